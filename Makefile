@@ -1,0 +1,67 @@
+# `make` lists the targets. Everything lives in .venv and in folders that git ignores.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+RUNTIME := .venv/.installed
+DEV := .venv/.installed-dev
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+
+export DAGSTER_DISABLE_TELEMETRY := yes
+
+.PHONY: help run dev test check lint types readme-check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUNTIME) ## the whole thing on the embedded sandbox: the last nights as Parquet, and a query
+	@$(BIN)/ignite-assets demo
+
+dev: $(RUNTIME) ## the Dagster UI on the embedded sandbox
+	@mkdir -p .dagster_home
+	@DAGSTER_HOME="$(CURDIR)/.dagster_home" $(BIN)/ignite-assets sandbox -- $(BIN)/dagster dev -w workspace.yaml
+
+test: $(DEV) ## the tests
+	@$(BIN)/pytest
+
+check: lint types test ## lint, types, layering and tests
+
+lint: $(DEV) ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(DEV) ## mypy, strict
+	@$(BIN)/mypy
+
+readme-check: $(DEV) ## the README's commands and tables are true
+	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py
+
+clean: ## remove .venv, caches and what `make run` and `make dev` left
+	@rm -rf .venv .demo .dagster_home .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are older than pyproject.toml or constraints.txt when an installation is due.
+
+.venv/bin/python:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "setting up .venv with $$($$python --version)"; \
+	        exec $$python -m venv .venv; \
+	    fi; \
+	done; \
+	echo 'ignite_assets needs Python 3.11 or newer; none of python3, python3.14 … python3.11 is one' >&2; \
+	exit 1
+
+$(RUNTIME): pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'installing ignite_assets (a minute or two, once)'
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'installing ignite_assets with what its development needs (a few minutes, once)'
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $(RUNTIME) $@

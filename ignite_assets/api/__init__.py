@@ -1,0 +1,6 @@
+"""What the Ignite platform is: its endpoints, its rules, its client.
+
+Nothing here imports Dagster, and a test holds that. Read in this order: `endpoints` (the one table),
+`errors`, `horizon` (which dates may be asked for), `protocol` (requests and answers as values),
+`tables` (answers as Arrow), `client` (the only module of the package that opens a socket).
+"""

@@ -1,0 +1,149 @@
+"""What can go wrong, as one tree; each class knows whether another try can help.
+
+* IgniteError
+  x ConfigurationError: the configuration is wrong or missing
+    - CredentialsError: a website's credentials are not in the environment
+  x DateRefusedError: the platform can't be asked for that date
+  x MissingPartitionError: a partition that this one is made from has not been captured
+  x RequestError: the platform did not answer as it should
+    - UnauthorizedError: 401, 403
+    - NotFoundError: 404
+    - RedirectedError: 3xx; redirects aren't followed, since the query carries credentials
+    - RateLimitedError: 429 (another try can help)
+    - ServerError: 408, 5xx (another try can help)
+    - NetworkError: no connection, a timeout, a reset (another try can help)
+    - BodyError: truncated, not JSON (another try can help)
+    - BodyTooLargeError: larger than allowed
+    - ShapeError: valid JSON that is not the documented shape
+  x ReadingError: what a reader finds in a body; the client, who knows the call, makes it a RequestError
+    - UnparsableError: becomes BodyError
+    - ResponseShapeError: becomes ShapeError
+
+No message here ever holds a URL with its query, a token, a secret, an address or a piece of a body.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class IgniteError(Exception):
+    """Anything this package raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same thing, tried again later, may succeed."""
+
+
+class ConfigurationError(IgniteError):
+    """The configuration is wrong or missing; `mistakes` holds all that were found, a line each."""
+
+    def __init__(self, source: str, mistakes: Sequence[str]) -> None:
+        self.source = source
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join([f"{source}:", *(f"  {mistake}" for mistake in self.mistakes)]))
+
+
+class CredentialsError(ConfigurationError):
+    """A website's credentials are not in the environment."""
+
+    def __init__(self, website: str, variables: Sequence[str]) -> None:
+        self.website = website
+        super().__init__(
+            f"credentials of {website}",
+            [f"the environment variable {name} is not set or empty" for name in variables],
+        )
+
+
+class DateRefusedError(IgniteError):
+    """The platform can't be asked for that date; nothing was requested."""
+
+
+class MissingPartitionError(IgniteError):
+    """A partition that this one is made from has not been captured."""
+
+
+class RequestError(IgniteError):
+    """A call failed. The message names website, endpoint, status and tries, never the query."""
+
+    def __init__(self, *, website: str, endpoint: str, reason: str, status: int | None = None, tries: int = 1) -> None:
+        self.website = website
+        self.endpoint = endpoint
+        self.reason = reason
+        self.status = status
+        self.tries = tries
+        answered = "no answer" if status is None else f"status {status}"
+        plural = "try" if tries == 1 else "tries"
+        super().__init__(f"{website}: {endpoint}: {reason} ({answered}, {tries} {plural})")
+
+
+class UnauthorizedError(RequestError):
+    """401 or 403: the platform refuses the website's token or secret."""
+
+
+class NotFoundError(RequestError):
+    """404: there is no such entity."""
+
+
+class RedirectedError(RequestError):
+    """3xx: followed, it would hand the credentials in the query to another address."""
+
+
+class RateLimitedError(RequestError):
+    """429: too many requests."""
+
+    retryable = True
+
+
+class ServerError(RequestError):
+    """408 or 5xx: the platform's own trouble."""
+
+    retryable = True
+
+
+class NetworkError(RequestError):
+    """No connection, a timeout, a reset."""
+
+    retryable = True
+
+
+class BodyError(RequestError):
+    """The body is truncated or isn't JSON."""
+
+    retryable = True
+
+
+class BodyTooLargeError(RequestError):
+    """The body is larger than the configured bound."""
+
+
+class ShapeError(RequestError):
+    """Valid JSON that is not the documented shape."""
+
+
+class ReadingError(IgniteError):
+    """A body that can't be read; raised by readers, which don't know whose body it is."""
+
+
+class UnparsableError(ReadingError):
+    """Truncated, not JSON, not UTF-8. Says what is wrong, never quotes the body."""
+
+
+class ResponseShapeError(ReadingError):
+    """Valid JSON that is not the documented shape. Says which kind was found, never the value."""
+
+    def __init__(self, *, expected: str, found: object) -> None:
+        super().__init__(f"expected {expected}, found {json_kind(found)}")
+
+
+def json_kind(value: object) -> str:
+    """The JSON name of a decoded value's kind, for messages that must not show the value."""
+    if value is None:
+        return "null"
+    kinds: dict[type, str] = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "an array",
+        dict: "an object",
+    }
+    return kinds.get(type(value), type(value).__name__)

@@ -1,0 +1,49 @@
+"""Where everything is put together: settings in, Dagster definitions out. Opens no socket, needs no secret."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.horizon import Horizon, utc_now
+from ignite_assets.assets import build_assets
+from ignite_assets.config import Settings
+from ignite_assets.failures import RETRY_POLICY
+from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.partitions import build_partitions
+from ignite_assets.resources import IgniteResource
+from ignite_assets.schedules import build_schedules
+
+
+def build_defs(
+    settings: Settings,
+    *,
+    endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+    now: Callable[[], datetime] = utc_now,
+    retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
+    resources: Mapping[str, Any] | None = None,
+) -> dg.Definitions:
+    """The definitions that a configuration describes; `resources` replace those of the same name."""
+    partitions = build_partitions(settings)
+    horizon = Horizon(settings.partitions.zone, now)
+    schedules, jobs = build_schedules(settings, endpoints, horizon)
+    return dg.Definitions(
+        assets=build_assets(
+            endpoints,
+            partitions=partitions,
+            horizon=horizon,
+            owners=settings.assets.owners,
+            retry_policy=retry_policy,
+        ),
+        jobs=jobs,
+        schedules=schedules,
+        resources={
+            "ignite": IgniteResource.from_settings(settings),
+            "io_manager": ParquetIOManager(root=settings.root),
+            **(resources or {}),
+        },
+        # One process a run: nine steps in processes of their own would take ten times as long.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,260 @@
+"""One endpoint's snapshot of a website for a look-back date: asked for, read, and staged as Parquet. No Dagster.
+
+Nothing here decides where a snapshot goes; committing it is the lake's business.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from ignite_assets import __version__
+from ignite_assets.api import tables
+from ignite_assets.api.client import IgniteClient, Reader
+from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, Algo, Endpoint, by_name
+from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError
+from ignite_assets.api.patience import Tally
+from ignite_assets.api.protocol import Call
+from ignite_assets.staging import Stage, Staged
+
+PREVIEW_ROWS = 5
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What an endpoint answered for a look-back date, as a finished Parquet file, and how it was got."""
+
+    endpoint: Endpoint
+    website: str
+    date: dt.date
+    captured_at: dt.datetime
+    staged: Staged
+    requests: int
+    retries: int
+    coercions: Mapping[str, int] = field(default_factory=dict)
+    """By column, the values that did not fit it and stand in `extra` instead."""
+    vanished: int = 0
+    """Entities that were listed and then not found."""
+    preview: Sequence[Mapping[str, Any]] = ()
+    """The first rows. Holds personal data: mask it before it is shown."""
+
+
+Outcome = tuple[dt.date, Snapshot | IgniteError]
+"""A date with its snapshot, or with what went wrong."""
+
+
+class Capture:
+    """Captures one endpoint of one website for several dates, newest first.
+
+    `ids` gives, by date, the ids of an endpoint whose ids come from a partition. Dates that share an id share its one
+    request.
+    """
+
+    def __init__(
+        self,
+        client: IgniteClient,
+        endpoint: Endpoint,
+        *,
+        ids: Mapping[dt.date, Sequence[int]] | None = None,
+        endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+    ) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._ids = ids or {}
+        self._endpoints = by_name(endpoints)
+
+    def one(self, day: dt.date) -> Snapshot:
+        """The snapshot for one date. Raises `IgniteError`; refuses a date before any request is made."""
+        ((_, outcome),) = self.each([day])
+        if isinstance(outcome, IgniteError):
+            raise outcome
+        return outcome
+
+    def each(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+        """Each date with its snapshot, or with what went wrong: one date's failure doesn't end the others."""
+        allowed = []
+        for day in sorted(days, reverse=True):
+            try:
+                self._client.horizon.check(self._endpoint, day)
+                allowed.append(day)
+            except IgniteError as refusal:
+                yield day, refusal
+        if self._endpoint.ids and self._endpoint.ids.from_partition:
+            yield from self._by_shared_ids(allowed)
+        else:
+            for day in allowed:
+                yield day, self._of_day(day)
+
+    def _of_day(self, day: dt.date) -> Snapshot | IgniteError:
+        draft = self._draft(day)
+        try:
+            if self._endpoint.ids is None:
+                draft.take_whole_answer(self._client)
+            else:
+                listed = self._listed_ids(self._endpoints[self._endpoint.ids.endpoint], draft.tally)
+                for _, outcome in self._answers(listed, draft.tally, day):
+                    draft.add(outcome)
+            return draft.finish()
+        except IgniteError as error:
+            draft.discard()
+            return error
+
+    def _by_shared_ids(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+        """One fan-out over the union of the dates' ids; each answer goes to every date that lists its id."""
+        tally = Tally()
+        drafts = {day: self._draft(day, tally) for day in days}
+        wanted = {day: frozenset(self._ids.get(day, ())) for day in days}
+        union = sorted(frozenset().union(*wanted.values()))
+        failed: dict[dt.date, IgniteError] = {}
+        for call, outcome in self._answers(union, tally, None):
+            for day in days:
+                if call.entity not in wanted[day] or day in failed:
+                    continue
+                try:
+                    drafts[day].add(outcome)
+                except IgniteError as error:
+                    drafts[day].discard()
+                    failed[day] = error
+            if len(failed) == len(days):
+                break
+        for day in days:
+            yield day, failed[day] if day in failed else drafts[day].finish()
+
+    def _answers(
+        self, ids: Sequence[int], tally: Tally, day: dt.date | None
+    ) -> Iterator[tuple[Call, "_Answer | RequestError"]]:
+        calls = (Call(endpoint=self._endpoint, look_back=day, entity=entity) for entity in sorted(set(ids)))
+        return self._client.read_each(calls, self._reader_for, tally)
+
+    def _reader_for(self, call: Call) -> Reader["_Answer"]:
+        constants: dict[str, str | int] = {"algo": self._client.algo}
+        if self._endpoint.ids and call.entity is not None and self._endpoint.answer == "hashes":
+            constants[self._endpoint.ids.column] = call.entity
+
+        def read(pieces: Iterator[bytes]) -> _Answer:
+            counts: Counter[str] = Counter()
+            return _Answer(list(tables.batches(self._endpoint, pieces, constants, counts)), counts)
+
+        return read
+
+    def _listed_ids(self, parent: Endpoint, tally: Tally) -> list[int]:
+        def read(pieces: Iterator[bytes]) -> list[int]:
+            found = tables.batches(parent, pieces, {}, Counter())
+            return [entity for batch in found for entity in batch.column("id").to_pylist()]
+
+        return self._client.read(Call(endpoint=parent), read, tally)
+
+    def _draft(self, day: dt.date, tally: Tally | None = None) -> "_Draft":
+        return _Draft(
+            endpoint=self._endpoint,
+            website=self._client.website,
+            algo=self._client.algo,
+            day=day,
+            captured_at=self._client.horizon.now().astimezone(dt.UTC),
+            tally=tally or Tally(),
+        )
+
+
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The rows as dictionaries, times as text: Arrow would import pandas to make Python's own of them."""
+    shown = {
+        name: column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return [{name: column[row].as_py() for name, column in shown.items()} for row in range(len(batch))]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    batches: list[pa.RecordBatch]
+    coercions: Counter[str]
+
+
+class _Draft:
+    """A snapshot in the making."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Endpoint,
+        website: str,
+        algo: Algo,
+        day: dt.date,
+        captured_at: dt.datetime,
+        tally: Tally,
+    ) -> None:
+        self.tally = tally
+        self._endpoint, self._website, self._algo = endpoint, website, algo
+        self._day, self._captured_at = day, captured_at
+        self._schema = tables.arrow_schema(endpoint)
+        self._start()
+
+    def _start(self) -> None:
+        repeats = [column.name for column in (*self._endpoint.columns, CAPTURED_AT) if column.repeats]
+        self._stage = Stage(self._schema, dictionaries=repeats, unhashed=frozenset({CAPTURED_AT.name}))
+        self._coercions: Counter[str] = Counter()
+        self._vanished = 0
+        self._preview: list[dict[str, Any]] = []
+
+    def take_whole_answer(self, client: IgniteClient) -> None:
+        """Stage the answer of the endpoint's one call, while it arrives; a further try starts anew."""
+        call = Call(endpoint=self._endpoint, look_back=self._day if self._endpoint.dated else None)
+
+        def read(pieces: Iterator[bytes]) -> None:
+            self._stage.discard()
+            self._start()
+            for batch in tables.batches(self._endpoint, pieces, {"algo": self._algo}, self._coercions):
+                self._write(batch)
+
+        client.read(call, read, self.tally)
+
+    def add(self, outcome: "_Answer | RequestError") -> None:
+        """Stage one entity's answer. Raises the failure; an entity that is not found is only counted."""
+        if isinstance(outcome, NotFoundError):
+            self._vanished += 1
+            return
+        if isinstance(outcome, RequestError):
+            raise outcome
+        self._coercions.update(outcome.coercions)
+        for batch in outcome.batches:
+            self._write(batch)
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        microseconds = (self._captured_at - _EPOCH) // dt.timedelta(microseconds=1)
+        times = tables.constant(pa.int64(), microseconds, len(batch)).view(self._schema.field(CAPTURED_AT.name).type)
+        batch = pa.RecordBatch.from_arrays([*batch.columns, times], schema=self._schema)
+        if len(self._preview) < PREVIEW_ROWS:
+            self._preview += _rows(batch.slice(0, PREVIEW_ROWS - len(self._preview)))
+        self._stage.write(batch)
+
+    def finish(self) -> Snapshot:
+        """The snapshot, its file closed and its footer written."""
+        facts = {
+            "version": __version__,
+            "endpoint": self._endpoint.name,
+            "website": self._website,
+            "look_back_date": self._day.isoformat(),
+            "captured_at": self._captured_at.isoformat(),
+        }
+        if self._endpoint.hashed:
+            facts["algo"] = self._algo
+        return Snapshot(
+            endpoint=self._endpoint,
+            website=self._website,
+            date=self._day,
+            captured_at=self._captured_at,
+            staged=self._stage.finish(facts),
+            requests=self.tally.requests,
+            retries=self.tally.retries,
+            coercions=dict(self._coercions),
+            vanished=self._vanished,
+            preview=self._preview,
+        )
+
+    def discard(self) -> None:
+        """Give the snapshot up."""
+        self._stage.discard()

@@ -1,0 +1,79 @@
+"""What an asset returns: its run's partitions, captured while they are stored.
+
+A run of one partition and a ranged run go the same way. Each snapshot is committed before the next is asked for, so
+a failing date costs only itself, and memory holds one snapshot. When every date landed, Dagster records every
+partition of the run. When some failed, it would record none of them, or all: so the good ones are recorded here, one
+by one, and the step fails with the reasons of the others.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+
+from ignite_assets.api.errors import IgniteError
+from ignite_assets.capture import Outcome, Snapshot
+from ignite_assets.failures import failure
+from ignite_assets.lake import Partition
+from ignite_assets.metadata import snapshot_metadata
+from ignite_assets.partitions import partition_key
+
+
+@dataclass
+class Landing:
+    """A snapshot on its way into the lake; whoever commits it says where it is."""
+
+    partition: Partition
+    snapshot: Snapshot
+    location: str = ""
+
+
+class Captures:
+    """An asset's partitions in a run, each captured when it is asked for. To be iterated once."""
+
+    def __init__(self, context: dg.AssetExecutionContext, website: str, outcomes: Iterator[Outcome]) -> None:
+        self._context = context
+        self._website = website
+        self._outcomes = outcomes
+
+    def __iter__(self) -> Iterator[Landing]:
+        landed: list[Landing] = []
+        errors: dict[str, IgniteError] = {}
+        for day, outcome in self._outcomes:
+            if isinstance(outcome, IgniteError):
+                errors[partition_key(day, self._website)] = outcome
+                continue
+            landing = Landing(Partition(outcome.endpoint.name, self._website, day), outcome)
+            yield landing
+            landed.append(landing)
+        if errors:
+            for landing in landed:
+                self._record(landing)
+            raise failure(errors, several=bool(landed) or len(errors) > 1)
+        self._describe(landed)
+
+    def _describe(self, landed: list[Landing]) -> None:
+        """Give Dagster, which records the run's partitions itself, what there is to know of each."""
+        for landing in landed:
+            self._context.add_asset_metadata(
+                snapshot_metadata(landing.snapshot, landing.location),
+                partition_key=partition_key(landing.partition.date, self._website),
+            )
+        self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(landed)))
+
+    def _record(self, landing: Landing) -> None:
+        self._context.log_event(
+            dg.AssetMaterialization(
+                self._context.asset_key,
+                partition=partition_key(landing.partition.date, self._website),
+                metadata=snapshot_metadata(landing.snapshot, landing.location),
+                tags={"dagster/data_version": landing.snapshot.staged.content_hash},
+            )
+        )
+
+
+def _data_version(landed: list[Landing]) -> str:
+    """The content hash; over several partitions a hash of theirs, since Dagster keeps one version an output."""
+    hashes = [landing.snapshot.staged.content_hash for landing in sorted(landed, key=lambda x: x.partition)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()

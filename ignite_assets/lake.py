@@ -1,0 +1,248 @@
+"""The lake: where partitions live, how one is committed, how they are read back. Imports no Dagster.
+
+Layout: `<root>/<asset>/website=<website>/date=<YYYY-MM-DD>/part-0.parquet`, which DuckDB, Polars, pandas, Spark and
+Athena read as it is; `website` and `date` stand in the path alone.
+
+Commit: a partition is one file, and a reader sees the old one or the new one. On a local path the new file is
+written beside the old under a hidden name, synced and renamed. On an object store it is one upload of a finished
+file, which the store shows when it is complete. What is being written is `staging`'s business.
+"""
+
+import datetime as dt
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from ignite_assets.api.errors import MissingPartitionError
+from ignite_assets.api.tables import constant
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
+
+FILE_NAME = "part-0.parquet"
+_TEMPORARY = f".{FILE_NAME}."
+_COPY_BYTES = 1 << 20
+_IN_PATH = re.compile(rf"/website=(?P<website>[^/]+)/date=(?P<date>\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
+PARTITION_FIELDS = (
+    pa.field("website", pa.string(), nullable=False),
+    pa.field("date", pa.date32(), nullable=False),
+)
+"""The columns that a partition's path holds, as its readers get them."""
+
+
+@dataclass(frozen=True, order=True)
+class Partition:
+    """One (asset, website, date)."""
+
+    asset: str
+    website: str
+    date: dt.date
+
+    @property
+    def folder(self) -> str:
+        """Its folder below the lake's root."""
+        return f"{self.asset}/website={self.website}/date={self.date.isoformat()}"
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.date}|{self.website}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Partitions of a lake that are read when somebody asks for their rows."""
+
+    lake: "Lake"
+    partitions: tuple[Partition, ...]
+
+    def table(self, columns: list[str] | None = None) -> pa.Table:
+        """All of them as one table, with `website` and `date` columns."""
+        return self.lake.read(self.partitions, columns)
+
+    def dataset(self) -> "pads.Dataset":
+        """All of them as a dataset, with `website` and `date` columns."""
+        return self.lake.dataset(self.partitions)
+
+    def of(self, day: dt.date) -> "Selection":
+        """Those of one date."""
+        return Selection(self.lake, tuple(p for p in self.partitions if p.date == day))
+
+
+class Lake:
+    """A tree of partitions on a local path or any file system that `pyarrow.fs` knows (`s3://…`, `gs://…`)."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+        self._fs, self._base = _resolve(self.root)
+        self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
+
+    def __repr__(self) -> str:
+        return f"Lake({self.root!r})"
+
+    def location(self, partition: Partition) -> str:
+        """Where the partition's file is, as a user writes it: a path, or a URL."""
+        return f"{self.root}/{partition.folder}/{FILE_NAME}"
+
+    def commit(self, partition: Partition, finished: IO[bytes]) -> str:
+        """Make a finished Parquet file the partition's one version; returns its location.
+
+        A failure at any moment leaves the version before.
+        """
+        finished.seek(0)
+        folder = f"{self._base}/{partition.folder}"
+        if self.is_local:
+            _replace_locally(Path(folder), finished)
+        else:
+            with self._fs.open_output_stream(f"{folder}/{FILE_NAME}") as target:
+                target.write(finished.read())
+        return self.location(partition)
+
+    def exists(self, partition: Partition) -> bool:
+        """Whether the partition has been captured."""
+        info = self._fs.get_file_info(f"{self._base}/{partition.folder}/{FILE_NAME}")
+        return bool(info.type == pafs.FileType.File)
+
+    def size(self, partition: Partition) -> int:
+        """Bytes of the partition's file."""
+        return int(self._fs.get_file_info(f"{self._base}/{partition.folder}/{FILE_NAME}").size)
+
+    def partitions(self, asset: str) -> list[Partition]:
+        """The partitions of an asset that exist, sorted by website and date."""
+        selector = pafs.FileSelector(f"{self._base}/{asset}", recursive=True, allow_not_found=True)
+        matches = (_IN_PATH.search(info.path) for info in self._fs.get_file_info(selector))
+        return sorted(Partition(asset, m["website"], dt.date.fromisoformat(m["date"])) for m in matches if m)
+
+    def footer(self, partition: Partition) -> dict[str, str]:
+        """What the partition's file says of itself (`staging.Stage.finish`), without reading its rows."""
+        with self._open(partition) as file:
+            raw = pq.ParquetFile(file).metadata.metadata or {}
+        return {k.decode(): v.decode() for k, v in raw.items() if k.startswith(b"ignite.")}
+
+    def read(self, partitions: Iterable[Partition], columns: list[str] | None = None) -> pa.Table:
+        """The partitions as one table, with `website` and `date` columns, in the order given.
+
+        Raises `MissingPartitionError` naming the first that has not been captured.
+        """
+        return pa.concat_tables([self._table(partition, columns) for partition in partitions])
+
+    def dataset(self, partitions: Iterable[Partition]) -> "pads.Dataset":
+        """The partitions as a dataset, read when it is scanned, with `website` and `date` columns.
+
+        Raises `MissingPartitionError` naming the first that has not been captured.
+        """
+        import pyarrow.dataset as pads  # it imports pandas
+
+        wanted = list(partitions)
+        for partition in wanted:
+            if not self.exists(partition):
+                raise _missing(partition)
+        return pads.dataset(
+            [f"{self._base}/{partition.folder}/{FILE_NAME}" for partition in wanted],
+            filesystem=self._fs,
+            format="parquet",
+            partitioning=pads.partitioning(pa.schema(PARTITION_FIELDS), flavor="hive"),
+            partition_base_dir=f"{self._base}/{wanted[0].asset}" if wanted else None,
+        )
+
+    def _table(self, partition: Partition, columns: list[str] | None) -> pa.Table:
+        with self._open(partition) as file:
+            table = pq.ParquetFile(file).read(columns=columns)
+        website, date = PARTITION_FIELDS
+        days = (partition.date - dt.date(1970, 1, 1)).days
+        table = table.append_column(website, constant(website.type, partition.website, len(table)))
+        return table.append_column(date, constant(pa.int32(), days, len(table)).view(date.type))
+
+    def _open(self, partition: Partition) -> pa.NativeFile:
+        try:
+            return self._fs.open_input_file(f"{self._base}/{partition.folder}/{FILE_NAME}")
+        except FileNotFoundError:
+            raise _missing(partition) from None
+
+    def check_writable(self) -> None:
+        """Raise `OSError` when the lake's root can't be written to. Leaves nothing behind."""
+        probe = f"{self._base}/.probe-{secrets.token_hex(4)}"
+        if self.is_local:
+            nearest = next(p for p in (Path(self._base), *Path(self._base).parents) if p.exists())
+            if not os.access(nearest, os.W_OK | os.X_OK):
+                raise PermissionError(f"no permission to write in {nearest}")
+            return
+        with self._fs.open_output_stream(probe) as stream:
+            stream.write(b"")
+        self._fs.delete_file(probe)
+
+
+def _missing(partition: Partition) -> MissingPartitionError:
+    return MissingPartitionError(f"{partition} has not been captured: materialize it first")
+
+
+def _resolve(root: str) -> tuple[pafs.FileSystem, str]:
+    if "://" not in root:
+        return pafs.LocalFileSystem(), str(Path(root).absolute())
+    filesystem, base = pafs.FileSystem.from_uri(root)
+    return filesystem, base.rstrip("/")
+
+
+def _replace_locally(folder: Path, finished: IO[bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
+    with _temporary(folder) as (temporary, file):
+        shutil.copyfileobj(finished, file, _COPY_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+        temporary.rename(folder / FILE_NAME)
+    _sync_folders(folder)
+
+
+class _temporary:  # noqa: N801 - used as a function in a with statement
+    """A hidden file in the folder, locked while it is written, so that nobody takes it for a leftover."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> tuple[Path, IO[bytes]]:
+        while True:
+            self._path = self._folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
+            self._file = self._path.open("xb")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            if os.fstat(self._file.fileno()).st_nlink:
+                return self._path, self._file
+            self._file.close()  # taken for a leftover between its creation and its lock
+
+    def __exit__(self, failure: object, *_: object) -> None:
+        if failure:
+            self._path.unlink(missing_ok=True)
+        self._file.close()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Delete what killed writers left: the hidden files that nobody holds a lock on."""
+    for path in _hidden(folder):
+        try:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+
+
+def _hidden(folder: Path) -> Iterator[Path]:
+    return folder.glob(f"{_TEMPORARY}*")
+
+
+def _sync_folders(folder: Path) -> None:
+    """Make the rename, and the folders it may have needed, survive a power cut."""
+    for path in (folder, folder.parent, folder.parent.parent):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

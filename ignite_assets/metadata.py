@@ -1,0 +1,70 @@
+"""What Dagster shows of an asset and of a partition. No personal data: previews are masked here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import CAPTURED_AT, Column, Endpoint
+from ignite_assets.capture import Snapshot
+
+MASK = "•••"
+
+
+def column_schema(endpoint: Endpoint) -> dg.TableSchema:
+    """The asset's columns with their types and descriptions."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=not column.key and column is not CAPTURED_AT),
+                tags={"ignite/personal_data": "true"} if column.personal else {},
+            )
+            for column in (*endpoint.columns, CAPTURED_AT)
+        ]
+    )
+
+
+def snapshot_metadata(snapshot: Snapshot, location: str) -> dict[str, dg.MetadataValue]:
+    """A partition's facts: where it is, how large, how it was got, its first rows masked."""
+    return {
+        "dagster/row_count": dg.MetadataValue.int(snapshot.staged.rows),
+        "bytes": dg.MetadataValue.int(snapshot.staged.bytes),
+        "path": dg.MetadataValue.path(location),
+        "captured_at": dg.MetadataValue.timestamp(snapshot.captured_at),
+        "look_back_date": dg.MetadataValue.text(snapshot.date.isoformat()),
+        "requests": dg.MetadataValue.int(snapshot.requests),
+        "retries": dg.MetadataValue.int(snapshot.retries),
+        "coercions": dg.MetadataValue.int(sum(snapshot.coercions.values())),
+        "coercions_by_column": dg.MetadataValue.json(dict(snapshot.coercions)),
+        "vanished": dg.MetadataValue.int(snapshot.vanished),
+        "content_hash": dg.MetadataValue.text(snapshot.staged.content_hash),
+        "preview": preview(snapshot),
+    }
+
+
+def preview(snapshot: Snapshot) -> dg.MetadataValue:
+    """The partition's first rows as a table, personal data masked."""
+    columns = (*snapshot.endpoint.columns, CAPTURED_AT)
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(_shown(columns, row)) for row in snapshot.preview],
+        schema=dg.TableSchema([dg.TableColumn(c.name, _shown_type(c)) for c in columns]),
+    )
+
+
+def _shown_type(column: Column) -> str:
+    return "string" if column.personal or column.type in ("timestamp", "list<string>") else column.type
+
+
+def _shown(columns: tuple[Column, ...], row: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
+    return {column.name: _shown_value(column, row[column.name]) for column in columns}
+
+
+def _shown_value(column: Column, value: Any) -> str | int | float | bool | None:
+    if value is None:
+        return None
+    if column.personal:
+        return MASK
+    return value if isinstance(value, int | float) else str(value)

@@ -1,0 +1,37 @@
+"""The Ignite platform, embedded: the platform's side of the endpoint table, on loopback, with a made-up world.
+
+    with SandboxServer(now=frozen(moment)) as server:
+        site = server.websites[0]
+        requests.get(f"{server.url}/api/visitors", {"token": site.token, "secret": site.secret})
+        server.world.visitors(site, None, moment, "md5")  # the same, without HTTP
+
+The contract:
+
+* The world is a pure function of a website (seed, key, size) and a moment; only opt-outs are remembered.
+* `date=D` answers what was last seen from D 00:00 UTC to the clock's moment, so that windows nest. Without a date,
+  and more than 60 days back, it answers for 30 days, silently, as the platform does.
+* Whoever opted out is in no answer of that website from then on.
+* A row that a test adds to the table is served too, with made-up values.
+* Every address is on a reserved domain; no name or address is anybody's.
+
+Nothing here imports Dagster, and nothing outside tests, demo and command line imports this.
+"""
+
+from ignite_assets.sandbox.app import create_app
+from ignite_assets.sandbox.faults import Fault
+from ignite_assets.sandbox.server import SandboxServer, frozen, serve
+from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, demo_websites, websites
+from ignite_assets.sandbox.world import World
+
+__all__ = [
+    "DEMO_WEBSITES",
+    "Fault",
+    "SandboxServer",
+    "SandboxWebsite",
+    "World",
+    "create_app",
+    "demo_websites",
+    "frozen",
+    "serve",
+    "websites",
+]

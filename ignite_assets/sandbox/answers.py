@@ -1,0 +1,124 @@
+"""From a request that has been read to the body that answers it: which part of the world each endpoint shows.
+
+A row of the endpoint table is served by the function of its name here, or else by made-up rows. Reading requests
+belongs to `app`, what is true to `world`.
+"""
+
+import datetime as dt
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from ignite_assets.api.endpoints import Algo, Endpoint
+from ignite_assets.sandbox import synthetic
+from ignite_assets.sandbox.visits import LOOK_BACK_DAYS, window_start
+from ignite_assets.sandbox.websites import SandboxWebsite
+from ignite_assets.sandbox.world import UnknownIdError, World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One request to an endpoint, read and checked; `id` is 0 where the path has none."""
+
+    website: SandboxWebsite
+    now: dt.datetime
+    id: int = 0
+    since: dt.date | None = None
+    algo: Algo = "md5"
+
+    @property
+    def window(self) -> tuple[SandboxWebsite, dt.date | None, dt.datetime]:
+        """What the look-back answers of the world take first."""
+        return self.website, self.since, self.now
+
+
+ANSWERS: Mapping[str, Callable[[World, Question], object]] = {
+    "visitors": lambda world, asked: world.visitors(*asked.window, asked.algo),
+    "products": lambda world, asked: world.products(*asked.window),
+    "locations": lambda world, asked: world.locations(*asked.window),
+    "location_details": lambda world, asked: world.location_details(asked.website, asked.id, asked.now, asked.algo),
+    "audiences": lambda world, asked: world.audiences(asked.website, asked.now),
+    "audience_members": lambda world, asked: world.audience_members(
+        asked.website, asked.id, asked.since, asked.now, asked.algo
+    ),
+    "audience_groups": lambda world, asked: world.audience_groups(asked.website, asked.now),
+    "audience_group_members": lambda world, asked: world.audience_group_members(
+        asked.website, asked.id, asked.since, asked.now, asked.algo
+    ),
+    "sales": lambda world, asked: world.sales(asked.website, asked.now),
+}
+
+
+@dataclass
+class Bodies:
+    """The latest large bodies, ready to send again; small ones are quicker made than kept."""
+
+    smallest: int = 1 << 16
+    room: int = 256 << 20
+    _kept: OrderedDict[Hashable, bytes] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: Hashable) -> bytes | None:
+        """The body under a key, if it is still kept."""
+        with self._lock:
+            return self._kept.get(key)
+
+    def keep(self, key: Hashable, body: bytes) -> None:
+        """Keep a body; the oldest go when there is no room."""
+        if self.smallest <= len(body) <= self.room:
+            with self._lock:
+                self._kept[key] = body
+                sizes = list(accumulate(len(kept) for kept in reversed(self._kept.values())))
+                for _ in range(sum(size > self.room for size in sizes)):
+                    self._kept.popitem(last=False)
+
+
+class Answers:
+    """The bodies that answer questions, for every row of a table."""
+
+    def __init__(self, world: World, endpoints: tuple[Endpoint, ...]) -> None:
+        """Answers of `world` for `endpoints`."""
+        self._world = world
+        self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._bodies = Bodies()
+        self._locks: dict[str, threading.Lock] = {}
+
+    def body(self, endpoint: Endpoint, asked: Question) -> bytes:
+        """The JSON that answers a question; `UnknownIdError` where the platform says 404."""
+        # One at a time for each website: side by side, two threads would make the same million hashes twice.
+        with self._locks.setdefault(asked.website.key, threading.Lock()):
+            key = self._key(endpoint, asked)
+            kept = self._bodies.get(key)
+            return kept if kept is not None else self._made(key, endpoint, asked)
+
+    def _made(self, key: Hashable, endpoint: Endpoint, asked: Question) -> bytes:
+        made = json.dumps(self._answer(endpoint, asked)).encode()
+        self._bodies.keep(key, made)
+        return made
+
+    def _key(self, endpoint: Endpoint, asked: Question) -> Hashable:
+        # Products change by the millisecond, visits by the minute.
+        moment = asked.now if endpoint.name == "products" else asked.now.replace(second=0, microsecond=0)
+        opted_out = self._world.opt_outs.of(asked.website.key)
+        since = window_start(asked.since, asked.now)
+        return endpoint.name, asked.website, asked.id, since, asked.algo, moment, opted_out
+
+    def _answer(self, endpoint: Endpoint, asked: Question) -> object:
+        own = ANSWERS.get(endpoint.name)
+        return own(self._world, asked) if own else self._made_up(endpoint, asked)
+
+    def _made_up(self, endpoint: Endpoint, asked: Question) -> object:
+        if endpoint.ids and asked.id not in self._ids(self._endpoints[endpoint.ids.endpoint], asked):
+            raise UnknownIdError
+        if endpoint.answer == "hashes":
+            return self._world.visitors(*asked.window, asked.algo)[asked.id % 2 :: 2]
+        return synthetic.body(endpoint, asked.website.key, asked.id)
+
+    def _ids(self, parent: Endpoint, asked: Question) -> set[object]:
+        widest = asked.now.astimezone(dt.UTC).date() - dt.timedelta(days=LOOK_BACK_DAYS)
+        listed = self._answer(parent, Question(website=asked.website, now=asked.now, since=widest))
+        records = listed if isinstance(listed, list) else []
+        return {record.get("id") for record in records if isinstance(record, dict)}

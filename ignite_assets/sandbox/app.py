@@ -1,0 +1,173 @@
+"""The ASGI app: a route for each row of the endpoint table, and the opt-outs.
+
+Each request is read and checked as the vendor's page says, struck by the faults in force, noted in the journal and
+answered from the world. Errors are JSON, `{"error": …}`, and never repeat what was sent.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.horizon import utc_now
+from ignite_assets.sandbox.answers import Answers, Question
+from ignite_assets.sandbox.damage import damaged
+from ignite_assets.sandbox.faults import Call, Faults
+from ignite_assets.sandbox.journal import Journal
+from ignite_assets.sandbox.journal import Request as Noted
+from ignite_assets.sandbox.reading import (
+    Refusal,
+    holds_secret,
+    read_algo,
+    read_date,
+    read_emails,
+    read_id,
+    website_of,
+)
+from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, distinct
+from ignite_assets.sandbox.world import UnknownIdError, World
+
+OPT_OUTS = "opt_outs"
+"""The name of `POST /opt_outs/new` in faults and journal."""
+
+_logger = logging.getLogger(__name__)
+_Reply = Callable[[Request, SandboxWebsite | None], Awaitable[Response]]
+
+
+def create_app(
+    websites: Sequence[SandboxWebsite] = DEMO_WEBSITES,
+    *,
+    endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+    world: World | None = None,
+    faults: Faults | None = None,
+    journal: Journal | None = None,
+    now: Callable[[], dt.datetime] = utc_now,
+) -> Starlette:
+    """The platform for those websites, as an ASGI app; `now` answers the moment (aware) that the world is at."""
+    platform = _Platform(websites, endpoints, world or World(), now)
+    # An empty journal is falsy.
+    desk = _Desk(platform, faults or Faults(), Journal() if journal is None else journal)
+    routes = [Route(row.path, desk.counter(row.name, platform.asking(row)), methods=["GET"]) for row in endpoints]
+    routes.append(Route("/opt_outs/new", desk.counter(OPT_OUTS, platform.opt_out), methods=["POST"]))
+    return Starlette(routes=routes, exception_handlers={HTTPException: _as_json})
+
+
+class _Platform:
+    """What the platform does with a request that arrives unharmed."""
+
+    def __init__(
+        self,
+        websites: Sequence[SandboxWebsite],
+        endpoints: tuple[Endpoint, ...],
+        world: World,
+        now: Callable[[], dt.datetime],
+    ) -> None:
+        self._websites = distinct(websites)
+        self._world = world
+        self._answers = Answers(world, endpoints)
+        self._now = now
+
+    def website(self, query: QueryParams) -> SandboxWebsite | None:
+        """The website whose token the query carries."""
+        return website_of(self._websites, query.get("token"))
+
+    def asking(self, endpoint: Endpoint) -> _Reply:
+        """What answers requests to one row of the table."""
+
+        async def reply(request: Request, website: SandboxWebsite | None) -> Response:
+            if website is None or not holds_secret(website, request.query_params.get("secret")):
+                raise Refusal(401, "token and secret are not those of a website")
+            asked = self._question(endpoint, request, website)
+            return _json(await run_in_threadpool(self._answers.body, endpoint, asked))
+
+        return reply
+
+    def _question(self, endpoint: Endpoint, request: Request, website: SandboxWebsite) -> Question:
+        query, identifier = request.query_params, read_id(request.path_params.get("id"))
+        if endpoint.ids and identifier is None:
+            raise UnknownIdError
+        return Question(
+            website=website,
+            now=self._now(),
+            id=identifier or 0,
+            since=read_date(query.get("date")) if endpoint.dated else None,
+            algo=read_algo(query.get("algo")) if endpoint.hashed else "md5",
+        )
+
+    async def opt_out(self, request: Request, website: SandboxWebsite | None) -> Response:
+        """Take the addresses of an opt-out, from the query or from a form."""
+        form = await request.form()
+        site = website or website_of(self._websites, str(form.get("token", "")))
+        if site is None:
+            raise Refusal(401, "token is not that of a website")
+        sent = [*request.query_params.getlist("emails"), *map(str, form.getlist("emails"))]
+        await run_in_threadpool(self._world.opt_outs.add, site.key, read_emails(sent))
+        return _json(b"{}")
+
+
+class _Desk:
+    """Where requests come in: faults strike here, and everything is noted."""
+
+    def __init__(self, platform: _Platform, faults: Faults, journal: Journal) -> None:
+        self._platform = platform
+        self._faults = faults
+        self._journal = journal
+
+    def counter(self, name: str, reply: _Reply) -> Callable[[Request], Awaitable[Response]]:
+        """The handler of one route."""
+
+        async def handle(request: Request) -> Response:
+            website = self._platform.website(request.query_params)
+            call = Call(name, website.key if website else None, read_id(request.path_params.get("id")))
+            response, status = await self._answer(call, lambda: reply(request, website))
+            query = request.query_params
+            self._journal.add(Noted(request.method, *call, query.get("date"), query.get("algo"), status))
+            return response
+
+        return handle
+
+    async def _answer(self, call: Call, reply: Callable[[], Awaitable[Response]]) -> tuple[Response, int | None]:
+        delay, fault = self._faults.strike(call)
+        await asyncio.sleep(delay)
+        answer = await _polite(reply) if fault is None or fault.keeps_answer else Response()
+        if fault is None:
+            return answer, answer.status_code
+        response = damaged(fault, answer)
+        return response, None if fault.cut in {"reset", "close"} else response.status_code
+
+
+async def _polite(reply: Callable[[], Awaitable[Response]]) -> Response:
+    """The reply, or the JSON error that stands for it."""
+    try:
+        return await reply()
+    except Refusal as refusal:
+        return _error(refusal.status, str(refusal))
+    except UnknownIdError:
+        return _error(404, "the website has nothing under that id")
+    except HTTPException as error:
+        return _error(error.status_code, "the request can't be read")
+    except Exception:
+        _logger.exception("the sandbox failed")
+        return _error(500, "the sandbox failed; its log says why")
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status)
+
+
+async def _as_json(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _error(status, "there is nothing here" if status == 404 else "not a request of this platform")

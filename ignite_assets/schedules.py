@@ -1,0 +1,178 @@
+"""The jobs and what starts them: the nightly capture, and the healer that brings missing days back.
+
+Thin shells over pure functions. Backfills need no job: launch them from an asset's page in Dagster, or with
+`ignite-assets materialize --from … --to …`.
+"""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
+from ignite_assets.config import Settings
+from ignite_assets.partitions import partition_key
+
+EXPIRING_DAYS = 3
+"""A gap this close to the end of the look-back window is named as expiring."""
+_UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
+
+
+@dataclass(frozen=True, order=True)
+class Gap:
+    """A website's day that lacks assets which can still be captured."""
+
+    date: dt.date
+    website: str
+    assets: tuple[str, ...]
+
+
+def build_schedules(
+    settings: Settings, endpoints: tuple[Endpoint, ...], horizon: Horizon
+) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
+    """The two schedules and their jobs."""
+    selection = dg.AssetSelection.assets(*(endpoint.name for endpoint in endpoints))
+    nightly = dg.define_asset_job(
+        "nightly", selection, description="Every endpoint of one website for the day that just closed."
+    )
+    heal = dg.define_asset_job("heal", selection, description="What is missing of one website's day.")
+    status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
+    zone = settings.partitions.timezone
+
+    @dg.schedule(
+        name="nightly_schedule",
+        job=nightly,
+        cron_schedule=_cron(settings.schedule.nightly),
+        execution_timezone=zone,
+        default_status=status,
+        description="Captures the day that just closed, one run a website.",
+    )
+    def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        day = context.scheduled_execution_time.astimezone(horizon.timezone).date() - dt.timedelta(days=1)
+        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon)
+
+    @dg.schedule(
+        name="gap_healer",
+        job=heal,
+        cron_schedule=_cron(settings.schedule.heal),
+        execution_timezone=zone,
+        default_status=status,
+        description="Captures days that are missing and can still be asked for, oldest first.",
+    )
+    def gap_healer(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        materialized = {
+            endpoint.name: context.instance.get_materialized_partitions(dg.AssetKey(endpoint.name))
+            for endpoint in endpoints
+        }
+        gaps = find_gaps(
+            endpoints,
+            sorted(settings.websites),
+            materialized,
+            horizon,
+            start=settings.partitions.start_date,
+            under_way=_under_way(context.instance),
+        )
+        for line in expiring(gaps, horizon):
+            context.log.warning(line)
+        night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
+        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon)
+
+    return [nightly_schedule, gap_healer], [nightly, heal]
+
+
+def _cron(time: dt.time) -> str:
+    return f"{time.minute} {time.hour} * * *"
+
+
+def nightly_requests(
+    day: dt.date, websites: Sequence[str], endpoints: Sequence[Endpoint], horizon: Horizon
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
+    assets = [endpoint.name for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
+    if not assets:
+        yield dg.SkipReason(f"{day} can't be captured any more")
+        return
+    for website in websites:
+        yield dg.RunRequest(
+            run_key=f"{day}|{website}",
+            partition_key=partition_key(day, website),
+            asset_selection=[dg.AssetKey(name) for name in assets],
+        )
+
+
+def find_gaps(
+    endpoints: Sequence[Endpoint],
+    websites: Sequence[str],
+    materialized: Mapping[str, Collection[str]],
+    horizon: Horizon,
+    *,
+    start: dt.date,
+    under_way: Collection[str] = (),
+) -> list[Gap]:
+    """What is wanted, can still be captured, isn't materialized and has no run under way; oldest first."""
+    first = max(start, horizon.oldest())
+    days = [first + dt.timedelta(days=n) for n in range((horizon.yesterday() - first).days + 1)]
+    gaps = []
+    for day in days:
+        wanted = [endpoint.name for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
+        for website in websites:
+            key = partition_key(day, website)
+            assets = tuple(name for name in wanted if key not in materialized[name])
+            if assets and key not in under_way:
+                gaps.append(Gap(day, website, assets))
+    return gaps
+
+
+def healing_requests(
+    gaps: Sequence[Gap], night: dt.date, most: int, horizon: Horizon
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run a gap, at most so many, each website's oldest first and the websites in turn.
+
+    In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire.
+    """
+    if not gaps:
+        yield dg.SkipReason("nothing is missing")
+    for gap in _in_turn(gaps)[:most]:
+        yield dg.RunRequest(
+            run_key=f"heal|{night}|{gap.date}|{gap.website}",
+            partition_key=partition_key(gap.date, gap.website),
+            asset_selection=[dg.AssetKey(name) for name in gap.assets],
+            tags={"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))},
+        )
+
+
+def _in_turn(gaps: Iterable[Gap]) -> list[Gap]:
+    queues: dict[str, deque[Gap]] = {}
+    for gap in sorted(gaps):
+        queues.setdefault(gap.website, deque()).append(gap)
+    ordered = []
+    while queues:
+        round_ = sorted(queue.popleft() for queue in queues.values())
+        ordered += round_
+        queues = {website: queue for website, queue in queues.items() if queue}
+    return ordered
+
+
+def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
+    """A line for each gap that soon can't be closed any more."""
+    return [
+        f"{gap.date}|{gap.website} lacks {', '.join(gap.assets)} and can be captured for "
+        f"{LOOK_BACK_DAYS - horizon.age(gap.date)} more days"
+        for gap in gaps
+        if LOOK_BACK_DAYS - horizon.age(gap.date) <= EXPIRING_DAYS
+    ]
+
+
+def _under_way(instance: dg.DagsterInstance) -> set[str]:
+    """The partitions of single-partition runs that have not finished."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(_UNFINISHED)))
+    return {run.tags["dagster/partition"] for run in runs if "dagster/partition" in run.tags}

@@ -1,0 +1,136 @@
+"""A partition being made: record batches in, a finished Parquet file out, not yet part of any lake.
+
+The file is kept in memory while it is small and in the temporary folder when it isn't, so memory is bounded by
+batches. The content hash is taken on the way: over the rows without `captured_at`, whatever pieces they came in.
+"""
+
+import functools
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ignite_assets.api.tables import fixed_width
+
+_MEMORY_BYTES = 1 << 25
+_ROW_GROUP_ROWS = 1 << 17
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A finished Parquet file that no reader can see yet."""
+
+    file: IO[bytes]
+    rows: int
+    bytes: int
+    content_hash: str
+    """SHA-256 over the rows without `captured_at`; equal for equal rows in equal order."""
+
+
+class Stage:
+    """Writes batches to a Parquet file: zstd level 1, dictionaries only for the columns named."""
+
+    def __init__(self, schema: pa.Schema, *, dictionaries: list[str], unhashed: frozenset[str] = frozenset()) -> None:
+        self._schema = schema
+        self._dictionaries = dictionaries
+        self._file: IO[Any] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - handed on
+        self._hash = _ContentHash(unhashed)
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add a batch in the stage's schema."""
+        self._hash.update(batch)
+        self._waiting.append(batch)
+        self._waiting_rows += len(batch)
+        self.rows += len(batch)
+        if self._waiting_rows >= _ROW_GROUP_ROWS:
+            self._flush()
+
+    def finish(self, footer: Mapping[str, str]) -> Staged:
+        """Close the file with these facts in its footer, and the row count and content hash beside them."""
+        content_hash = self._hash.hexdigest(self.rows)
+        if self._waiting or not self.rows:
+            self._flush()
+        facts = {**footer, "rows": str(self.rows), "content_hash": content_hash}
+        self._writer.add_key_value_metadata({f"ignite.{key}": value for key, value in facts.items()})
+        self._writer.close()
+        size = self._file.seek(0, 2)
+        return Staged(self._file, self.rows, size, content_hash)
+
+    def discard(self) -> None:
+        """Give the file up."""
+        if "_writer" in self.__dict__:
+            self._writer.close()
+        self._file.close()
+
+    @functools.cached_property
+    def _writer(self) -> pq.ParquetWriter:
+        return pq.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=self._dictionaries or False,
+        )
+
+    def _flush(self) -> None:
+        table = pa.Table.from_batches(self._waiting, schema=self._schema)
+        self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS * 2)
+        self._waiting, self._waiting_rows = [], 0
+
+
+class _ContentHash:
+    """A digest of columns that doesn't depend on how the rows were cut into batches.
+
+    Each column feeds streams of its own: where its nulls are, and of the other rows the lengths and the values.
+    """
+
+    def __init__(self, unhashed: frozenset[str]) -> None:
+        self._unhashed = unhashed
+        self._streams: dict[str, Any] = {}
+        self._rows: dict[str, int] = {}
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name not in self._unhashed:
+                self._add(name, column)
+
+    def hexdigest(self, rows: int) -> str:
+        parts = [f"{name}:{stream.hexdigest()}" for name, stream in sorted(self._streams.items())]
+        return hashlib.sha256("\n".join([str(rows), *parts]).encode()).hexdigest()
+
+    def _add(self, name: str, column: pa.Array) -> None:
+        before = self._rows.get(name, 0)
+        self._rows[name] = before + len(column)
+        if column.null_count:
+            nulls = np.frombuffer(fixed_width(pc.indices_nonzero(column.is_null())), dtype=np.uint64)
+            self._feed(f"{name} nulls", nulls + np.uint64(before))
+            column = column.drop_null()
+        if pa.types.is_list(column.type):
+            self._feed(f"{name} lengths", fixed_width(pc.list_value_length(column)))
+            self._add(f"{name} items", column.flatten())
+        elif pa.types.is_string(column.type):
+            self._feed(f"{name} lengths", fixed_width(pc.binary_length(column)))
+            self._feed(f"{name} values", _text_bytes(column))
+        else:
+            self._feed(f"{name} values", fixed_width(column))
+
+    def _feed(self, stream: str, data: Any) -> None:
+        self._streams.setdefault(stream, hashlib.sha256()).update(data)
+
+
+def _text_bytes(column: pa.Array) -> memoryview:
+    """The bytes of a text column without nulls, one value after the other."""
+    if not len(column):
+        return memoryview(b"")
+    _, offsets, data = column.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int32, count=len(column) + 1, offset=column.offset * 4)
+    return memoryview(data)[bounds[0] : bounds[-1]] if data else memoryview(b"")
