@@ -22,8 +22,7 @@ run: $(RUNTIME) ## the whole thing on the embedded sandbox: the last nights as P
 	@$(BIN)/ignite-assets demo
 
 dev: $(RUNTIME) ## the Dagster UI on the embedded sandbox
-	@mkdir -p .dagster_home
-	@DAGSTER_HOME="$(CURDIR)/.dagster_home" $(BIN)/ignite-assets sandbox -- $(BIN)/dagster dev -w workspace.yaml
+	@$(BIN)/ignite-assets sandbox -- $(BIN)/dagster dev -w workspace.yaml
 
 test: $(DEV) ## the tests
 	@$(BIN)/pytest
@@ -41,7 +40,7 @@ readme-check: $(DEV) ## the README's commands and tables are true
 	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py
 
 clean: ## remove .venv, caches and what `make run` and `make dev` left
-	@rm -rf .venv .demo .dagster_home .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .demo .sandbox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are older than pyproject.toml or constraints.txt when an installation is due.

@@ -7,6 +7,7 @@ by one, and the step fails with the reasons of the others.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,18 +16,31 @@ import dagster as dg
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.capture import Outcome, Snapshot
 from ignite_assets.failures import failure
-from ignite_assets.lake import Partition
+from ignite_assets.lake import Lake, Partition, StorageError
 from ignite_assets.metadata import snapshot_metadata
 from ignite_assets.partitions import partition_key
 
 
 @dataclass
 class Landing:
-    """A snapshot on its way into the lake; whoever commits it says where it is."""
+    """A snapshot on its way into the lake."""
 
     partition: Partition
     snapshot: Snapshot
     location: str = ""
+    """Where it is, once it is stored."""
+    seconds: float = 0.0
+    """From asking for the snapshot to its being committed."""
+    error: StorageError | None = None
+    """Why it could not be stored."""
+
+    def store(self, lake: Lake) -> None:
+        """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
+        with self.snapshot.staged.file as file:
+            try:
+                self.location = lake.commit(self.partition, file)
+            except StorageError as error:
+                self.error = error
 
 
 class Captures:
@@ -40,13 +54,19 @@ class Captures:
     def __iter__(self) -> Iterator[Landing]:
         landed: list[Landing] = []
         errors: dict[str, IgniteError] = {}
+        started = time.monotonic()
         for day, outcome in self._outcomes:
             if isinstance(outcome, IgniteError):
                 errors[partition_key(day, self._website)] = outcome
                 continue
             landing = Landing(Partition(outcome.endpoint.name, self._website, day), outcome)
             yield landing
-            landed.append(landing)
+            landing.seconds = time.monotonic() - started
+            started = time.monotonic()
+            if landing.error:
+                errors[partition_key(day, self._website)] = landing.error
+            else:
+                landed.append(landing)
         if errors:
             for landing in landed:
                 self._record(landing)
@@ -57,7 +77,7 @@ class Captures:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
         for landing in landed:
             self._context.add_asset_metadata(
-                snapshot_metadata(landing.snapshot, landing.location),
+                snapshot_metadata(landing.snapshot, landing.location, landing.seconds),
                 partition_key=partition_key(landing.partition.date, self._website),
             )
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(landed)))
@@ -67,7 +87,7 @@ class Captures:
             dg.AssetMaterialization(
                 self._context.asset_key,
                 partition=partition_key(landing.partition.date, self._website),
-                metadata=snapshot_metadata(landing.snapshot, landing.location),
+                metadata=snapshot_metadata(landing.snapshot, landing.location, landing.seconds),
                 tags={"dagster/data_version": landing.snapshot.staged.content_hash},
             )
         )

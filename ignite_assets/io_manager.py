@@ -5,19 +5,21 @@ never by the number of partitions: `pyarrow.Table`, `pandas.DataFrame`, `pyarrow
 with `website` and `date` columns, one partition or many.
 """
 
-from collections.abc import Mapping
+import tempfile
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import Field, PrivateAttr
 
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.captures import Captures
 from ignite_assets.failures import failure
-from ignite_assets.lake import PARTITION_FIELDS, Lake, Partition, Selection
-from ignite_assets.partitions import lake_partitions
-from ignite_assets.staging import Stage
+from ignite_assets.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
+from ignite_assets.partitions import lake_partitions, partition_key
+
+_MEMORY_BYTES = 1 << 25
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):
@@ -37,18 +39,25 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         """Commit each partition of the output as it comes."""
         if isinstance(obj, Captures):
             for landing in obj:
-                landing.location = self.lake.commit(landing.partition, landing.snapshot.staged.file)
+                landing.store(self.lake)
             return
-        (partition,) = self._partitions(context)
-        staged = _stage(_as_table(obj))
-        location = self.lake.commit(partition, staged.file)
+        self._store_table(context, _as_table(obj))
+
+    def _store_table(self, context: dg.OutputContext, table: pa.Table) -> None:
+        partition, *more = self._partitions(context)
+        if more:
+            raise dg.DagsterInvariantViolationError(
+                "a table is one partition, and this run has several: launch the asset with one partition a run"
+            )
+        with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
+            pq.write_table(table, file, compression="zstd")
+            size = file.tell()
+            try:
+                location = self.lake.commit(partition, file)
+            except StorageError as error:
+                raise failure({partition_key(partition.date, partition.website): error}) from None
         context.add_output_metadata(
-            {
-                "dagster/row_count": staged.rows,
-                "bytes": staged.bytes,
-                "path": dg.MetadataValue.path(location),
-                "content_hash": staged.content_hash,
-            }
+            {"dagster/row_count": len(table), "bytes": size, "path": dg.MetadataValue.path(location)}
         )
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -92,8 +101,9 @@ def _as_table(obj: object) -> pa.Table:
     """The value as a table without the columns that its path holds."""
     if hasattr(obj, "to_table"):
         obj = obj.to_table()
-    elif type(obj).__module__.startswith("pandas"):
-        obj = pa.Table.from_pandas(obj, preserve_index=False)
+    elif any(kind.__module__.startswith("pandas") and kind.__name__ == "DataFrame" for kind in type(obj).__mro__):
+        # Without pandas' own description of its columns, which would be wrong once some are dropped.
+        obj = pa.Table.from_pandas(obj, preserve_index=False).replace_schema_metadata()
     if not isinstance(obj, pa.Table):
         raise dg.DagsterInvariantViolationError(
             "ParquetIOManager stores pyarrow.Table, pyarrow.dataset.Dataset and pandas.DataFrame, "
@@ -101,10 +111,3 @@ def _as_table(obj: object) -> pa.Table:
         )
     in_path = [field.name for field in PARTITION_FIELDS if field.name in obj.schema.names]
     return obj.drop_columns(in_path)
-
-
-def _stage(table: pa.Table, footer: Mapping[str, str] | None = None) -> Any:
-    stage = Stage(table.schema, dictionaries=[])
-    for batch in table.to_batches():
-        stage.write(batch)
-    return stage.finish(footer or {})

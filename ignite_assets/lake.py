@@ -5,7 +5,7 @@ Athena read as it is; `website` and `date` stand in the path alone.
 
 Commit: a partition is one file, and a reader sees the old one or the new one. On a local path the new file is
 written beside the old under a hidden name, synced and renamed. On an object store it is one upload of a finished
-file, which the store shows when it is complete. What is being written is `staging`'s business.
+buffer, which the store shows when it is complete. What is being written is `staging`'s business.
 """
 
 import datetime as dt
@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from ignite_assets.api.errors import MissingPartitionError
+from ignite_assets.api.errors import IgniteError, MissingPartitionError
 from ignite_assets.api.tables import constant
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ PARTITION_FIELDS = (
     pa.field("date", pa.date32(), nullable=False),
 )
 """The columns that a partition's path holds, as its readers get them."""
+
+
+class StorageError(IgniteError):
+    """A partition could not be stored; its version before is untouched."""
+
+    retryable = True
 
 
 @dataclass(frozen=True, order=True)
@@ -83,27 +90,30 @@ class Lake:
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
         self._fs, self._base = _resolve(self.root)
+        self._shown = self.root.partition("?")[0].rstrip("/") if "://" in self.root else self.root
         self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
 
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
 
     def location(self, partition: Partition) -> str:
-        """Where the partition's file is, as a user writes it: a path, or a URL."""
-        return f"{self.root}/{partition.folder}/{FILE_NAME}"
+        """Where the partition's file is, as a user writes it: a path, or a URL without the query of the root's."""
+        return f"{self._shown}/{partition.folder}/{FILE_NAME}"
 
     def commit(self, partition: Partition, finished: IO[bytes]) -> str:
         """Make a finished Parquet file the partition's one version; returns its location.
 
-        A failure at any moment leaves the version before.
+        Raises `StorageError` when it can't be stored. A failure at any moment leaves the version before.
         """
         finished.seek(0)
         folder = f"{self._base}/{partition.folder}"
-        if self.is_local:
-            _replace_locally(Path(folder), finished)
-        else:
-            with self._fs.open_output_stream(f"{folder}/{FILE_NAME}") as target:
-                target.write(finished.read())
+        try:
+            if self.is_local:
+                _replace_locally(Path(folder), finished)
+            else:
+                _upload(self._fs, f"{folder}/{FILE_NAME}", finished.read())
+        except OSError as error:
+            raise StorageError(f"{self.location(partition)} can't be stored: {error}") from error
         return self.location(partition)
 
     def exists(self, partition: Partition) -> bool:
@@ -132,7 +142,10 @@ class Lake:
 
         Raises `MissingPartitionError` naming the first that has not been captured.
         """
-        return pa.concat_tables([self._table(partition, columns) for partition in partitions])
+        # Promoted, since a later version of the package may know more columns.
+        return pa.concat_tables(
+            [self._table(partition, columns) for partition in partitions], promote_options="default"
+        )
 
     def dataset(self, partitions: Iterable[Partition]) -> "pads.Dataset":
         """The partitions as a dataset, read when it is scanned, with `website` and `date` columns.
@@ -175,8 +188,7 @@ class Lake:
             if not os.access(nearest, os.W_OK | os.X_OK):
                 raise PermissionError(f"no permission to write in {nearest}")
             return
-        with self._fs.open_output_stream(probe) as stream:
-            stream.write(b"")
+        _upload(self._fs, probe, b"probe")
         self._fs.delete_file(probe)
 
 
@@ -187,8 +199,31 @@ def _missing(partition: Partition) -> MissingPartitionError:
 def _resolve(root: str) -> tuple[pafs.FileSystem, str]:
     if "://" not in root:
         return pafs.LocalFileSystem(), str(Path(root).absolute())
-    filesystem, base = pafs.FileSystem.from_uri(root)
+    filesystem, base = pafs.FileSystem.from_uri(_in_one_put(root))
     return filesystem, base.rstrip("/")
+
+
+def _in_one_put(root: str) -> str:
+    """An S3 URL with Arrow told to send files of up to 10 MB as a single PUT, rather than as parts."""
+    if not root.startswith("s3://") or "allow_delayed_open=" in root:
+        return root
+    return f"{root}{'&' if '?' in root else '?'}allow_delayed_open=true"
+
+
+def _upload(filesystem: pafs.FileSystem, path: str, data: bytes) -> None:
+    """Put an object in place, whole or not at all.
+
+    Arrow completes an object when its stream is closed, and closes it whatever happens, so nothing may go wrong
+    between opening and closing but the upload itself, which Arrow then gives up: the data is at hand, and the work
+    is done in a thread of its own, where no signal raises an exception.
+    """
+
+    def put() -> None:
+        with filesystem.open_output_stream(path, compression=None) as target:
+            target.write(data)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="upload") as thread:
+        thread.submit(put).result()
 
 
 def _replace_locally(folder: Path, finished: IO[bytes]) -> None:

@@ -27,12 +27,13 @@ def column_schema(endpoint: Endpoint) -> dg.TableSchema:
     )
 
 
-def snapshot_metadata(snapshot: Snapshot, location: str) -> dict[str, dg.MetadataValue]:
+def snapshot_metadata(snapshot: Snapshot, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
     """A partition's facts: where it is, how large, how it was got, its first rows masked."""
     return {
         "dagster/row_count": dg.MetadataValue.int(snapshot.staged.rows),
         "bytes": dg.MetadataValue.int(snapshot.staged.bytes),
         "path": dg.MetadataValue.path(location),
+        "seconds": dg.MetadataValue.float(round(seconds, 3)),
         "captured_at": dg.MetadataValue.timestamp(snapshot.captured_at),
         "look_back_date": dg.MetadataValue.text(snapshot.date.isoformat()),
         "requests": dg.MetadataValue.int(snapshot.requests),

@@ -18,13 +18,15 @@ Nothing here imports Dagster, and nothing outside tests, demo and command line i
 """
 
 from ignite_assets.sandbox.app import create_app
+from ignite_assets.sandbox.clock import Clock, frozen, utc_now
 from ignite_assets.sandbox.faults import Fault
-from ignite_assets.sandbox.server import SandboxServer, frozen, serve
+from ignite_assets.sandbox.server import SandboxServer, serve
 from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, demo_websites, websites
 from ignite_assets.sandbox.world import World
 
 __all__ = [
     "DEMO_WEBSITES",
+    "Clock",
     "Fault",
     "SandboxServer",
     "SandboxWebsite",
@@ -33,5 +35,6 @@ __all__ = [
     "demo_websites",
     "frozen",
     "serve",
+    "utc_now",
     "websites",
 ]

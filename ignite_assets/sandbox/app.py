@@ -5,7 +5,6 @@ answered from the world. Errors are JSON, `{"error": …}`, and never repeat wha
 """
 
 import asyncio
-import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -18,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
-from ignite_assets.api.horizon import utc_now
 from ignite_assets.sandbox.answers import Answers, Question
+from ignite_assets.sandbox.clock import Clock, utc_now
 from ignite_assets.sandbox.damage import damaged
 from ignite_assets.sandbox.faults import Call, Faults
 from ignite_assets.sandbox.journal import Journal
@@ -50,7 +49,7 @@ def create_app(
     world: World | None = None,
     faults: Faults | None = None,
     journal: Journal | None = None,
-    now: Callable[[], dt.datetime] = utc_now,
+    now: Clock = utc_now,
 ) -> Starlette:
     """The platform for those websites, as an ASGI app; `now` answers the moment (aware) that the world is at."""
     platform = _Platform(websites, endpoints, world or World(), now)
@@ -69,7 +68,7 @@ class _Platform:
         websites: Sequence[SandboxWebsite],
         endpoints: tuple[Endpoint, ...],
         world: World,
-        now: Callable[[], dt.datetime],
+        now: Clock,
     ) -> None:
         self._websites = distinct(websites)
         self._world = world

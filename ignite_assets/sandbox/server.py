@@ -3,6 +3,7 @@
 It logs no requests: their queries carry credentials. What it serves belongs to `app`.
 """
 
+import asyncio
 import datetime as dt
 import signal
 import socket
@@ -15,23 +16,14 @@ from typing import Self
 import uvicorn
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
-from ignite_assets.api.horizon import utc_now
 from ignite_assets.sandbox.app import create_app
+from ignite_assets.sandbox.clock import Clock, utc_now
 from ignite_assets.sandbox.damage import FaultyProtocol
 from ignite_assets.sandbox.faults import Fault, Faults
 from ignite_assets.sandbox.journal import Journal
 from ignite_assets.sandbox.optouts import OptOuts
 from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite
 from ignite_assets.sandbox.world import World
-
-Clock = Callable[[], dt.datetime]
-
-
-def frozen(moment: dt.datetime) -> Clock:
-    """A clock that stands still at a moment, which must be aware of its zone."""
-    if moment.tzinfo is None:
-        raise ValueError("the moment has no time zone")
-    return lambda: moment
 
 
 class SandboxServer:
@@ -98,7 +90,7 @@ class SandboxServer:
 
     def stop(self) -> None:
         """Stop listening and drop whatever is still being answered."""
-        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+        self._uvicorn.should_exit = True
         if self._thread:
             self._thread.join()
 
@@ -122,6 +114,7 @@ class _Uvicorn(uvicorn.Server):
             http=FaultyProtocol,
             ws="none",
             lifespan="off",
+            timeout_keep_alive=75,
             loop="asyncio",
             log_config=None,
             log_level="critical",
@@ -136,6 +129,16 @@ class _Uvicorn(uvicorn.Server):
             await super().startup(sockets)
         finally:
             self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Uvicorn's own waits for answers under way, or turns them into 500s; a sandbox just goes.
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
 
 def _listener(port: int) -> socket.socket:

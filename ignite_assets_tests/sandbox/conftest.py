@@ -40,10 +40,20 @@ class Caller:
         return self.session.post(f"{self.server.url}/opt_outs/new", timeout=30, **how)
 
 
-@pytest.fixture
-def server() -> Iterator[SandboxServer]:
-    with SandboxServer(SITES, now=frozen(NOW)) as server:
+@pytest.fixture(scope="session")
+def standing_server() -> Iterator[SandboxServer]:
+    """One server for all tests that leave no opt-outs behind."""
+    with SandboxServer(SITES) as server:
         yield server
+
+
+@pytest.fixture
+def server(standing_server: SandboxServer) -> SandboxServer:
+    """The server as new: at the one moment, with no faults and an empty journal."""
+    standing_server.now = frozen(NOW)
+    standing_server.faults.clear()
+    standing_server.requests.clear()
+    return standing_server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from ignite_assets.api.endpoints import ALGOS, ENDPOINTS, Column, Endpoint, Ids, one_object
-from ignite_assets.sandbox import SandboxServer, World, frozen
+from ignite_assets.sandbox import SandboxServer, SandboxWebsite, World, frozen
 from ignite_assets_tests.sandbox.conftest import NOW, SITES, TODAY, Caller, days_ago
 
 SITE = SITES[0]
@@ -150,6 +150,19 @@ def test_the_visitors_count_differs_from_the_identifiers(caller: Caller) -> None
     groups = caller.json("/api/audience_groups")
     identifiers = [len(caller.json(f"/api/audience_groups/{group['id']}")) for group in groups]
     assert [group["visitors_count"] for group in groups] != identifiers
+
+
+def test_large_answers_of_different_windows_and_moments_differ() -> None:
+    site = SandboxWebsite("large", 20_000)
+    with SandboxServer([site], now=frozen(NOW)) as server:
+        caller = Caller(server, site)
+        for _ in range(2):
+            for since, algo in ((days_ago(1), "sha2"), (days_ago(2), "sha2"), (days_ago(2), "md5")):
+                answer = caller.json("/api/visitors", date=since, algo=algo)
+                assert answer == WORLD.visitors(site, since, NOW, algo)  # type: ignore[arg-type]
+        later = NOW + dt.timedelta(minutes=30)
+        server.now = frozen(later)
+        assert caller.json("/api/visitors", date=days_ago(1)) == WORLD.visitors(site, days_ago(1), later, "md5")
 
 
 def test_the_clock_can_be_moved_while_it_runs(server: SandboxServer, caller: Caller) -> None:

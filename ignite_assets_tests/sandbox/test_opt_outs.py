@@ -3,6 +3,8 @@
 import datetime as dt
 import hashlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ignite_assets.api.endpoints import ALGOS, Algo
-from ignite_assets.sandbox import SandboxServer, World, frozen
+from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World, frozen
 from ignite_assets.sandbox.optouts import OptOuts
 from ignite_assets.sandbox.world import UnknownIdError
 from ignite_assets_tests.sandbox.conftest import NOW, SITES, Caller, days_ago
@@ -23,6 +25,13 @@ LOCATIONS = {
     int(str(location["id"])): TRUTH.addresses_at(SITE, int(str(location["id"])))
     for location in TRUTH.locations(SITE, days_ago(60), NOW)
 }
+
+
+@pytest.fixture
+def server() -> Iterator[SandboxServer]:
+    """A server of one test's own: opt-outs stay."""
+    with SandboxServer(SITES, now=frozen(NOW)) as server:
+        yield server
 
 
 def everything(world: World, algo: Algo) -> str:
@@ -100,6 +109,16 @@ def test_an_answer_made_before_an_opt_out_is_not_given_after_it(caller: Caller) 
     assert caller.json("/api/visitors") == []
 
 
+def test_a_large_answer_made_before_an_opt_out_is_not_given_after_it() -> None:
+    site = SandboxWebsite("large", 6000)
+    with SandboxServer([site], now=frozen(NOW)) as server:
+        caller = Caller(server, site)
+        before = caller.json("/api/visitors", algo="sha2")
+        gone = server.world.addresses(site, None, NOW)[100]
+        caller.opt_out(params={"token": site.token, "emails": gone})
+        assert caller.json("/api/visitors", algo="sha2") == before[:100] + before[101:]
+
+
 def test_an_opt_out_is_matched_whatever_its_case_and_spaces(caller: Caller) -> None:
     caller.opt_out(**how("query", f"  {EVERYONE[0].upper()} "))
     assert hashlib.md5(EVERYONE[0].encode()).hexdigest() not in caller.json("/api/visitors", date=days_ago(60))
@@ -153,6 +172,13 @@ def test_the_file_holds_no_address(tmp_path: Path) -> None:
     assert hashlib.sha256(EVERYONE[0].encode()).hexdigest() in file.read_text()
 
 
+def test_an_opt_out_is_on_disk_when_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    OptOuts(tmp_path / "opt-outs.tsv").add(SITE.key, [EVERYONE[0]])
+    assert len(synced) == 1
+
+
 def test_a_line_torn_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
     file = tmp_path / "opt-outs.tsv"
     OptOuts(file).add(SITE.key, [EVERYONE[0]])
@@ -166,3 +192,11 @@ def test_without_a_file_opt_outs_end_with_the_world() -> None:
     moment = NOW + dt.timedelta(days=1)
     World(OptOuts()).opt_outs.add(SITE.key, EVERYONE)
     assert World().visitors(SITE, None, moment, "md5")
+
+
+def test_an_opt_out_that_failed_is_not_kept(server: SandboxServer, caller: Caller) -> None:
+    server.faults.add(Fault(endpoint="opt_outs", status=503, times=1))
+    assert caller.opt_out(**how("query", EVERYONE[0])).status_code == 503
+    assert server.world.opt_outs.of(SITE.key) == frozenset()
+    assert caller.opt_out(**how("query", EVERYONE[0])).status_code == 200
+    assert len(server.world.opt_outs.of(SITE.key)) == 1

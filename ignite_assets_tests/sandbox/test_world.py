@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ignite_assets.api.endpoints import ALGOS, HASH_LENGTHS
 from ignite_assets.sandbox import SandboxWebsite, World, demo_websites, websites
 from ignite_assets.sandbox.households import households_of
-from ignite_assets.sandbox.visits import visits_of
+from ignite_assets.sandbox.visits import as_text, visits_of
 from ignite_assets.sandbox.world import UnknownIdError
 from ignite_assets_tests.sandbox.conftest import NOW, SITES, TODAY, days_ago
 
@@ -66,6 +66,27 @@ def test_a_window_holds_exactly_the_households_with_a_visit_in_it(now: dt.dateti
         if any(since <= visit.moment.date() for visit in visits_of(households, row, now))
     ]
     assert [location["id"] for location in WORLD.locations(SITE, since, now)] == expected
+
+
+def test_the_longest_window_holds_exactly_the_households_with_a_visit_in_it() -> None:
+    site = SandboxWebsite("many", 3000)
+    households = households_of(site)
+    last = {row: visits[-1] for row in range(3000) if (visits := visits_of(households, row, NOW))}
+    expected = [households.first_id + row for row, visit in last.items() if visit.moment.date() >= days_ago(60)]
+    assert any(visit.moment.date() == days_ago(60) for visit in last.values())
+    assert [location["id"] for location in WORLD.locations(site, days_ago(60), NOW)] == expected
+
+
+def test_a_visit_shows_from_the_minute_after_it() -> None:
+    households = households_of(SITE)
+    visits = [(row, visit) for row in range(SITE.households) for visit in visits_of(households, row, NOW)]
+    today = [(row, visit.moment.replace(second=59)) for row, visit in visits if visit.moment.date() == TODAY]
+    assert today
+    for row, moment in today:
+        for now, shown in ((moment, False), (moment + dt.timedelta(seconds=1), True)):
+            ids = [location["id"] for location in WORLD.locations(SITE, TODAY, now)]
+            assert (households.first_id + row in ids) is shown
+            assert (visits_of(households, row, now)[-1:] == visits_of(households, row, NOW)[-1:]) is shown
 
 
 @settings(max_examples=30, deadline=None)
@@ -183,9 +204,20 @@ def test_inventory_comes_and_goes() -> None:
     assert then & now
 
 
-def test_a_product_is_created_before_it_is_updated_and_neither_lies_ahead() -> None:
-    for product in WORLD.products(SITE, days_ago(60), NOW):
-        assert str(product["created_at"]) <= str(product["updated_at"]) <= NOW.isoformat()
+@settings(max_examples=50, deadline=None)
+@given(now=MOMENTS)
+def test_a_product_is_created_before_it_is_updated_and_neither_lies_ahead(now: dt.datetime) -> None:
+    for product in WORLD.products(SITE, None, now):
+        assert str(product["created_at"]) <= str(product["updated_at"]) <= as_text(now)
+
+
+def test_a_vehicle_that_was_sold_is_in_windows_until_that_day_alone() -> None:
+    sales = [sale for sale in WORLD.sales(SITE, NOW)["sales"] if str(sale["sale_date"]) >= days_ago(58).isoformat()]
+    assert len(sales) > 10
+    for sale in sales:
+        day = dt.date.fromisoformat(str(sale["sale_date"]))
+        for since, listed in ((day, True), (day + dt.timedelta(days=1), False)):
+            assert (sale["vin"] in {product["vin"] for product in WORLD.products(SITE, since, NOW)}) is listed
 
 
 def test_a_group_is_the_union_of_its_audiences() -> None:

@@ -1,0 +1,30 @@
+"""`ignite-assets`: the command line. Each command has a module of its own.
+
+What a command needs of the package is imported inside it: `--help` must not wait for Dagster.
+"""
+
+import click
+
+from ignite_assets import __version__
+from ignite_assets.cli.demo import demo
+from ignite_assets.cli.doctor import doctor
+from ignite_assets.cli.endpoints import endpoints
+from ignite_assets.cli.materialize import materialize
+from ignite_assets.cli.sandbox import sandbox
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ignite-assets")
+def main() -> None:
+    """Every Ignite website's data as Parquet, through Dagster.
+
+    \b
+    To see it work, without configuration or credentials:
+      ignite-assets demo
+    To capture yesterday for every website of ./ignite.toml:
+      ignite-assets materialize
+    """
+
+
+for _command in (materialize, demo, sandbox, doctor, endpoints):
+    main.add_command(_command)

@@ -1,0 +1,64 @@
+"""`ignite-assets demo`: the whole thing, on the sandbox: some nights of every demo dealer, and a first query."""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import click
+
+from ignite_assets.cli.command import Command
+
+_QUERY = """\
+SELECT website, date, count(*) AS visitors
+FROM read_parquet('{root}/visitors/*/*/*.parquet', hive_partitioning = true)
+GROUP BY ALL ORDER BY website, date"""
+
+
+@click.command(cls=Command, short_help="Capture some nights of three made-up dealers.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
+              help="Where its lake, its configuration and its Dagster instance are.")  # fmt: skip
+@click.option("--nights", type=click.IntRange(1, 30), default=3, show_default=True, help="How many nights to capture.")
+def demo(folder: Path, nights: int) -> None:
+    """Capture the last nights of three made-up dealers through Dagster, and query what landed.
+
+    Needs no configuration, no credentials and no network: the platform is the embedded sandbox, and its data stays
+    in a folder of its own.
+
+    \b
+    Example:
+      ignite-assets demo --nights 7
+    """
+    from ignite_assets.api.endpoints import ENDPOINTS
+    from ignite_assets.api.horizon import Horizon
+    from ignite_assets.cli.progress import carry_out, print_table
+    from ignite_assets.cli.sandbox import write_configuration
+    from ignite_assets.config import load_settings
+    from ignite_assets.instance import HOME_VARIABLE
+    from ignite_assets.runs import plan
+    from ignite_assets.sandbox import SandboxServer
+
+    os.environ.pop(HOME_VARIABLE, None)  # made-up data has no place in a real instance
+    with SandboxServer() as server:
+        os.environ.update(write_configuration(server, folder))
+        settings = load_settings()
+        horizon = Horizon(settings.partitions.zone)
+        days = [horizon.yesterday() - dt.timedelta(days=n) for n in reversed(range(nights))]
+        click.echo(f"Capturing {days[0]} to {days[-1]} for {', '.join(settings.websites)} from {server.url}\n")
+        names = [endpoint.name for endpoint in ENDPOINTS]
+        results = carry_out(plan(days, sorted(settings.websites), names, horizon, named=False), settings)
+    print_table(results)
+    _show_lake(Path(settings.root))
+    raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
+
+
+def _show_lake(root: Path) -> None:
+    import duckdb
+
+    shown = Path(os.path.relpath(root))
+    files = sorted(shown.glob("*/*/*/*.parquet"))
+    click.echo(f"\n{len(files)} Parquet files under {shown}, such as\n  {files[0] if files else ''}\n")
+    query = _QUERY.format(root=shown)
+    click.echo(f"Their first DuckDB query:\n\n{query}\n")
+    click.echo(str(duckdb.sql(query)))
+    click.echo("To see the runs in Dagster's UI:\n")
+    click.echo(f"  ignite-assets sandbox --folder {shown.parent} -- dagster dev -m ignite_assets.definitions")

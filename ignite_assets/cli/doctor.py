@@ -1,0 +1,72 @@
+"""`ignite-assets doctor`: is everything that a night needs in place? Writes nothing."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ignite_assets.cli.command import Command
+
+if TYPE_CHECKING:
+    from ignite_assets.config import Settings
+    from ignite_assets.resources import IgniteResource
+
+
+@click.command(cls=Command, short_help="Check configuration, storage and credentials.")
+def doctor() -> None:
+    """Check the configuration, the storage, and each website's credentials against the platform.
+
+    A line each. Writes nothing. Exit status: 0 all is well, 1 something isn't, 2 the configuration is wrong.
+
+    \b
+    Example:
+      ignite-assets doctor
+    """
+    from ignite_assets.config import load_settings
+
+    settings = load_settings()
+    click.echo(f"ok    configuration  {settings.path}")
+    bad = 0
+    for subject, check in _checks(settings):
+        try:
+            click.echo(f"ok    {subject}  {check()}")
+        except Exception as error:  # noqa: BLE001 - one thing that is wrong doesn't hide the others
+            click.echo(f"wrong {subject}  {' '.join(str(error).split())}")
+            bad += 1
+    raise SystemExit(1 if bad else 0)
+
+
+def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
+    from ignite_assets.resources import IgniteResource
+
+    ignite = IgniteResource.from_settings(settings)
+    yield "storage", lambda: _storage(settings)
+    yield "instance", lambda: _instance(settings)
+    for website in sorted(settings.websites):
+        yield f"website {website}", lambda website=website: _website(ignite, website)  # type: ignore[misc]
+
+
+def _storage(settings: "Settings") -> str:
+    from ignite_assets.lake import Lake
+
+    Lake(settings.root).check_writable()
+    return settings.root
+
+
+def _instance(settings: "Settings") -> str:
+    from ignite_assets.instance import dagster_home
+
+    home = dagster_home(settings)
+    return str(home) if home.exists() else f"{home} (made by the first run)"
+
+
+def _website(ignite: "IgniteResource", website: str) -> str:
+    """Make the platform's smallest call that needs both token and secret."""
+    from ignite_assets.api.endpoints import by_name
+    from ignite_assets.api.patience import Tally
+    from ignite_assets.api.protocol import Call
+
+    with ignite.client(website) as client:
+        call = Call(endpoint=by_name()["audience_groups"])
+        received = client.read(call, lambda pieces: sum(len(piece) for piece in pieces), Tally())
+    return f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"

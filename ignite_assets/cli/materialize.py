@@ -1,0 +1,103 @@
+"""`ignite-assets materialize`: capture days of websites through Dagster, and say what became of each partition."""
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ignite_assets.cli.command import Command
+
+if TYPE_CHECKING:
+    from ignite_assets.api.horizon import Horizon
+    from ignite_assets.config import Settings
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command(cls=Command, short_help="Capture partitions into the lake.")
+@click.option("--date", "date", type=_DAY, help="The look-back date. Default: yesterday.")
+@click.option("--from", "first", type=_DAY, help="First of several dates: one ranged run a website.")
+@click.option("--to", "last", type=_DAY, help="Last of several dates. Default: yesterday.")
+@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
+@click.option("--select", "assets", multiple=True, metavar="ASSET", help="Only this asset; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def materialize(
+    date: dt.datetime | None,
+    first: dt.datetime | None,
+    last: dt.datetime | None,
+    websites: tuple[str, ...],
+    assets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Capture partitions and commit them to the lake.
+
+    By default yesterday, for every website, every asset that the date allows. Runs are recorded in the Dagster
+    instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others.
+
+    Exit status: 0 all landed, 1 something failed or was refused, 2 bad usage or configuration.
+
+    \b
+    Examples:
+      ignite-assets materialize
+      ignite-assets materialize --date 2026-11-22 --website acme-honda
+      ignite-assets materialize --from 2026-11-01 --to 2026-11-22 --select visitors --select locations
+    """
+    from ignite_assets.api.horizon import Horizon
+    from ignite_assets.cli.progress import carry_out, print_table
+    from ignite_assets.config import load_settings
+    from ignite_assets.runs import plan
+
+    settings = load_settings()
+    horizon = Horizon(settings.partitions.zone)
+    days = _days(settings, horizon, date, first, last)
+    chosen_websites = _chosen(websites, sorted(settings.websites), "website")
+    results = carry_out(
+        plan(days, chosen_websites, _chosen_assets(assets), horizon, named=bool(assets)),
+        settings,
+    )
+    if as_json:
+        click.echo(json.dumps({"partitions": [result.as_json() for result in results]}, indent=2))
+    else:
+        print_table(results)
+    raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
+
+
+def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:
+    """The named ones, in the order known; all when none is named. `UsageError` for one that isn't known."""
+    if unknown := sorted(set(named) - set(known)):
+        raise click.UsageError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
+    return [name for name in known if name in named or not named]
+
+
+def _chosen_assets(named: tuple[str, ...]) -> list[str]:
+    from ignite_assets.api.endpoints import ENDPOINTS
+
+    return _chosen(named, [endpoint.name for endpoint in ENDPOINTS], "asset")
+
+
+def _days(
+    settings: "Settings",
+    horizon: "Horizon",
+    date: dt.datetime | None,
+    first: dt.datetime | None,
+    last: dt.datetime | None,
+) -> list[dt.date]:
+    """The dates asked for. `UsageError` for those that are no partitions: not closed yet, or before the start."""
+    if date and (first or last):
+        raise click.UsageError("--date says one date, --from and --to a range: give one or the other")
+    if last and not first:
+        raise click.UsageError("--to needs --from")
+    start = _day(first or date) or horizon.yesterday()
+    end = _day(last) or (horizon.yesterday() if first else start)
+    if end > horizon.yesterday():
+        raise click.UsageError(f"{end} has not closed yet; the newest date is {horizon.yesterday()}")
+    if start < settings.partitions.start_date:
+        raise click.UsageError(f"{start} is before partitions.start_date, {settings.partitions.start_date}")
+    if start > end:
+        raise click.UsageError(f"--from {start} is after --to {end}")
+    return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def _day(moment: dt.datetime | None) -> dt.date | None:
+    return moment.date() if moment else None

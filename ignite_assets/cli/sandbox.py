@@ -1,0 +1,149 @@
+"""`ignite-assets sandbox`: the platform, embedded, on a loopback port, with a configuration that points to it."""
+
+import datetime as dt
+import os
+import re
+import shlex
+import signal
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ignite_assets.cli.command import Command
+
+if TYPE_CHECKING:
+    from ignite_assets.sandbox import Fault, SandboxServer
+
+
+@click.command(cls=Command, short_help="Serve the platform, embedded, on loopback.")
+@click.option("--port", default=0, show_default="a free one", help="Loopback port.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path(".sandbox"), show_default=True,
+              help="Where the configuration and its lake are.")  # fmt: skip
+@click.option("--websites", "count", type=click.IntRange(1), help="So many made-up websites, not the demo's three.")
+@click.option("--households", type=click.IntRange(1), default=500, show_default=True, help="Of each with --websites.")
+@click.option("--now", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Stop its clock at a time (UTC).")
+@click.option("--opt-outs", type=click.Path(path_type=Path, dir_okay=False), help="File that keeps opt-outs.")
+@click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds before every answer.")
+@click.option("--failing", type=click.FloatRange(0, 1), default=0.0, help="Share of calls answered with status 503.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def sandbox(
+    port: int,
+    folder: Path,
+    count: int | None,
+    households: int,
+    now: dt.datetime | None,
+    opt_outs: Path | None,
+    latency: float,
+    failing: float,
+    command: tuple[str, ...],
+) -> None:
+    """Serve every endpoint of the platform on loopback, and say how to use it. Stop it with Ctrl-C.
+
+    With a COMMAND, run that with the configuration and credentials in its environment, and stop when it ends.
+
+    \b
+    Examples:
+      ignite-assets sandbox
+      ignite-assets sandbox -- ignite-assets materialize
+      ignite-assets sandbox -- dagster dev -w workspace.yaml
+    """
+    from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer, frozen, serve, utc_now, websites
+
+    served = websites(count, households) if count else DEMO_WEBSITES
+    clock = frozen(now.replace(tzinfo=dt.UTC)) if now else utc_now
+    if not command:
+        serve(
+            lambda server: _announce(server, write_configuration(server, folder)),
+            served,
+            port=port,
+            now=clock,
+            opt_outs_file=opt_outs,
+            faults=_faults(latency, failing),
+        )
+        return
+    with SandboxServer(served, port=port, now=clock, opt_outs_file=opt_outs) as server:
+        server.faults.add(*_faults(latency, failing))
+        raise SystemExit(_run(command, write_configuration(server, folder)))
+
+
+def _faults(latency: float, failing: float) -> "list[Fault]":
+    from ignite_assets.sandbox import Fault
+
+    delays = [Fault(delay=latency)] if latency else []
+    return [*delays, *([Fault(status=503, probability=failing)] if failing else [])]
+
+
+def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
+    """Run the command with those variables added, handing signals on to it; its exit status."""
+    with subprocess.Popen(command, env={**os.environ, **environment}) as process:  # noqa: S603 - the user's own
+        before = {
+            number: signal.signal(number, lambda caught, _: process.send_signal(caught))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _announce(server: "SandboxServer", environment: dict[str, str]) -> None:
+    click.echo(f"The sandbox serves the platform at {server.url}\n")
+    for website in server.websites:
+        click.echo(f"  {website.key}  token {website.token}  secret {website.secret}  {website.households} households")
+    click.echo("\nTo use it from another terminal:\n")
+    for name, value in environment.items():
+        click.echo(f"  export {name}={shlex.quote(value)}")
+    click.echo("  ignite-assets materialize\n\nStop it with Ctrl-C.")
+
+
+def write_configuration(server: "SandboxServer", folder: Path) -> dict[str, str]:
+    """Write an `ignite.toml` for a running sandbox; the environment variables that make it work.
+
+    The folder is for its owner's eyes. A start date that it had before is kept: partitions must not move.
+    """
+    from ignite_assets.instance import HOME_VARIABLE, prepare_home
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder.absolute() / "ignite.toml"
+    path.write_text(_toml(server, _start_date(path, server.now().date())))
+    environment = {"IGNITE_CONFIG": str(path)}
+    if not os.environ.get(HOME_VARIABLE):
+        environment[HOME_VARIABLE] = str(prepare_home(folder.absolute() / "dagster_home"))
+    for website in server.websites:
+        environment[_variable(website.key, "TOKEN")] = website.token
+        environment[_variable(website.key, "SECRET")] = website.secret
+    return environment
+
+
+def _start_date(path: Path, today: dt.date) -> dt.date:
+    try:
+        known = tomllib.loads(path.read_text())["partitions"]["start_date"]
+        return known if isinstance(known, dt.date) else dt.date.fromisoformat(known)
+    except (OSError, ValueError, KeyError, TypeError):
+        return today - dt.timedelta(days=60)
+
+
+def _toml(server: "SandboxServer", start: dt.date) -> str:
+    lines = [
+        "[platform]",
+        f'base_url = "{server.url}"',
+        "[partitions]",
+        f'start_date = "{start}"',
+        "[storage]",
+        'root = "lake"',
+    ]
+    for website in server.websites:
+        lines += [
+            f'[websites."{website.key}"]',
+            f'token_env = "{_variable(website.key, "TOKEN")}"',
+            f'secret_env = "{_variable(website.key, "SECRET")}"',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _variable(key: str, what: str) -> str:
+    return f"SANDBOX_{re.sub('[^A-Z0-9]', '_', key.upper())}_{what}"

@@ -1,0 +1,51 @@
+"""The Dagster instance that runs are recorded in, and the folder it lives in. Telemetry is off in every one we make."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from ignite_assets.config import Settings
+
+HOME_VARIABLE = "DAGSTER_HOME"
+
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+
+# One run of a website at a time: two would capture the same partition twice.
+concurrency:
+  runs:
+    max_concurrent_runs: 4
+    tag_concurrency_limits:
+      - key: dagster/partition/website
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
+"""
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The folder that `DAGSTER_HOME` names; without it one beside the lake, or beside the configuration of a URL."""
+    if named := os.environ.get(HOME_VARIABLE):
+        return Path(named).expanduser().absolute()
+    beside = settings.path if "://" in settings.root else Path(settings.root)
+    return beside.parent / "dagster_home"
+
+
+def prepare_home(home: Path) -> Path:
+    """Make the folder of an instance unless it is there; returns it."""
+    if not home.exists():
+        home.mkdir(parents=True)
+        (home / "dagster.yaml").write_text(DAGSTER_YAML)
+    return home
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The instance of a folder, which is made when it isn't there. Use it as a context manager.
+
+    Sets `DAGSTER_HOME` for this process and its children, so that all of them record in the same place.
+    """
+    os.environ[HOME_VARIABLE] = str(prepare_home(home))
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+    return dg.DagsterInstance.get()

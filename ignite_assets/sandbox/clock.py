@@ -1,0 +1,18 @@
+"""The sandbox's clocks: what a moment is to the world. Each answers an aware moment."""
+
+import datetime as dt
+from collections.abc import Callable
+
+Clock = Callable[[], dt.datetime]
+
+
+def utc_now() -> dt.datetime:
+    """The real time."""
+    return dt.datetime.now(dt.UTC)
+
+
+def frozen(moment: dt.datetime) -> Clock:
+    """A clock that stands still at a moment, which must be aware of its zone."""
+    if moment.tzinfo is None:
+        raise ValueError("the moment has no time zone")
+    return lambda: moment
