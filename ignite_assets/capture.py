@@ -4,8 +4,12 @@ Nothing here decides where a snapshot goes; committing it is the lake's business
 """
 
 import datetime as dt
+import functools
+import itertools
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +19,15 @@ from ignite_assets import __version__
 from ignite_assets.api import tables
 from ignite_assets.api.client import IgniteClient, Reader
 from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, Algo, Endpoint, by_name
-from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError
+from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError, WindowError
+from ignite_assets.api.fanout import in_order
+from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
 from ignite_assets.staging import Stage, Staged
 
 PREVIEW_ROWS = 5
+_WINDOWS_AT_ONCE = 8
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -39,8 +46,10 @@ class Snapshot:
     """By column, the values that did not fit it and stand in `extra` instead."""
     vanished: int = 0
     """Entities that were listed and then not found."""
-    preview: Sequence[Mapping[str, Any]] = ()
+    preview: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     """The first rows. Holds personal data: mask it before it is shown."""
+    keys: KeySet | None = field(default=None, repr=False)
+    """The rows' keys, where windows can be compared by them."""
 
 
 Outcome = tuple[dt.date, Snapshot | IgniteError]
@@ -51,7 +60,7 @@ class Capture:
     """Captures one endpoint of one website for several dates, newest first.
 
     `ids` gives, by date, the ids of an endpoint whose ids come from a partition. Dates that share an id share its one
-    request.
+    request. `nesting_share` is the share of a window that an older one may lack, for people who opted out meanwhile.
     """
 
     def __init__(
@@ -61,11 +70,13 @@ class Capture:
         *,
         ids: Mapping[dt.date, Sequence[int]] | None = None,
         endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+        nesting_share: float = 0.01,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._ids = ids or {}
         self._endpoints = by_name(endpoints)
+        self._nesting_share = nesting_share
 
     def one(self, day: dt.date) -> Snapshot:
         """The snapshot for one date. Raises `IgniteError`; refuses a date before any request is made."""
@@ -75,7 +86,10 @@ class Capture:
         return outcome
 
     def each(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
-        """Each date with its snapshot, or with what went wrong: one date's failure doesn't end the others."""
+        """Each date with its snapshot, or with what went wrong: one date's failure doesn't end the others.
+
+        Windows are asked for newest first, so that who arrives in between can't break their nesting.
+        """
         allowed = []
         for day in sorted(days, reverse=True):
             try:
@@ -86,16 +100,59 @@ class Capture:
         if self._endpoint.ids and self._endpoint.ids.from_partition:
             yield from self._by_shared_ids(allowed)
         else:
-            for day in allowed:
-                yield day, self._of_day(day)
+            yield from self._nested(self._side_by_side(allowed))
 
-    def _of_day(self, day: dt.date) -> Snapshot | IgniteError:
-        draft = self._draft(day)
+    def _side_by_side(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+        """The dates' own windows, some at a time, in the order given."""
+        tally = Tally()
+        try:
+            listed = self._listed_ids(tally) if days else []
+        except IgniteError as error:
+            yield from ((day, error) for day in days)
+            return
+        if len(days) == 1:
+            yield days[0], self._of_day(days[0], listed, tally)
+            return
+        at_once = min(_WINDOWS_AT_ONCE, self._client.limits.max_concurrency)
+        with ThreadPoolExecutor(at_once, thread_name_prefix="window") as threads:
+            tallies = itertools.chain([tally], itertools.repeat(None))  # the listing is counted for the newest
+            windows = (
+                (day, functools.partial(self._of_day, day, listed, each, compared=True))
+                for day, each in zip(days, tallies, strict=False)
+            )
+            yield from in_order(threads, windows, ahead=at_once)
+
+    def _nested(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        """The outcomes, newest first; from the first window that lacks people of a newer one on, failures."""
+        newer: Snapshot | None = None
+        broken: WindowError | None = None
+        for day, outcome in outcomes:
+            if not isinstance(outcome, Snapshot) or outcome.keys is None:
+                yield day, outcome
+                continue
+            broken = broken or (self._not_nested(newer, outcome) if newer else None)
+            newer = outcome
+            if broken:
+                outcome.staged.file.close()
+            yield day, broken or outcome
+
+    def _not_nested(self, newer: Snapshot, older: Snapshot) -> WindowError | None:
+        if newer.keys is None or older.keys is None or newer.keys.nearly_within(older.keys, self._nesting_share):
+            return None
+        missing = newer.keys.missing_from(older.keys)
+        return WindowError(
+            f"the platform answered for another window: {missing:,} of the {len(newer.keys):,} of {newer.date} are not "
+            f"in that of {older.date} (at most {self._nesting_share:.1%} may be missing)"
+        )
+
+    def _of_day(
+        self, day: dt.date, listed: Sequence[int], tally: Tally | None = None, *, compared: bool = False
+    ) -> Snapshot | IgniteError:
+        draft = self._draft(day, tally, compared=compared)
         try:
             if self._endpoint.ids is None:
                 draft.take_whole_answer(self._client)
             else:
-                listed = self._listed_ids(self._endpoints[self._endpoint.ids.endpoint], draft.tally)
                 for _, outcome in self._answers(listed, draft.tally, day):
                     draft.add(outcome)
             return draft.finish()
@@ -106,7 +163,8 @@ class Capture:
     def _by_shared_ids(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
         """One fan-out over the union of the dates' ids; each answer goes to every date that lists its id."""
         tally = Tally()
-        drafts = {day: self._draft(day, tally) for day in days}
+        # What all dates share is counted once, for the newest.
+        drafts = {day: self._draft(day, tally if day == days[0] else None) for day in days}
         wanted = {day: frozenset(self._ids.get(day, ())) for day in days}
         union = sorted(frozenset().union(*wanted.values()))
         failed: dict[dt.date, IgniteError] = {}
@@ -141,14 +199,19 @@ class Capture:
 
         return read
 
-    def _listed_ids(self, parent: Endpoint, tally: Tally) -> list[int]:
+    def _listed_ids(self, tally: Tally) -> list[int]:
+        """The ids that the listing endpoint answers now; none where there is no such endpoint."""
+        if self._endpoint.ids is None:
+            return []
+        parent = self._endpoints[self._endpoint.ids.endpoint]
+
         def read(pieces: Iterator[bytes]) -> list[int]:
             found = tables.batches(parent, pieces, {}, Counter())
             return [entity for batch in found for entity in batch.column("id").to_pylist()]
 
         return self._client.read(Call(endpoint=parent), read, tally)
 
-    def _draft(self, day: dt.date, tally: Tally | None = None) -> "_Draft":
+    def _draft(self, day: dt.date, tally: Tally | None = None, *, compared: bool = False) -> "_Draft":
         return _Draft(
             endpoint=self._endpoint,
             website=self._client.website,
@@ -156,6 +219,7 @@ class Capture:
             day=day,
             captured_at=self._client.horizon.now().astimezone(dt.UTC),
             tally=tally or Tally(),
+            compared=compared and self._endpoint.dated and bool(self._endpoint.keys),
         )
 
 
@@ -186,8 +250,10 @@ class _Draft:
         day: dt.date,
         captured_at: dt.datetime,
         tally: Tally,
+        compared: bool,
     ) -> None:
         self.tally = tally
+        self._compared = compared
         self._endpoint, self._website, self._algo = endpoint, website, algo
         self._day, self._captured_at = day, captured_at
         self._schema = tables.arrow_schema(endpoint)
@@ -197,6 +263,7 @@ class _Draft:
         repeats = [column.name for column in (*self._endpoint.columns, CAPTURED_AT) if column.repeats]
         self._stage = Stage(self._schema, dictionaries=repeats, unhashed=frozenset({CAPTURED_AT.name}))
         self._coercions: Counter[str] = Counter()
+        self._keys: list[KeySet] = []
         self._vanished = 0
         self._preview: list[dict[str, Any]] = []
 
@@ -229,6 +296,8 @@ class _Draft:
         batch = pa.RecordBatch.from_arrays([*batch.columns, times], schema=self._schema)
         if len(self._preview) < PREVIEW_ROWS:
             self._preview += _rows(batch.slice(0, PREVIEW_ROWS - len(self._preview)))
+        if self._compared:
+            self._keys.append(KeySet.of(batch.select(self._endpoint.keys)))
         self._stage.write(batch)
 
     def finish(self) -> Snapshot:
@@ -239,6 +308,7 @@ class _Draft:
             "website": self._website,
             "look_back_date": self._day.isoformat(),
             "captured_at": self._captured_at.isoformat(),
+            "coercions": json.dumps(self._coercions),
         }
         if self._endpoint.hashed:
             facts["algo"] = self._algo
@@ -253,6 +323,7 @@ class _Draft:
             coercions=dict(self._coercions),
             vanished=self._vanished,
             preview=self._preview,
+            keys=KeySet.union(self._keys) if self._compared else None,
         )
 
     def discard(self) -> None:

@@ -124,7 +124,8 @@ class _ContentHash:
             self._feed(f"{name} values", fixed_width(column))
 
     def _feed(self, stream: str, data: Any) -> None:
-        self._streams.setdefault(stream, hashlib.sha256()).update(data)
+        if len(data):  # or a batch without rows would differ from no batch
+            self._streams.setdefault(stream, hashlib.sha256()).update(data)
 
 
 def _text_bytes(column: pa.Array) -> memoryview:

@@ -10,9 +10,11 @@ import logging
 import os
 import socket
 import time
-from collections import deque
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Self, TypeVar
 from urllib.parse import urlencode
 
@@ -21,22 +23,27 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from ignite_assets import __version__
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api import addresses, fitting
+from ignite_assets.api.endpoints import Algo, one_object
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
+    ConfigurationError,
     DateRefusedError,
     NetworkError,
     ReadingError,
     RequestError,
     ResponseShapeError,
     ShapeError,
+    StoppedError,
 )
+from ignite_assets.api.fanout import in_order
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.api.patience import Limits, Pace, Tally, wait_before_retry
-from ignite_assets.api.protocol import Call, Credentials, query, refusal, retry_after
+from ignite_assets.api.patience import Breaker, Gate, Heard, Limits, Pace, Tally, overloaded, wait_before_retry
+from ignite_assets.api.protocol import Call, Credentials, OptOutCall, opt_out_query, query, refusal, retry_after
 
 T = TypeVar("T")
+AnyCall = Call | OptOutCall
 Reader = Callable[[Iterator[bytes]], T]
 """Makes something of a body's pieces. Raises `ReadingError` when they aren't what they should be."""
 
@@ -44,19 +51,21 @@ READ_BYTES = 1 << 18
 """How much of a body is asked of the connection at a time."""
 
 
-class _TooSlowError(Exception):
-    """The body took longer than a call may."""
-
-
 class _TooLargeError(Exception):
     """The body is larger than a call may bring."""
+
+
+class _BrokenBodyError(Exception):
+    """The body can't be had to its end. Says why, in our words."""
 
 
 class IgniteClient:
     """Calls the platform for one website, over one pool of connections. Safe to share between threads.
 
     Close it, or use it as a context manager. Every failure is a `RequestError` that names website, endpoint, status
-    and tries, or a `DateRefusedError` before anything was sent.
+    and tries, or a `DateRefusedError` before anything was sent. After refused credentials, or too many failures in a
+    row, it asks no more: the remaining calls are `StoppedError`s. Raises `ConfigurationError` for an address that is
+    neither https nor loopback, and when the environment names a certificate bundle that isn't there.
     """
 
     def __init__(
@@ -68,20 +77,24 @@ class IgniteClient:
         algo: Algo = "sha2",
         limits: Limits | None = None,
         horizon: Horizon | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
+        """A client; `sleep` stands in for waiting, which otherwise ends early when the client stops."""
         self.website = website
         self.algo: Algo = algo
         self.horizon = horizon or Horizon()
         self.limits = limits or Limits()
-        self._base_url = base_url.rstrip("/")
+        self._base_url = _safe(base_url)
         self._credentials = credentials
-        self._sleep = sleep
-        self._pace = Pace(self.limits.requests_per_second, sleep=sleep)
+        self._breaker = Breaker(self.limits.max_failures_in_a_row)
+        self._sleep = sleep or self._breaker.sleep
+        self._gate = Gate(self.limits.max_concurrency)
+        self._pace = Pace(self.limits.requests_per_second, sleep=self._sleep)
         self._adapter = HTTPAdapter(pool_maxsize=self.limits.max_concurrency, max_retries=0)
-        self._proxies = requests.utils.get_environ_proxies(self._base_url)
-        self._certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-        self._threads: ThreadPoolExecutor | None = None
+        self._proxies = _proxies(self._base_url)
+        self._certificates = _certificates()
+        self._closed = False
+        self._threads = ThreadPoolExecutor(self.limits.max_concurrency, thread_name_prefix="ignite")
         hide_queries_in_logs()
 
     def __enter__(self) -> Self:
@@ -94,27 +107,65 @@ class IgniteClient:
         return f"IgniteClient({self.website!r}, {self._base_url!r})"
 
     def close(self) -> None:
-        """Drop the connections and threads; calls that haven't begun never will."""
-        if self._threads:
-            self._threads.shutdown(wait=True, cancel_futures=True)
+        """Drop the connections and threads; calls that haven't begun never will, and those under way end."""
+        self._closed = True
+        self._breaker.stop("the client was closed")
+        self._threads.shutdown(wait=True, cancel_futures=True)
         self._adapter.close()
 
-    def read(self, call: Call, reader: Reader[T], tally: Tally) -> T:
+    def read(self, call: AnyCall, reader: Reader[T], tally: Tally) -> T:
         """What the reader makes of the call's answer, after as many tries as the limits allow."""
         self._refuse_beyond_look_back(call)
-        started, tries = time.monotonic(), 0
+        outcome = self._outcome(call, reader, tally)
+        if isinstance(outcome, _Failure):
+            raise outcome.error
+        return outcome
+
+    def _outcome(self, call: AnyCall, reader: Reader[T], tally: Tally) -> "T | _Failure":
+        """The answer, or the failure that no further try can help."""
+        started, tries, overloads = 0.0, 0, 0
         while True:
-            tries += 1
-            self._pace.wait()
-            tally.count(retry=tries > 1)
-            outcome = self._try(call, reader, tries, started + self.limits.total_seconds)
+            outcome = self._turn(call, reader, tally, tries, started)
             if not isinstance(outcome, _Failure):
+                self._breaker.succeeded()
                 return outcome
-            elapsed = time.monotonic() - started
-            wait = wait_before_retry(self.limits, outcome.error, tries=tries, elapsed=elapsed, asked=outcome.asked)
+            if isinstance(outcome.error, StoppedError):
+                return outcome
+            tries, started = outcome.error.tries, outcome.started
+            overloads += overloaded(outcome.error)
+            wait = wait_before_retry(
+                self.limits,
+                outcome.error,
+                tries=tries,
+                overloads=overloads,
+                elapsed=time.monotonic() - started,
+                asked=outcome.asked,
+            )
             if wait is None:
-                raise outcome.error
+                self._breaker.failed(outcome.error)
+                return outcome
             self._sleep(wait)
+
+    def _turn(self, call: AnyCall, reader: Reader[T], tally: Tally, tries: int, started: float) -> "T | _Failure":
+        """One more try, when its turn has come. A call's time begins with its first."""
+        heard: Heard = "trouble"
+        entered = self._gate.enter()
+        try:
+            self._pace.wait()
+            if self._breaker.reason:
+                return _Failure(self._stopped(call, self._breaker.reason, tries), started)
+            started = started or time.monotonic()
+            tally.count(retry=tries > 0)
+            outcome = self._try(call, reader, tries + 1, started)
+            heard = _heard(outcome)
+            return outcome
+        finally:
+            self._gate.leave(entered, heard)
+
+    def _stopped(self, call: AnyCall, reason: str, tries: int) -> StoppedError:
+        return StoppedError(
+            website=self.website, endpoint=call.label, reason=reason, tries=tries, cause=self._breaker.cause
+        )
 
     def read_each(
         self, calls: Iterable[Call], reader_for: Callable[[Call], Reader[T]], tally: Tally
@@ -123,21 +174,8 @@ class IgniteClient:
 
         At most four times `max_concurrency` answers are held at once, so memory doesn't grow with the number of calls.
         """
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self.limits.max_concurrency, thread_name_prefix="ignite")
-        under_way: deque[tuple[Call, Future[T | RequestError]]] = deque()
-        try:
-            for call in calls:
-                under_way.append((call, self._threads.submit(self._read_or_failure, call, reader_for(call), tally)))
-                if len(under_way) >= 4 * self.limits.max_concurrency:
-                    done, future = under_way.popleft()
-                    yield done, future.result()
-            while under_way:
-                done, future = under_way.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in under_way:
-                future.cancel()
+        work = ((call, partial(self._read_or_failure, call, reader_for(call), tally)) for call in calls)
+        yield from in_order(self._threads, work, ahead=4 * self.limits.max_concurrency)
 
     def _read_or_failure(self, call: Call, reader: Reader[T], tally: Tally) -> T | RequestError:
         try:
@@ -145,52 +183,59 @@ class IgniteClient:
         except RequestError as error:
             return error
 
-    def _refuse_beyond_look_back(self, call: Call) -> None:
+    def _refuse_beyond_look_back(self, call: AnyCall) -> None:
         if call.look_back is not None and (reason := self.horizon.look_back_refusal(call.look_back)):
             raise DateRefusedError(reason)
 
-    def _try(self, call: Call, reader: Reader[T], tries: int, deadline: float) -> "T | _Failure":
+    def _try(self, call: AnyCall, reader: Reader[T], tries: int, started: float) -> "T | _Failure":
         """One request, its answer read; a failure is a value, so that no foreign exception is its context."""
 
-        def failure(kind: type[RequestError], reason: str, **about: int | float | None) -> _Failure:
-            status, asked = about.get("status"), about.get("asked")
-            error = kind(
-                website=self.website,
-                endpoint=call.label,
-                reason=reason,
-                status=None if status is None else int(status),
-                tries=tries,
-            )
-            return _Failure(error, asked)
+        def failure(
+            kind: type[RequestError], reason: str, status: int | None = None, asked: float | None = None
+        ) -> _Failure:
+            error = kind(website=self.website, endpoint=call.label, reason=reason, status=status, tries=tries)
+            return _Failure(error, started, asked)
 
         try:
             response = self._send(call)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return failure(NetworkError, _network_reason(error, "before the answer"))
         status = response.status_code
         try:
             if refused := refusal(status):
                 asked = retry_after(response.headers.get("Retry-After"), self.horizon.now())
-                return failure(*refused, status=status, asked=asked)
-            return reader(self._pieces(response, deadline))
+                return failure(*refused, status, asked)
+            return reader(self._pieces(response, started + self.limits.total_seconds))
         except ReadingError as error:
             kind = ShapeError if isinstance(error, ResponseShapeError) else BodyError
-            return failure(kind, str(error), status=status)
+            return failure(kind, str(error), status)
         except _TooLargeError:
-            limit = self.limits.max_body_bytes
-            return failure(BodyTooLargeError, f"the body is larger than {limit:,} bytes", status=status)
-        except _TooSlowError:
-            seconds = self.limits.total_seconds
-            return failure(NetworkError, f"the call took longer than {seconds:g} s", status=status)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return failure(NetworkError, _network_reason(error, "inside the body"), status=status)
+            return failure(BodyTooLargeError, f"the body is larger than {self.limits.max_body_bytes:,} bytes", status)
+        except _BrokenBodyError as error:
+            return failure(NetworkError, str(error), status)
         finally:
             response.close()
 
-    def _send(self, call: Call) -> requests.Response:
-        url = f"{self._base_url}{call.path}?{urlencode(query(call, self.algo, self._credentials))}"
+    def opt_out(self, emails: str, tally: Tally) -> None:
+        """Tell the platform of people who opted out: one address, or a JSON array. A repeat harms nothing."""
+        self.read(OptOutCall(emails=emails), _acknowledgement, tally)
+
+    @property
+    def opt_out_url_chars(self) -> int:
+        """How long the URL of an opt-out is without its addresses."""
+        return len(self._url(OptOutCall(emails="")))
+
+    def _url(self, call: AnyCall) -> str:
+        if isinstance(call, OptOutCall):
+            parameters = opt_out_query(call, self._credentials)
+        else:
+            parameters = query(call, self.algo, self._credentials)
+        return f"{self._base_url}{call.path}?{urlencode(parameters)}"
+
+    def _send(self, call: AnyCall) -> requests.Response:
         request = requests.PreparedRequest()
-        request.prepare(method="GET", url=url, headers=_HEADERS)
+        method = "POST" if isinstance(call, OptOutCall) else "GET"
+        request.prepare(method=method, url=self._url(call), headers=_HEADERS)
         timeout = self.limits.timeout_seconds
         return self._adapter.send(
             request,
@@ -201,29 +246,108 @@ class IgniteClient:
         )
 
     def _pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        pieces = self._arriving(response, deadline)
+        if encoding in {"gzip", "x-gzip"}:
+            pieces = _gunzip(pieces)
+        elif encoding not in {"", "identity"}:
+            raise _BrokenBodyError("the body's content encoding isn't one that was asked for")
         left = self.limits.max_body_bytes
-        # `read1` returns what has arrived; `stream` would wait for a full piece, however slowly it drips in.
-        while piece := response.raw.read1(READ_BYTES, decode_content=True):
+        for piece in pieces:
             left -= len(piece)
             if left < 0:
                 raise _TooLargeError
-            if time.monotonic() > deadline:
-                raise _TooSlowError
             yield piece
+
+    def _arriving(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        while True:
+            piece, reason = b"", ""
+            try:
+                # `read1` returns what has arrived; `stream` would wait for a full piece, however slowly it drips in.
+                piece = response.raw.read1(READ_BYTES, decode_content=False)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                reason = _network_reason(error, "inside the body")
+            if reason := reason or self._no_further(deadline):
+                raise _BrokenBodyError(reason)
+            if not piece:
+                return
+            yield piece
+
+    def _no_further(self, deadline: float) -> str:
+        if self._closed:
+            return "the client was closed"
+        late = time.monotonic() > deadline
+        return f"the call took longer than {self.limits.total_seconds:g} s" if late else ""
+
+
+def _acknowledgement(pieces: Iterator[bytes]) -> None:
+    one_object(fitting.decode(b"".join(pieces)))
 
 
 class _Failure:
-    """A try that failed, and the wait that the platform asked for."""
+    """A try that failed, when its call began, and the wait that the platform asked for."""
 
-    def __init__(self, error: RequestError, asked: float | None) -> None:
+    def __init__(self, error: RequestError, started: float, asked: float | None = None) -> None:
         self.error = error
+        self.started = started
         self.asked = asked
+
+
+def _heard(outcome: object) -> Heard:
+    if not isinstance(outcome, _Failure):
+        return "answer"
+    return "overload" if overloaded(outcome.error) else "trouble"
+
+
+def _safe(base_url: str) -> str:
+    """The address, when credentials may be sent there. `ConfigurationError`, which doesn't quote it, otherwise."""
+    try:
+        return addresses.base_url(base_url)
+    except ValueError as error:
+        reason = str(error)
+    raise ConfigurationError("base_url", [f"{reason}; allowed: an https URL, or an http one on loopback"])
+
+
+def _proxies(base_url: str) -> dict[str, str]:
+    """The environment's proxies, but for loopback, the only place where credentials may travel in clear."""
+    return {} if base_url.startswith("http:") else dict(requests.utils.get_environ_proxies(base_url))
+
+
+def _certificates() -> str | bool:
+    """The bundle of certificates that the environment names, or True for the usual one; never none at all."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if bundle := os.environ.get(variable):
+            if not Path(bundle).exists():
+                raise ConfigurationError(variable, ["names a certificate bundle that isn't there"])
+            return bundle
+    return True
+
+
+def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes that were compressed, never more than `READ_BYTES` at once, however much a piece expands to."""
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for arrived in pieces:
+        piece, more = arrived, True
+        while more:
+            if inflate.eof:  # a file may have several members
+                inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            try:
+                data = inflate.decompress(piece, READ_BYTES)
+            except zlib.error:
+                data = None
+            if data is None:
+                raise _BrokenBodyError("the body's content encoding is broken")
+            piece = inflate.unconsumed_tail or inflate.unused_data
+            more = bool(piece) or (len(data) == READ_BYTES and not inflate.eof)
+            yield data
+    if not inflate.eof:
+        raise _BrokenBodyError("the body ended early")
 
 
 _HEADERS = {
     "User-Agent": f"ignite_assets/{__version__}",
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": "gzip",
 }
 
 
@@ -240,8 +364,6 @@ def _network_reason(error: BaseException, where: str) -> str:
         return f"timed out {where}"
     if any(isinstance(e, urllib3.exceptions.IncompleteRead) for e in chain):
         return "the body ended early"
-    if any(isinstance(e, urllib3.exceptions.DecodeError) for e in chain):
-        return "the body's content encoding is broken"
     return f"the connection broke {where}"
 
 

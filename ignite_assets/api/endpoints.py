@@ -44,6 +44,8 @@ class Column:
     """Personal data: masked wherever values are shown rather than stored."""
     quoted: bool = False
     """A number that the platform sends as a string."""
+    hashed: bool = False
+    """Hashed e-mails: `HASH_LENGTHS` says how long a well-formed one is."""
     repeats: bool = False
     """Few distinct values: worth a dictionary in Parquet."""
 
@@ -127,7 +129,7 @@ ALGO = Column(
 
 
 def _hashed_email(description: str) -> Column:
-    return Column(name="hashed_email", type="string", description=description, key=True, personal=True)
+    return Column(name="hashed_email", type="string", description=description, key=True, personal=True, hashed=True)
 
 
 def _visitors_count(of: str) -> Column:
@@ -145,22 +147,24 @@ def one_object(answer: object) -> list[Record]:
     return [answer]
 
 
+_SALES_KINDS = {"sales": "sale", "matched_sales": "matched_sale"}
+
+
 def sales_records(answer: object) -> list[Record]:
-    """One record for each row of `sales` and of `matched_sales`; other keys are kept under their own kind.
+    """One record for each row of `sales` and of `matched_sales`; what else the answer holds, by name, as `other`.
 
     The rows have no documented shape, so each is kept whole.
     """
     if not isinstance(answer, dict):
         raise ResponseShapeError(expected="an object with sales and matched_sales", found=answer)
-    for name in ("sales", "matched_sales"):
-        if not isinstance(answer.get(name), list):
-            raise ResponseShapeError(expected=f"an array under {name!r}", found=answer.get(name, "nothing"))
     records: list[Record] = []
-    for name, rows in answer.items():
-        kind = {"sales": "sale", "matched_sales": "matched_sale"}.get(name, name)
-        entries = rows if isinstance(rows, list) else [rows]
-        records += [{"kind": kind, "record": entry} for entry in entries]
-    return records
+    for name, kind in _SALES_KINDS.items():
+        rows = answer.get(name)
+        if not isinstance(rows, list):
+            raise ResponseShapeError(expected=f"an array under {name!r}", found=rows)
+        records += [{"kind": kind, "record": row} for row in rows]
+    others = {name: value for name, value in answer.items() if name not in _SALES_KINDS}
+    return records + [{"kind": "other", "record": {name: value}} for name, value in others.items()]
 
 
 _LOCATION_COLUMNS = (
@@ -250,6 +254,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 type="list<string>",
                 description="Hashes of the e-mail addresses known for the location.",
                 personal=True,
+                hashed=True,
             ),
             ALGO,
             Column(
@@ -403,7 +408,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             "Sales uploaded for the website and those matched back to its visitors, one row a record, as of now."
         ),
         columns=(
-            Column(name="kind", type="string", description="`sale` or `matched_sale`.", repeats=True),
+            Column(
+                name="kind",
+                type="string",
+                description="`sale`, `matched_sale`, or `other` for what is neither.",
+                repeats=True,
+            ),
             Column(
                 name="record",
                 type="json",

@@ -4,6 +4,8 @@
   x ConfigurationError: the configuration is wrong or missing
     - CredentialsError: a website's credentials are not in the environment
   x DateRefusedError: the platform can't be asked for that date
+  x WindowError: the platform answered for another look-back window than the one asked for
+  x StorageError (in `lake`): the lake could not be written or read (another try can help)
   x MissingPartitionError: a partition that this one is made from has not been captured
   x RequestError: the platform did not answer as it should
     - UnauthorizedError: 401, 403
@@ -15,6 +17,7 @@
     - BodyError: truncated, not JSON (another try can help)
     - BodyTooLargeError: larger than allowed
     - ShapeError: valid JSON that is not the documented shape
+    - StoppedError: not asked any more, after too many failures (another try can help if it could help the last one)
   x ReadingError: what a reader finds in a body; the client, who knows the call, makes it a RequestError
     - UnparsableError: becomes BodyError
     - ResponseShapeError: becomes ShapeError
@@ -23,13 +26,12 @@ No message here ever holds a URL with its query, a token, a secret, an address o
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 
 class IgniteError(Exception):
     """Anything this package raises on purpose."""
 
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     """Whether the same thing, tried again later, may succeed."""
 
 
@@ -57,6 +59,10 @@ class DateRefusedError(IgniteError):
     """The platform can't be asked for that date; nothing was requested."""
 
 
+class WindowError(IgniteError):
+    """The platform answered for another look-back window: a newer window isn't within it."""
+
+
 class MissingPartitionError(IgniteError):
     """A partition that this one is made from has not been captured."""
 
@@ -72,7 +78,8 @@ class RequestError(IgniteError):
         self.tries = tries
         answered = "no answer" if status is None else f"status {status}"
         plural = "try" if tries == 1 else "tries"
-        super().__init__(f"{website}: {endpoint}: {reason} ({answered}, {tries} {plural})")
+        self.about = f"{endpoint}: {reason} ({answered}, {tries} {plural})"
+        super().__init__(f"{website}: {self.about}")
 
 
 class UnauthorizedError(RequestError):
@@ -117,6 +124,17 @@ class BodyTooLargeError(RequestError):
 
 class ShapeError(RequestError):
     """Valid JSON that is not the documented shape."""
+
+
+class StoppedError(RequestError):
+    """The call was given up, since the website's calls before it failed; `cause` is the last failure, if any."""
+
+    def __init__(
+        self, *, website: str, endpoint: str, reason: str, tries: int, cause: RequestError | None = None
+    ) -> None:
+        super().__init__(website=website, endpoint=endpoint, reason=reason, tries=tries)
+        self.cause = cause
+        self.retryable = cause is not None and cause.retryable
 
 
 class ReadingError(IgniteError):

@@ -20,6 +20,8 @@ from ignite_assets.api.errors import ResponseShapeError, UnparsableError
 _INT_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _INSTANT = re.compile(r"[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EXACT_INT = 2**53
+_MOST_DIGITS = 4300
+"""Of an integer; Python's own bound."""
 
 
 class _MisfitError(ValueError):
@@ -40,12 +42,14 @@ def decode(body: bytes) -> Any:
     try:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise UnparsableError("the body isn't UTF-8") from None
+        reason = "the body isn't UTF-8"
     except RecursionError:
-        raise UnparsableError("the body is nested too deeply") from None
+        reason = "the body is nested too deeply"
     except ValueError as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise UnparsableError(f"the body isn't JSON: {reason}") from None
+        detail = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        reason = f"the body isn't JSON: {detail}"
+    # Not while the other is handled: as the context of ours it would keep the body.
+    raise UnparsableError(reason)
 
 
 def _no_constant(name: str) -> Any:
@@ -54,9 +58,15 @@ def _no_constant(name: str) -> Any:
 
 def _one_value_a_name(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
-    if len(members) != len(pairs) and any(members[name] != value for name, value in pairs):
+    if len(members) != len(pairs) and any(to_json(members[name]) != to_json(value) for name, value in pairs):
         raise ValueError("an object gives one name two values")
     return members
+
+
+def _int_or_minus_zero(digits: str) -> int | float:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number has more than {_MOST_DIGITS} digits")
+    return -0.0 if digits == "-0" else int(digits)
 
 
 def _float(digits: str) -> float | str:
@@ -64,7 +74,12 @@ def _float(digits: str) -> float | str:
     return value if math.isfinite(value) else _Overflow(digits)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_one_value_a_name, parse_constant=_no_constant, parse_float=_float)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_one_value_a_name,
+    parse_constant=_no_constant,
+    parse_float=_float,
+    parse_int=_int_or_minus_zero,
+)
 
 
 def fit(
@@ -84,6 +99,8 @@ def fit(
         if column.key and fitted[column.name] is None:
             raise ResponseShapeError(expected=f"an object with its {column.name}", found=record)
     if left:
+        if EXTRA not in endpoint.columns:
+            raise ResponseShapeError(expected="an object that its columns can hold", found=record)
         fitted[EXTRA.name] = to_json(left)
     return fitted
 
@@ -208,6 +225,12 @@ _FIT: Mapping[ColumnType, Callable[[Any], Any]] = {
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON, keys in the order received; escaped to ASCII only where UTF-8 can't hold the text."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
+    """Compact JSON, keys in the order received; escaped to ASCII only where UTF-8 can't hold the text.
+
+    Raises `UnparsableError` for a value nested deeper than JSON can be written.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
+    except RecursionError:
+        raise UnparsableError("the body is nested too deeply") from None

@@ -1,6 +1,7 @@
-"""How often and how fast the platform is asked: retries, backoff, the cap on requests per second. No network.
+"""How often and how fast the platform is asked: retries, backoff, how many calls at once, when to stop. No network.
 
-The client retries seconds; whoever runs it may retry minutes. Both are bounded.
+The client retries seconds; whoever runs it may retry minutes. Both are bounded. `Gate`, `Pace` and `Breaker` belong to
+one client, and so to one website: its trouble is no other's.
 """
 
 import random
@@ -8,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from ignite_assets.api.errors import RequestError
+from ignite_assets.api.errors import NotFoundError, RateLimitedError, RequestError, UnauthorizedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Limits:
     requests_per_second: float = 0
     """Calls begun in a second; 0: no cap."""
     max_tries: int = 5
-    """Tries of one call, the first included."""
+    """Tries of one call, the first included. One that is refused for overload (429, 503) counts a quarter."""
     total_seconds: float = 900
     """From a call's first try to its last byte."""
     timeout_seconds: float = 60
@@ -30,21 +32,31 @@ class Limits:
     """Of one answer, decoded."""
     backoff_seconds: float = 0.5
     """The longest wait before the second try; it doubles with each further one."""
+    longest_backoff_seconds: float = 15
+    """Where the doubling ends."""
     longest_wait_seconds: float = 120
     """The longest wait before any try, whatever `Retry-After` asks for."""
+    max_failures_in_a_row: int = 10
+    """Calls that fail for good, one after the other, before the remaining ones aren't made."""
+
+
+def overloaded(error: RequestError) -> bool:
+    """Whether the platform asks for patience (429, 503), rather than being in trouble."""
+    return isinstance(error, RateLimitedError) or error.status == 503
 
 
 def wait_before_retry(
-    limits: Limits, error: RequestError, *, tries: int, elapsed: float, asked: float | None
+    limits: Limits, error: RequestError, *, tries: int, overloads: int = 0, elapsed: float, asked: float | None
 ) -> float | None:
     """Seconds to wait before another try; None when there should be none.
 
-    `asked` is what `Retry-After` asked for. Backoff is exponential with full jitter, so that callers which failed
-    together don't come back together.
+    `overloads` of the tries were refused for overload, `asked` is what `Retry-After` asked for. Backoff is
+    exponential with full jitter, so that callers which failed together don't come back together.
     """
-    if not error.retryable or tries >= limits.max_tries:
+    if not error.retryable or tries - overloads >= limits.max_tries or overloads > 4 * (limits.max_tries - 1):
         return None
-    wait = random.uniform(0, limits.backoff_seconds * 2 ** (tries - 1))  # noqa: S311 - jitter, not a secret
+    longest = min(limits.backoff_seconds * 2 ** (tries - 1), limits.longest_backoff_seconds)
+    wait = random.uniform(0, longest)  # noqa: S311 - jitter, not a secret
     wait = min(max(wait, asked or 0.0), limits.longest_wait_seconds)
     return wait if elapsed + wait < limits.total_seconds else None
 
@@ -73,6 +85,97 @@ class Pace:
             self._next = moment + self._interval
         if (delay := moment - self._clock()) > 0:
             self._sleep(delay)
+
+
+Heard = Literal["answer", "overload", "trouble"]
+"""What came of a try: a good answer, a request for patience (429, 503), or anything else."""
+
+
+class Gate:
+    """How many calls are under way at once: half as many when the platform asks for patience, more as it answers.
+
+    Additive increase, multiplicative decrease: a full round of answers adds one. Calls that were under way together
+    and are refused together halve it once.
+    """
+
+    def __init__(self, widest: int) -> None:
+        self._widest = self._width = widest
+        self._under_way = self._answers = self._round = 0
+        self._changed = threading.Condition()
+
+    @property
+    def width(self) -> int:
+        """Calls that may be under way now: from 1 to the widest."""
+        return self._width
+
+    def enter(self) -> int:
+        """Return when one more call may be under way, with the number of the round that it belongs to."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._under_way < self._width)
+            self._under_way += 1
+            return self._round
+
+    def leave(self, round_entered: int, heard: Heard) -> None:
+        """End a call. What is heard of a call from an earlier round is old news."""
+        with self._changed:
+            self._under_way -= 1
+            if round_entered == self._round:
+                self._adapt(heard)
+            self._changed.notify_all()
+
+    def _adapt(self, heard: Heard) -> None:
+        if heard == "overload":
+            self._width, self._answers, self._round = max(1, self._width // 2), 0, self._round + 1
+        elif heard == "answer":
+            self._answers += 1
+            if self._answers >= self._width:
+                self._width, self._answers = min(self._widest, self._width + 1), 0
+
+
+class Breaker:
+    """Says when a client is to stop asking: after too many failures in a row, for good.
+
+    Wrong credentials don't heal, so one refusal is enough. An entity that isn't found is no failure.
+    """
+
+    def __init__(self, failures_allowed: int) -> None:
+        self._allowed = failures_allowed
+        self._in_a_row = 0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self.reason: str | None = None
+        """Why no more is asked; None while all is well."""
+        self.cause: RequestError | None = None
+        """The last failure, if failures were the reason."""
+
+    def succeeded(self) -> None:
+        """A call was answered."""
+        with self._lock:
+            self._in_a_row = 0
+
+    def failed(self, error: RequestError) -> None:
+        """A call has failed for good."""
+        if isinstance(error, NotFoundError):
+            return
+        with self._lock:
+            self._in_a_row += 1
+            if self._in_a_row >= self._allowed or isinstance(error, UnauthorizedError):
+                calls = "1 failed call" if self._in_a_row == 1 else f"{self._in_a_row} failed calls in a row"
+                self._stop(f"stopped after {calls}; the last: {error.about}", error)
+
+    def stop(self, reason: str) -> None:
+        """Let no more be asked."""
+        with self._lock:
+            self._stop(reason, None)
+
+    def _stop(self, reason: str, cause: RequestError | None) -> None:
+        if self.reason is None:
+            self.cause, self.reason = cause, reason
+            self._stopped.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until the stop."""
+        self._stopped.wait(seconds)
 
 
 class Tally:

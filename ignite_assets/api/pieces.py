@@ -18,6 +18,8 @@ T = TypeVar("T")
 PIECE_BYTES = 1 << 21
 """A piece is cut when this much has arrived: large enough to be fast, small enough to bound memory."""
 _CUTS_TRIED = 8
+_LARGEST_OTHER = 1 << 24
+"""Of a body that isn't an array, this much is read to say what it is instead."""
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 
@@ -55,23 +57,31 @@ def split(body: Iterable[bytes], separator: re.Pattern[bytes], read: Callable[[b
 
 def _open_array(buffer: bytearray, arriving: Iterator[bytes]) -> None:
     """Take in the body's start, up to and without the bracket that opens the array."""
+    bom = _BOM
     for piece in arriving:
         buffer += piece
-        start = buffer.removeprefix(_BOM).lstrip(_SPACE)
-        if start:
+        if bom and bom != buffer and bom.startswith(buffer):
+            continue
+        del buffer[: len(buffer) - len(buffer.removeprefix(bom).lstrip(_SPACE))]
+        bom = b""
+        if buffer:
             break
-    else:
+    if not buffer:
         raise UnparsableError("the body is empty")
-    if start[:1] != b"[":
-        raise _not_an_array(bytes(start), arriving)
-    buffer[:] = start[1:]
+    if buffer[:1] != b"[":
+        raise _not_an_array(bytes(buffer), arriving)
+    del buffer[:1]
 
 
 def _not_an_array(start: bytes, arriving: Iterator[bytes]) -> ResponseShapeError:
     if start[:1] == b"<":
         raise UnparsableError("the body is HTML or XML, not JSON")
-    value = fitting.decode(start + b"".join(arriving))
-    return ResponseShapeError(expected="an array", found=value)
+    body = bytearray(start)
+    while len(body) <= _LARGEST_OTHER and (piece := next(arriving, None)) is not None:
+        body += piece
+    if len(body) > _LARGEST_OTHER:
+        raise UnparsableError("the body is no array, and too large to be told what it is")
+    return ResponseShapeError(expected="an array", found=fitting.decode(bytes(body)))
 
 
 def _cut(buffer: bytearray, separator: re.Pattern[bytes], read: Callable[[bytes], T]) -> tuple[T, int] | None:

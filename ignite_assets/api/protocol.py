@@ -6,7 +6,7 @@ are not documented there; they are read as HTTP defines them (RFC 9110).
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from ignite_assets.api.endpoints import Algo, Endpoint
@@ -52,6 +52,23 @@ class Call:
         return self.endpoint.name if self.entity is None else f"{self.endpoint.name} {self.entity}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class OptOutCall:
+    """The one request that writes: people who want no more mail. Answered with an empty object."""
+
+    emails: str = field(repr=False)
+    """One address, or a JSON array of them."""
+    look_back: None = None
+    path: str = "/opt_outs/new"
+    """Not below `/api`, as the vendor's example shows."""
+    label: str = "opt_outs"
+
+
+def opt_out_query(call: OptOutCall, credentials: Credentials) -> dict[str, str]:
+    """The call's query string: the token alone ("authentication secret is not required")."""
+    return {"token": credentials.token, "emails": call.emails}
+
+
 def query(call: Call, algo: Algo, credentials: Credentials) -> dict[str, str]:
     """The call's query string, with both credentials: sales documents the token alone, its example sends both."""
     parameters = {"token": credentials.token, "secret": credentials.secret}
@@ -75,6 +92,8 @@ def refusal(status: int) -> tuple[type[RequestError], str] | None:
     }
     if status in known:
         return known[status]
+    if status < 300:
+        return RequestError, "the platform answers with a status that carries no data"
     if 300 <= status < 400:
         return RedirectedError, "the platform redirects, which is not followed"
     if status >= 500:

@@ -11,6 +11,8 @@ made by Arrow's readers, casts and buffers.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import orjson
@@ -121,10 +123,8 @@ class _Reading:
 
     def _objects(self, piece: bytes) -> _Columns:
         if all(column.source == (column.name,) for column in self._sent):
-            try:
+            with suppress(_MisfitError):
                 return _parsed(self._sent, piece)
-            except _MisfitError:
-                pass
         return self._fitted(fitting.decode(b"[%b]" % piece))
 
     def _fitted(self, records: list[Record]) -> _Columns:
@@ -133,18 +133,19 @@ class _Reading:
 
 
 def _hashes(piece: bytes) -> pa.Array:
-    try:
-        values = orjson.loads(b"[%b]" % piece)
-    except orjson.JSONDecodeError:
-        values = fitting.decode(b"[%b]" % piece)
-    try:
+    with suppress(orjson.JSONDecodeError):
+        return _hashes_of(orjson.loads(b"[%b]" % piece))
+    return _hashes_of(fitting.decode(b"[%b]" % piece))
+
+
+def _hashes_of(values: list[object]) -> pa.Array:
+    with suppress(TypeError, UnicodeEncodeError):
         return _text(values)
-    except (TypeError, UnicodeEncodeError):
-        found = next((value for value in values if not isinstance(value, str)), "text that isn't Unicode")
-        raise ResponseShapeError(expected="only hashed e-mails in the array", found=found) from None
+    found = next((value for value in values if not isinstance(value, str)), "text that isn't Unicode")
+    raise ResponseShapeError(expected="only hashed e-mails in the array", found=found)
 
 
-def _text(values: list[str]) -> pa.Array:
+def _text(values: list[Any]) -> pa.Array:
     data = "".join(values).encode()
     lengths = np.fromiter(map(len, values), dtype=np.int32, count=len(values))
     if len(data) != lengths.sum():

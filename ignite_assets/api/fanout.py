@@ -1,0 +1,32 @@
+"""Work done side by side whose results come in the order given, a bounded number of them at a time."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def in_order(executor: Executor, work: Iterable[tuple[K, Callable[[], V]]], *, ahead: int) -> Iterator[tuple[K, V]]:
+    """Each piece of work's key with its result, in order; at most `ahead` are under way or waiting to be taken.
+
+    Whoever stops taking results cancels the work that has not begun.
+    """
+    under_way: deque[tuple[K, Future[V]]] = deque()
+    try:
+        for key, task in work:
+            under_way.append((key, executor.submit(task)))
+            if len(under_way) >= ahead:
+                yield _first(under_way)
+        while under_way:
+            yield _first(under_way)
+    finally:
+        for _, future in under_way:
+            future.cancel()
+
+
+def _first(under_way: deque[tuple[K, Future[V]]]) -> tuple[K, V]:
+    key, future = under_way.popleft()
+    return key, future.result()
