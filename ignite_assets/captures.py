@@ -83,12 +83,14 @@ class Captures:
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(landed)))
 
     def _record(self, landing: Landing) -> None:
+        key = partition_key(landing.partition.date, self._website)
+        dimensions = {f"dagster/partition/{name}": value for name, value in key.keys_by_dimension.items()}
         self._context.log_event(
             dg.AssetMaterialization(
                 self._context.asset_key,
-                partition=partition_key(landing.partition.date, self._website),
+                partition=key,
                 metadata=snapshot_metadata(landing.snapshot, landing.location, landing.seconds),
-                tags={"dagster/data_version": landing.snapshot.staged.content_hash},
+                tags={"dagster/data_version": landing.snapshot.staged.content_hash, **dimensions},
             )
         )
 

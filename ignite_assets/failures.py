@@ -4,6 +4,7 @@ Dagster's `allow_retries` reaches the step's retry policy alone; the client has 
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import dagster as dg
 
@@ -36,3 +37,16 @@ def failure(errors: Mapping[str, IgniteError], *, several: bool = False) -> dg.F
         },
         allow_retries=not several and all(error.retryable for error in errors.values()),
     )
+
+
+def input_failure(error: IgniteError) -> dg.Failure:
+    """A Dagster failure for an input that can't be read."""
+    return dg.Failure(description=str(error), allow_retries=error.retryable)
+
+
+def outcomes(event: dg.DagsterEvent) -> dict[str, dict[str, str]]:
+    """What a failed step said of its partitions, by their keys: `status` and `error`; empty when it is not ours."""
+    told = event.step_failure_data.user_failure_data
+    entry = told.metadata.get(OUTCOMES) if told else None
+    found = entry.value if isinstance(entry, dg.JsonMetadataValue) else None
+    return cast("dict[str, dict[str, str]]", found) if isinstance(found, dict) else {}

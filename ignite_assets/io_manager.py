@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr
 
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.captures import Captures
-from ignite_assets.failures import failure
+from ignite_assets.failures import failure, input_failure
 from ignite_assets.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
 from ignite_assets.partitions import lake_partitions, partition_key
 
@@ -69,7 +69,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         try:
             return _load(selection, wanted)
         except MissingPartitionError as error:
-            raise failure({str(p): error for p in selection.partitions[:1]}) from None
+            raise input_failure(error) from None
 
     def _partitions(self, context: dg.OutputContext | dg.InputContext) -> tuple[Partition, ...]:
         if len(context.asset_key.path) != 1 or not context.has_asset_partitions:

@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from ignite_assets.api.errors import IgniteError, MissingPartitionError
+from ignite_assets.api.errors import ConfigurationError, IgniteError, MissingPartitionError
+from ignite_assets.api.names import is_asset_name, is_website_key
 from ignite_assets.api.tables import constant
 
 if TYPE_CHECKING:
@@ -49,11 +50,18 @@ class StorageError(IgniteError):
 
 @dataclass(frozen=True, order=True)
 class Partition:
-    """One (asset, website, date)."""
+    """One (asset, website, date). Raises `ConfigurationError` for a name that could leave its folder."""
 
     asset: str
     website: str
     date: dt.date
+
+    def __post_init__(self) -> None:
+        """Refuse names that mean something else to some file system."""
+        if not is_asset_name(self.asset):
+            raise ConfigurationError("lake", [f"{self.asset!a} can't name an asset's folder"])
+        if not is_website_key(self.website):
+            raise ConfigurationError("lake", [f"{self.website!a} can't name a website's folder"])
 
     @property
     def folder(self) -> str:
@@ -129,13 +137,22 @@ class Lake:
         """The partitions of an asset that exist, sorted by website and date."""
         selector = pafs.FileSelector(f"{self._base}/{asset}", recursive=True, allow_not_found=True)
         matches = (_IN_PATH.search(info.path) for info in self._fs.get_file_info(selector))
-        return sorted(Partition(asset, m["website"], dt.date.fromisoformat(m["date"])) for m in matches if m)
+        return sorted(
+            Partition(asset, m["website"], dt.date.fromisoformat(m["date"]))
+            for m in matches
+            if m and is_website_key(m["website"])
+        )
 
     def footer(self, partition: Partition) -> dict[str, str]:
         """What the partition's file says of itself (`staging.Stage.finish`), without reading its rows."""
         with self._open(partition) as file:
             raw = pq.ParquetFile(file).metadata.metadata or {}
         return {k.decode(): v.decode() for k, v in raw.items() if k.startswith(b"ignite.")}
+
+    def schema(self, partition: Partition) -> pa.Schema:
+        """The columns of the partition's file, without reading its rows."""
+        with self._open(partition) as file:
+            return pq.ParquetFile(file).schema_arrow.remove_metadata()
 
     def read(self, partitions: Iterable[Partition], columns: list[str] | None = None) -> pa.Table:
         """The partitions as one table, with `website` and `date` columns, in the order given.

@@ -15,7 +15,8 @@ import dagster as dg
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import Settings
-from ignite_assets.partitions import partition_key
+from ignite_assets.freshness import CHECK_NAME
+from ignite_assets.partitions import partition_key, read_key
 
 EXPIRING_DAYS = 3
 """A gap this close to the end of the look-back window is named as expiring."""
@@ -40,7 +41,9 @@ def build_schedules(
     settings: Settings, endpoints: tuple[Endpoint, ...], horizon: Horizon
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     """The two schedules and their jobs."""
-    selection = dg.AssetSelection.assets(*(endpoint.name for endpoint in endpoints))
+    names = [endpoint.name for endpoint in endpoints]
+    freshness = (dg.AssetCheckKey(dg.AssetKey(name), CHECK_NAME) for name in names)
+    selection = dg.AssetSelection.assets(*names) - dg.AssetSelection.checks(*freshness)
     nightly = dg.define_asset_job(
         "nightly", selection, description="Every endpoint of one website for the day that just closed."
     )
@@ -58,6 +61,9 @@ def build_schedules(
     )
     def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         day = context.scheduled_execution_time.astimezone(horizon.timezone).date() - dt.timedelta(days=1)
+        if day < settings.partitions.start_date:
+            yield dg.SkipReason(f"{day} is before the start date, {settings.partitions.start_date}")
+            return
         yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon)
 
     @dg.schedule(
@@ -173,6 +179,17 @@ def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
 
 
 def _under_way(instance: dg.DagsterInstance) -> set[str]:
-    """The partitions of single-partition runs that have not finished."""
+    """The partitions of runs that have not finished."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(_UNFINISHED)))
-    return {run.tags["dagster/partition"] for run in runs if "dagster/partition" in run.tags}
+    return {key for run in runs for key in _keys_of(run.tags)}
+
+
+def _keys_of(tags: Mapping[str, str]) -> Iterator[str]:
+    """The partitions that a run's tags name: one, or the days of a website."""
+    if key := tags.get("dagster/partition"):
+        yield key
+    elif start := tags.get("dagster/asset_partition_range_start"):
+        first, website = read_key(start)
+        last, _ = read_key(tags["dagster/asset_partition_range_end"])
+        for day in range((last - first).days + 1):
+            yield partition_key(first + dt.timedelta(days=day), website)

@@ -1,0 +1,220 @@
+"""A sandbox on loopback, a real `ignite.toml` that names it, the definitions made of that, and a Dagster instance."""
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import hypothesis
+import pytest
+
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.build import build_defs
+from ignite_assets.config import Settings, load_settings
+from ignite_assets.lake import Lake, Partition
+from ignite_assets.partitions import partition_key
+from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
+
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
+hypothesis.settings.register_profile("ignite", deadline=None)  # the machine may be busy
+hypothesis.settings.load_profile("ignite")
+
+NOW = dt.datetime(2026, 11, 20, 9, 30, 12, tzinfo=dt.UTC)
+YESTERDAY = dt.date(2026, 11, 19)
+START = dt.date(2026, 9, 1)
+WEBSITES = (
+    SandboxWebsite("acme-honda", 100),
+    SandboxWebsite("bayside-kia", 80),
+    SandboxWebsite("summit-ford", 60),
+)
+ACME, BAYSIDE, SUMMIT = WEBSITES
+NAMES = tuple(endpoint.name for endpoint in ENDPOINTS)
+LOOK_BACK = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.history == "look_back")
+CURRENT_STATE = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.history == "current_state")
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+def days_ago(days: int) -> dt.date:
+    """A date before the sandbox's today."""
+    return NOW.date() - dt.timedelta(days=days)
+
+
+def variable(website: str, kind: str) -> str:
+    """The environment variable of a website's token or secret."""
+    return f"{website.upper().replace('-', '_')}_{kind.upper()}"
+
+
+def config_text(
+    url: str, websites: Sequence[SandboxWebsite], *, start: dt.date = START, platform: str = "", more: str = ""
+) -> str:
+    """An `ignite.toml` for websites of a sandbox."""
+    tables = [
+        f'[websites.{site.key}]\ntoken_env = "{variable(site.key, "token")}"\n'
+        f'secret_env = "{variable(site.key, "secret")}"'
+        for site in websites
+    ]
+    head = (
+        f'[platform]\nbase_url = "{url}"\nmax_tries = 1\nmax_concurrency = 4\n{platform}\n'
+        f'[partitions]\nstart_date = "{start}"\n[storage]\nroot = "lake"\n'
+    )
+    return "\n".join([head, *tables, more])
+
+
+@pytest.fixture(scope="session")
+def standing_sandbox() -> Iterator[SandboxServer]:
+    """One sandbox for all tests that bring none of their own."""
+    with SandboxServer(WEBSITES) as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(standing_sandbox: SandboxServer) -> SandboxServer:
+    """The sandbox as new: at the one moment, with no faults and an empty journal."""
+    standing_sandbox.now = frozen(NOW)
+    standing_sandbox.faults.clear()
+    standing_sandbox.requests.clear()
+    return standing_sandbox
+
+
+def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put every website's token and secret where the configuration says they are."""
+    for site in WEBSITES:
+        monkeypatch.setenv(variable(site.key, "token"), site.token)
+        monkeypatch.setenv(variable(site.key, "secret"), site.secret)
+
+
+@pytest.fixture
+def config_file(tmp_path: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of the three websites, found through `IGNITE_CONFIG`."""
+    path = tmp_path / "ignite.toml"
+    path.write_text(config_text(sandbox.url, WEBSITES))
+    set_credentials(monkeypatch)
+    monkeypatch.setenv("IGNITE_CONFIG", str(path))
+    return path
+
+
+@pytest.fixture
+def settings(config_file: Path) -> Settings:
+    return load_settings(config_file)
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Lake:
+    return Lake(settings.root)
+
+
+def open_home(home: Path) -> dg.DagsterInstance:
+    """A Dagster instance that keeps its records in files of a folder."""
+    return dg.DagsterInstance.local_temp(str(home), overrides={"telemetry": {"enabled": False}})
+
+
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an instance that was just made; copying it is quicker than making another."""
+    home = tmp_path_factory.mktemp("new_home")
+    with open_home(home) as instance:
+        assert instance.get_runs() == []
+        assert instance.all_asset_keys() == []
+        assert instance.all_instigator_state() == []
+    return home
+
+
+@pytest.fixture
+def instance(tmp_path: Path, new_home: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance with no records yet."""
+    home = tmp_path / "dagster_home"
+    shutil.copytree(new_home, home)
+    with open_home(home) as instance:
+        yield instance
+
+
+@pytest.fixture
+def defs(settings: Settings) -> dg.Definitions:
+    """What the configuration describes, at the sandbox's moment; steps are not retried."""
+    return build_defs(settings, now=frozen(NOW), retry_policy=None)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs assets in process, as Dagster does, and tells what the instance recorded."""
+
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+
+    def day(
+        self, assets: Sequence[str], day: dt.date = YESTERDAY, website: str = ACME.key
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize one partition of some assets."""
+        return self._execute(assets, partition_key=partition_key(day, website))
+
+    def days(
+        self, assets: Sequence[str], first: dt.date, last: dt.date, website: str = ACME.key
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize a range of dates in one run."""
+        tags = {RANGE_START: partition_key(first, website), RANGE_END: partition_key(last, website)}
+        return self._execute(assets, tags=tags)
+
+    def _execute(self, assets: Sequence[str], **how: Any) -> dg.ExecuteInProcessResult:
+        job = self.defs.resolve_implicit_global_asset_job_def()
+        # Without the assets' checks, which have tests of their own.
+        subset = job.get_subset(asset_selection={dg.AssetKey(name) for name in assets}, asset_check_selection=set())
+        return subset.execute_in_process(
+            instance=self.instance, raise_on_error=False, run_config={"loggers": QUIET}, **how
+        )
+
+    def materializations(self, asset: str) -> list[dg.AssetMaterialization]:
+        """Everything recorded of an asset, oldest first."""
+        records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=1000, ascending=True).records
+        return [record.asset_materialization for record in records if record.asset_materialization]
+
+    def recorded(self, asset: str) -> list[str]:
+        """The keys recorded of an asset, sorted; one that was recorded twice stands there twice."""
+        return sorted(str(materialization.partition) for materialization in self.materializations(asset))
+
+
+@pytest.fixture
+def runner(instance: dg.DagsterInstance, defs: dg.Definitions) -> Runner:
+    return Runner(instance, defs)
+
+
+def reasons(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """What each failed step says of why, as Dagster shows it first."""
+    found = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data.user_failure_data
+            found[str(event.step_key)] = str(failure.description if failure else event.step_failure_data.error)
+    return found
+
+
+def retries(result: dg.ExecuteInProcessResult) -> int:
+    """How often a step was put up for another try."""
+    return sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+
+
+def partition(asset: str, day: dt.date = YESTERDAY, website: str = ACME.key) -> Partition:
+    return Partition(asset, website, day)
+
+
+def contents(root: str) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too, byte for byte."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
+
+
+Define = Callable[..., dg.Definitions]
+
+
+@pytest.fixture
+def define(settings: Settings) -> Define:
+    """Builds definitions that differ from the usual ones."""
+
+    def build(endpoints: tuple[Endpoint, ...] = ENDPOINTS, **how: Any) -> dg.Definitions:
+        return build_defs(settings, endpoints=endpoints, **{"now": frozen(NOW), "retry_policy": None, **how})
+
+    return build

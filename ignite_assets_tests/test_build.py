@@ -1,0 +1,65 @@
+"""The definitions as a whole: what they hold, and what building them must not take."""
+
+import dagster as dg
+import pytest
+
+from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.build import build_defs
+from ignite_assets.config import Settings
+from ignite_assets.failures import RETRY_POLICY
+from ignite_assets.lake import Lake
+from ignite_assets.sandbox import SandboxServer
+from ignite_assets_tests.conftest import NAMES, WEBSITES, Runner, variable
+
+
+def test_the_definitions_load(settings: Settings) -> None:
+    dg.Definitions.validate_loadable(build_defs(settings))
+
+
+def test_they_need_no_secret_and_make_no_request(
+    settings: Settings, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for site in WEBSITES:
+        for kind in ("token", "secret"):
+            monkeypatch.delenv(variable(site.key, kind))
+    dg.Definitions.validate_loadable(build_defs(settings))
+    assert len(sandbox.requests) == 0
+
+
+def test_there_are_the_two_jobs_and_schedules_that_keep_the_lake_whole(settings: Settings) -> None:
+    repository = build_defs(settings).get_repository_def()
+    assert {"nightly", "heal"} <= set(repository.job_names)
+    jobs = {schedule.name: schedule.job_name for schedule in repository.schedule_defs}
+    assert jobs["nightly_schedule"] == "nightly"
+    assert jobs["gap_healer"] == "heal"
+
+
+@pytest.mark.parametrize("name", ["nightly", "heal"])
+def test_a_job_covers_every_row_of_the_table(settings: Settings, name: str) -> None:
+    job = build_defs(settings).resolve_job_def(name)
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == set(NAMES)
+
+
+def test_every_asset_is_tried_again_by_the_one_policy(settings: Settings) -> None:
+    job = build_defs(settings).resolve_job_def("nightly")
+    steps = {node.name: node.definition for node in job.nodes if node.name in NAMES}
+    assert len(steps) == len(ENDPOINTS)
+    assert all(isinstance(d, dg.OpDefinition) and d.retry_policy == RETRY_POLICY for d in steps.values())
+
+
+def test_no_asset_has_a_policy_that_leaves_holes_in_a_backfill(settings: Settings) -> None:
+    graph = build_defs(settings).resolve_asset_graph()
+    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in NAMES} == {None}
+
+
+def test_a_resource_can_be_replaced(settings: Settings, instance: dg.DagsterInstance, lake: Lake) -> None:
+    class Nowhere(dg.ConfigurableIOManager):
+        def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+            """Store nothing."""
+
+        def load_input(self, context: dg.InputContext) -> None:
+            raise NotImplementedError
+
+    runner = Runner(instance, build_defs(settings, resources={"io_manager": Nowhere()}))
+    assert runner.day(["visitors"]).success
+    assert lake.partitions("visitors") == []

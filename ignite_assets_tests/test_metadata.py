@@ -1,0 +1,98 @@
+"""What Dagster shows: column schemas and previews, derived from the rows of the table."""
+
+import io
+import json
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, Endpoint, by_name
+from ignite_assets.capture import Snapshot
+from ignite_assets.metadata import MASK, column_schema, preview, snapshot_metadata
+from ignite_assets.staging import Staged
+from ignite_assets_tests.conftest import NOW, YESTERDAY
+
+EACH_ROW = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+PRIVATE = "JANE ROE"
+
+
+def snapshot(endpoint: Endpoint, *rows: dict[str, Any], **more: Any) -> Snapshot:
+    return Snapshot(
+        endpoint=endpoint,
+        website="acme-honda",
+        date=YESTERDAY,
+        captured_at=NOW,
+        staged=Staged(io.BytesIO(), 7, 99, "abc"),
+        requests=3,
+        retries=1,
+        preview=rows,
+        **more,
+    )
+
+
+def filled(endpoint: Endpoint, value: object) -> dict[str, Any]:
+    return {column.name: value for column in (*endpoint.columns, CAPTURED_AT)}
+
+
+@EACH_ROW
+def test_every_column_is_described_and_only_keys_are_required(endpoint: Endpoint) -> None:
+    columns = column_schema(endpoint).columns
+    assert all(column.description for column in columns)
+    required = {column.name for column in columns if not column.constraints.nullable}
+    assert required == {*endpoint.keys, CAPTURED_AT.name}
+
+
+@EACH_ROW
+def test_no_personal_value_of_any_kind_is_shown_in_a_preview(endpoint: Endpoint) -> None:
+    personal = {column.name for column in endpoint.columns if column.personal}
+    for value in (PRIVATE, [PRIVATE], json.dumps({"name": PRIVATE}), 12.5):
+        row = {name: value if name in personal else None for name in filled(endpoint, None)}
+        shown = preview(snapshot(endpoint, row))
+        assert isinstance(shown, dg.TableMetadataValue)
+        assert {name: shown.records[0].data[name] for name in personal} == dict.fromkeys(personal, MASK)
+        assert PRIVATE not in repr(shown)
+
+
+@EACH_ROW
+def test_a_preview_of_nothing_has_its_columns(endpoint: Endpoint) -> None:
+    shown = preview(snapshot(endpoint))
+    assert isinstance(shown, dg.TableMetadataValue)
+    assert shown.records == []
+    assert [column.name for column in shown.schema.columns] == [*filled(endpoint, None)]
+
+
+def test_a_missing_value_is_shown_as_missing_even_where_it_would_be_personal() -> None:
+    endpoint = by_name()["locations"]
+    shown = preview(snapshot(endpoint, filled(endpoint, None)))
+    assert isinstance(shown, dg.TableMetadataValue)
+    assert set(shown.records[0].data.values()) == {None}
+
+
+def test_lists_and_times_are_shown_as_text_and_numbers_as_numbers() -> None:
+    endpoint = by_name()["audience_groups"]
+    row = {**filled(endpoint, None), "id": 61, "brands": ["HONDA"], "captured_at": "2026-11-20 09:30:12Z"}
+    shown = preview(snapshot(endpoint, row))
+    assert isinstance(shown, dg.TableMetadataValue)
+    data = shown.records[0].data
+    assert (data["id"], data["brands"], data["captured_at"]) == (61, "['HONDA']", "2026-11-20 09:30:12Z")
+
+
+def test_a_partitions_facts_carry_what_its_capture_took() -> None:
+    made = snapshot(by_name()["products"], coercions={"year": 2, "created_at": 1}, vanished=4)
+    facts = {name: value.value for name, value in snapshot_metadata(made, "/lake/p.parquet", 1.23456).items()}
+    del facts["preview"]
+    assert facts == {
+        "dagster/row_count": 7,
+        "bytes": 99,
+        "path": "/lake/p.parquet",
+        "seconds": 1.235,
+        "captured_at": NOW.timestamp(),
+        "look_back_date": "2026-11-19",
+        "requests": 3,
+        "retries": 1,
+        "coercions": 3,
+        "coercions_by_column": {"year": 2, "created_at": 1},
+        "vanished": 4,
+        "content_hash": "abc",
+    }
