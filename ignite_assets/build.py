@@ -9,12 +9,18 @@ import dagster as dg
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import Horizon, utc_now
 from ignite_assets.assets import build_assets
+from ignite_assets.audience_exports import build_exports
+from ignite_assets.audience_sensors import build_audience_sensors
+from ignite_assets.checks import build_checks
 from ignite_assets.config import Settings
 from ignite_assets.failures import RETRY_POLICY
+from ignite_assets.freshness import build_freshness
 from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.opt_outs import build_opt_out_job
 from ignite_assets.partitions import build_partitions
 from ignite_assets.resources import IgniteResource
 from ignite_assets.schedules import build_schedules
+from ignite_assets.sensors import build_sensors
 
 
 def build_defs(
@@ -29,16 +35,23 @@ def build_defs(
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, horizon)
+    exports, export_jobs = build_exports(settings, partitions=partitions)
+    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
     return dg.Definitions(
-        assets=build_assets(
-            endpoints,
-            partitions=partitions,
-            horizon=horizon,
-            owners=settings.assets.owners,
-            retry_policy=retry_policy,
-        ),
-        jobs=jobs,
-        schedules=schedules,
+        assets=[
+            *build_assets(
+                endpoints,
+                partitions=partitions,
+                horizon=horizon,
+                owners=settings.assets.owners,
+                retry_policy=retry_policy,
+            ),
+            *exports,
+        ],
+        asset_checks=[*build_checks(endpoints, settings, partitions=partitions), *freshness_checks],
+        jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
+        schedules=[*schedules, freshness_schedule],
+        sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
         resources={
             "ignite": IgniteResource.from_settings(settings),
             "io_manager": ParquetIOManager(root=settings.root),

@@ -7,7 +7,6 @@ Secrets are no settings: the file names environment variables, and nothing here 
 
 import datetime as dt
 import difflib
-import ipaddress
 import json
 import os
 import re
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Gt, Le
@@ -33,8 +31,13 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from ignite_assets.api.addresses import base_url
 from ignite_assets.api.endpoints import Algo
 from ignite_assets.api.errors import ConfigurationError
+from ignite_assets.api.names import is_website_key
+from ignite_assets.audiences import destinations
+from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Mode, Scope, Source, mistakes_together
+from ignite_assets.audiences.rules import mistakes as mistakes_of
 
 CONFIG_VARIABLE = "IGNITE_CONFIG"
 """The environment variable that says where the configuration is."""
@@ -68,8 +71,6 @@ class Unshown:
     phrase: str
 
 
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?")
-_WEBSITE_KEY = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -81,7 +82,7 @@ _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 def _website_key(key: str) -> str:
     """Keep keys that name a folder, part of a partition key and a run tag, on every operating system."""
-    if not _WEBSITE_KEY.fullmatch(key) or ".." in key or _DEVICE.fullmatch(key):
+    if not is_website_key(key):
         raise ValueError("not a website key")
     return key
 
@@ -92,28 +93,6 @@ def _variable(name: str) -> str:
     if random or not _VARIABLE.fullmatch(name):
         raise ValueError("not the name of an environment variable")
     return name
-
-
-def _base_url(url: str) -> str:
-    """Keep addresses that credentials may be sent to."""
-    if not re.fullmatch(r"[!-~]+", url) or set(url) & set("@?#\\"):
-        raise ValueError("not a base URL")
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.port == 0 or not re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host):
-        raise ValueError("not a base URL")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ValueError("neither https nor loopback")
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _date(value: object) -> object:
@@ -175,7 +154,7 @@ Variable = Annotated[
 ]
 BaseUrl = Annotated[
     str,
-    AfterValidator(_base_url),
+    AfterValidator(base_url),
     Allowed("an https URL, or an http one on loopback, without user, query or fragment"),
 ]
 Date = Annotated[dt.date, BeforeValidator(_date), Allowed('a date such as "2026-09-01"')]
@@ -194,13 +173,27 @@ Location = Annotated[
 Owner = Annotated[str, AfterValidator(_owner), Allowed('"team:NAME" or an e-mail address')]
 
 
+def _destination(name: str) -> str:
+    if name not in destinations.by_name():
+        raise ValueError("no such destination")
+    return name
+
+
+DestinationName = Annotated[str, AfterValidator(_destination), Allowed(f"one of {', '.join(destinations.by_name())}")]
+ExportName = Annotated[
+    str,
+    AfterValidator(_website_key),
+    Allowed("1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"),
+]
+
+
 # The settings.
 
 
 class Table(BaseModel):
     """A table of the file: no unknown keys, no conversions, no changes once it is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Platform(Table):
@@ -255,6 +248,61 @@ class Schedule(Table):
     enabled: bool = Field(True, description="Whether both schedules are on when the code is first deployed.")
 
 
+class Export(Table):
+    """One rule that turns captured memberships into files for an ad platform."""
+
+    name: ExportName = Field(description="Names the export and its folder.")
+    websites: tuple[str, ...] = Field(
+        ("*",), strict=False, min_length=1, description="Keys of websites, or globs such as *-honda."
+    )
+    source: Source = Field(description="Whose members: all visitors, audiences, or audience groups.")
+    match: Annotated[
+        Mapping[str, list[str | int]], Allowed('a table of lists such as { brand = ["KIA", "HONDA"] }')
+    ] = Field({}, description="By field of the source (id always works), the values of which one has to be there.")
+    window_days: int = Field(30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that make the list.")
+    destination: DestinationName = Field(description="The ad platform.")
+    to: Location = Field("exports", description="Folder or bucket for the files.")
+    mode: Mode = Field("delta", description="Whole lists, or what changed since the last one.")
+    combine: bool = Field(True, description="One list for all that match, or one for each audience.")
+    min_members: int | None = Field(None, ge=0, description="Hold smaller lists; the destination's own unless set.")
+    max_shrink: float = Field(0.5, ge=0, le=1, description="Hold a list that would lose more than this share.")
+    adds_when_incomplete: bool = Field(
+        False, description="Whether people may be added while days of the window are missing."
+    )
+    list_ids: Annotated[Mapping[str, str], Allowed('a table such as { acme-honda = "123" }')] = Field(
+        {}, description="By website, or website/audience id: the platform's id of the list."
+    )
+
+
+class OptOuts(Table):
+    """Where opt-outs are dropped, and what is done with them."""
+
+    inbox: Location | None = Field(None, description="Folder or bucket with one folder a website; none: no inbox.")
+    keep_processed: bool = Field(False, description="Keep files of addresses after they were submitted.")
+    scope: Scope = Field("website", description="Whether an opt-out counts for its website or for all.")
+    max_url_chars: int = Field(4000, ge=500, le=16000, description="Longest URL of one submission.")
+
+
+class Checks(Table):
+    """When the checks of a partition warn or fail. Shares are from 0 to 1."""
+
+    coercions_share: float = Field(0.01, ge=0, le=1, description="Share of a column's values that may not fit it.")
+    rows_fall: float = Field(0.5, ge=0, le=1, description="Share of the usual rows that may be missing.")
+    rows_jump: float = Field(3.0, ge=1, description="How many times the usual rows there may be.")
+    nesting_share: float = Field(
+        0.01, ge=0, le=1, description="Share of a window that an older one may lack: people who opted out meanwhile."
+    )
+
+
+class Alerts(Table):
+    """Who hears of failures."""
+
+    webhook_env: Variable | None = Field(
+        None, description="Environment variable that holds the URL of a Slack-compatible webhook; none: no messages."
+    )
+    deadline: TimeOfDay = Field(dt.time(6, 0), description="When the day that just closed should have landed.")
+
+
 class Assets(Table):
     """How the assets are shown in Dagster."""
 
@@ -272,6 +320,10 @@ class Settings(Table):
         Allowed("at least one table such as [websites.acme-honda] with token_env and secret_env"),
     ] = Field(min_length=1, description="The websites, one table each.")
     schedule: Schedule = Field(Schedule(), description="When things run.")
+    exports: tuple[Export, ...] = Field((), strict=False, description="What is exported to ad platforms.")
+    opt_outs: OptOuts = Field(OptOuts(), description="Where opt-outs are dropped, and what is done with them.")
+    checks: Checks = Field(Checks(), description="When the checks of a partition warn or fail.")
+    alerts: Alerts = Field(Alerts(), description="Who hears of failures.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")
 
     _path: Path = PrivateAttr(default_factory=lambda: Path(CONFIG_FILE).absolute())
@@ -289,10 +341,22 @@ class Settings(Table):
     @property
     def root(self) -> str:
         """Where the lake is: an absolute path, or the URL as configured, without a slash at its end."""
-        root = self.storage.root.rstrip("/") or "/"
-        if _SCHEME.match(root):
-            return root
-        return str((self.path.parent / Path(root).expanduser()).resolve())
+        return self.place(self.storage.root)
+
+    def place(self, location: str) -> str:
+        """A path of the file made absolute, or a URL as it is, without a slash at its end."""
+        place = location.rstrip("/") or "/"
+        if _SCHEME.match(place):
+            return place
+        return str((self.path.parent / Path(place).expanduser()).resolve())
+
+    def rules(self) -> tuple[ExportRule, ...]:
+        """The exports as rules, their places absolute."""
+        return tuple(self._rule(export) for export in self.exports)
+
+    def _rule(self, export: Export) -> ExportRule:
+        match = {name: tuple(values) for name, values in export.match.items()}
+        return ExportRule(**dict(export) | {"to": self.place(export.to), "match": match})
 
     def algo(self, website: str) -> Algo:
         """The hash algorithm of a website; `KeyError` when there is no such website."""
@@ -312,10 +376,23 @@ def load_settings(path: Path | None = None) -> Settings:
     # An absent table is read as an empty one, so that what it must hold is reported key by key.
     document = {"partitions": {}, "websites": {}} | document
     try:
-        return Settings.model_validate(document, context=path)
+        settings = Settings.model_validate(document, context=path)
     except ValidationError as error:
         mistakes = [_mistake(detail) for detail in error.errors(include_url=False, include_context=False)]
+    else:
+        mistakes = list(_mistakes_between(settings))
+        if not mistakes:
+            return settings
     raise ConfigurationError(str(path), mistakes)
+
+
+def _mistakes_between(settings: Settings) -> Iterator[str]:
+    """What no table shows by itself: an export against its source, its destination and the websites."""
+    rules = settings.rules()
+    for rule in rules:
+        yield from (f"exports, {rule.name}: {mistake}" for mistake in mistakes_of(rule))
+    algos = {website: settings.algo(website) for website in settings.websites}
+    yield from (f"exports, {mistake}" for mistake in mistakes_together(rules, algos))
 
 
 def _find(path: Path | None) -> tuple[Path, str]:
@@ -415,6 +492,8 @@ def _toml(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dt.time):
         return f'"{str(value).removesuffix(":00")}"'
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key} = {_toml(each)}' for key, each in value.items())}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return str(value)
@@ -471,6 +550,10 @@ def _is_mapping(annotation: Any) -> bool:
     return get_origin(annotation) is Mapping
 
 
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) in (tuple, list)
+
+
 def _is_table(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
@@ -488,7 +571,7 @@ def _allowed(annotation: Any, metadata: Sequence[object]) -> str:
         return f"a table with {', '.join(annotation.model_fields)}"
     if choices := _choices(annotation):
         return f"one of {', '.join(choices)}"
-    if get_origin(annotation) is tuple:
+    if _is_list(annotation):
         return f"a list, each {_allowed(*_kind(_item_type(annotation)))}"
     name = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[annotation]
     return name + _bounds(metadata)
@@ -530,7 +613,9 @@ def _rows(table: type[BaseModel], prefix: str) -> Iterator[Row]:
         key = f"{prefix}{name}"
         if _is_table(annotation):
             yield from _rows(annotation, f"{key}.")
-        elif _is_mapping(annotation):
+        elif _is_list(annotation) and _is_table(_item_type(annotation)):
+            yield from _rows(_item_type(annotation), f"{key}[].")
+        elif _is_mapping(annotation) and _is_table(get_args(annotation)[1]):
             key_type, item_type = get_args(annotation)
             yield Row(f"{key}.<key>", _allowed(*_kind(key_type)), "required", field.description or "")
             yield from _rows(item_type, f"{key}.<key>.")

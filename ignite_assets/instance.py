@@ -1,4 +1,7 @@
-"""The Dagster instance that runs are recorded in, and the folder it lives in. Telemetry is off in every one we make."""
+"""The Dagster instance that runs are recorded in, and the folder it lives in. Telemetry is off in every one we make.
+
+So is the dialog that greets a new user of the Dagster UI.
+"""
 
 import os
 from pathlib import Path
@@ -11,6 +14,8 @@ HOME_VARIABLE = "DAGSTER_HOME"
 
 DAGSTER_YAML = """\
 telemetry:
+  enabled: false
+nux:
   enabled: false
 
 # One run of a website at a time: two would capture the same partition twice.

@@ -9,7 +9,9 @@ from ignite_assets import __version__
 from ignite_assets.cli.demo import demo
 from ignite_assets.cli.doctor import doctor
 from ignite_assets.cli.endpoints import endpoints
+from ignite_assets.cli.export import export
 from ignite_assets.cli.materialize import materialize
+from ignite_assets.cli.opt_out import opt_out
 from ignite_assets.cli.sandbox import sandbox
 
 
@@ -26,5 +28,5 @@ def main() -> None:
     """
 
 
-for _command in (materialize, demo, sandbox, doctor, endpoints):
+for _command in (materialize, export, opt_out, demo, sandbox, doctor, endpoints):
     main.add_command(_command)

@@ -1,5 +1,10 @@
-"""What every command shares: `--debug`, and errors as one readable line."""
+"""What every command shares: `--debug`, errors as one readable line, and an end without a traceback when stopped."""
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import click
@@ -8,7 +13,7 @@ import click
 class Command(click.Command):
     """A command that takes `--debug`, and without it shows errors as a line rather than a traceback.
 
-    Exit status 2 for a wrong configuration, 1 for any other error.
+    Exit status 2 for a wrong configuration, 1 for any other error; 130 and 143 when Ctrl-C or SIGTERM stopped it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -22,12 +27,33 @@ class Command(click.Command):
         from ignite_assets.api.errors import ConfigurationError, IgniteError
 
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            with _sigterm_like_ctrl_c():
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except KeyboardInterrupt as interrupt:
+            click.echo("Interrupted.", err=True)
+            raise SystemExit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
         except Exception as error:
             if ctx.get_parameter_source("debug") == click.core.ParameterSource.COMMANDLINE:
                 raise
             told = str(error) if isinstance(error, IgniteError | OSError) else f"{type(error).__name__}: {error}"
             click.echo(f"Error: {told}", err=True)
             raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
+
+
+@contextlib.contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM raise `KeyboardInterrupt`, with its number."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,12 +2,20 @@
 
 import datetime as dt
 import os
+import shutil
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ignite_assets.cli.command import Command
+from ignite_assets.cli.export import print_rows, send
 
+if TYPE_CHECKING:
+    from ignite_assets.config import Settings
+
+_EXPORTED = "summit-ford"
 _QUERY = """\
 SELECT website, date, count(*) AS visitors
 FROM read_parquet('{root}/visitors/*/*/*.parquet', hive_partitioning = true)
@@ -48,6 +56,8 @@ def demo(folder: Path, nights: int) -> None:
         results = carry_out(plan(days, sorted(settings.websites), names, horizon, named=False), settings)
     print_table(results)
     _show_lake(Path(settings.root))
+    _show_export(settings, days[-1])
+    _show_where_to_look(folder)
     raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
 
 
@@ -60,5 +70,15 @@ def _show_lake(root: Path) -> None:
     query = _QUERY.format(root=shown)
     click.echo(f"Their first DuckDB query:\n\n{query}\n")
     click.echo(str(duckdb.sql(query)))
-    click.echo("To see the runs in Dagster's UI:\n")
-    click.echo(f"  ignite-assets sandbox --folder {shown.parent} -- dagster dev -m ignite_assets.definitions")
+
+
+def _show_export(settings: "Settings", day: dt.date) -> None:
+    """Send the largest dealer's export: the others' lists are too small for its destination, and would be held."""
+    click.echo("The first export of an audience, without anyone who opted out:\n")
+    print_rows(list(send(settings, [(_EXPORTED, list(settings.rules()), day)])))
+
+
+def _show_where_to_look(folder: Path) -> None:
+    bin_ = "" if shutil.which("ignite-assets") else f"{os.path.relpath(Path(sys.executable).parent)}/"
+    click.echo("\nTo see the runs in Dagster's UI:\n")
+    click.echo(f"  {bin_}ignite-assets sandbox --folder {folder} -- {bin_}dagster dev -m ignite_assets.definitions")

@@ -21,6 +21,8 @@ def endpoints(as_json: bool, markdown: bool) -> None:
     """
     from ignite_assets.api.endpoints import ENDPOINTS
 
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown exclude each other")
     if as_json:
         shown = [
             {

@@ -16,9 +16,9 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command(cls=Command, short_help="Capture partitions into the lake.")
-@click.option("--date", "date", type=_DAY, help="The look-back date. Default: yesterday.")
-@click.option("--from", "first", type=_DAY, help="First of several dates: one ranged run a website.")
-@click.option("--to", "last", type=_DAY, help="Last of several dates. Default: yesterday.")
+@click.option("--date", "date", type=_DAY, metavar="DATE", help="The look-back date (YYYY-MM-DD). Default: yesterday.")
+@click.option("--from", "first", type=_DAY, metavar="DATE", help="First of several dates: one ranged run a website.")
+@click.option("--to", "last", type=_DAY, metavar="DATE", help="Last of several dates. Default: yesterday.")
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
 @click.option("--select", "assets", multiple=True, metavar="ASSET", help="Only this asset; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
@@ -44,7 +44,6 @@ def materialize(
       ignite-assets materialize --from 2026-11-01 --to 2026-11-22 --select visitors --select locations
     """
     from ignite_assets.api.horizon import Horizon
-    from ignite_assets.cli.progress import carry_out, print_table
     from ignite_assets.config import load_settings
     from ignite_assets.runs import plan
 
@@ -52,10 +51,11 @@ def materialize(
     horizon = Horizon(settings.partitions.zone)
     days = _days(settings, horizon, date, first, last)
     chosen_websites = _chosen(websites, sorted(settings.websites), "website")
-    results = carry_out(
-        plan(days, chosen_websites, _chosen_assets(assets), horizon, named=bool(assets)),
-        settings,
-    )
+    planned = plan(days, chosen_websites, _chosen_assets(assets), horizon, named=bool(assets))
+
+    from ignite_assets.cli.progress import carry_out, print_table  # it waits for Dagster; a mistake does not
+
+    results = carry_out(planned, settings)
     if as_json:
         click.echo(json.dumps({"partitions": [result.as_json() for result in results]}, indent=2))
     else:

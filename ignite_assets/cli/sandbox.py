@@ -6,8 +6,10 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, short_help="Serve the platform, embedded, on loopback.")
-@click.option("--port", default=0, show_default="a free one", help="Loopback port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Loopback port. Default: a free one.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".sandbox"), show_default=True,
               help="Where the configuration and its lake are.")  # fmt: skip
 @click.option("--websites", "count", type=click.IntRange(1), help="So many made-up websites, not the demo's three.")
@@ -77,17 +79,20 @@ def _faults(latency: float, failing: float) -> "list[Fault]":
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
-    """Run the command with those variables added, handing signals on to it; its exit status."""
+    """Run the command with those variables added, handing signals on to it; its exit status as shells tell it."""
     with subprocess.Popen(command, env={**os.environ, **environment}) as process:  # noqa: S603 - the user's own
-        before = {
-            number: signal.signal(number, lambda caught, _: process.send_signal(caught))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+
+        def hand_on(number: int, _frame: FrameType | None) -> None:
+            if number != signal.SIGINT or not sys.stdin.isatty():  # a terminal sends Ctrl-C to both
+                process.send_signal(number)
+
+        before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            return process.wait()
+            status = process.wait()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
 
 
 def _announce(server: "SandboxServer", environment: dict[str, str]) -> None:
@@ -127,6 +132,20 @@ def _start_date(path: Path, today: dt.date) -> dt.date:
         return today - dt.timedelta(days=60)
 
 
+_EXPORTS = """
+[[exports]]
+name = "used-shoppers-meta"
+source = "audiences"
+match = { primary_category = ["USED"] }
+window_days = 3
+destination = "meta_custom_audience"
+to = "exports"
+
+[opt_outs]
+inbox = "opt-outs"
+"""
+
+
 def _toml(server: "SandboxServer", start: dt.date) -> str:
     lines = [
         "[platform]",
@@ -142,7 +161,7 @@ def _toml(server: "SandboxServer", start: dt.date) -> str:
             f'token_env = "{_variable(website.key, "TOKEN")}"',
             f'secret_env = "{_variable(website.key, "SECRET")}"',
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + _EXPORTS
 
 
 def _variable(key: str, what: str) -> str:

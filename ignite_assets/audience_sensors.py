@@ -1,0 +1,108 @@
+"""What starts exports and submissions: thin shells over `export_triggers` and the inbox's looks."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from ignite_assets import audience_exports, opt_outs
+from ignite_assets.audiences import inbox
+from ignite_assets.audiences.store import Store
+from ignite_assets.config import Settings
+from ignite_assets.export_triggers import Captured, Watch
+from ignite_assets.partitions import partition_key
+
+_RECORDS_A_PAGE = 500
+_PAGES_A_TICK = 20
+_FILE_TAG = "ignite/opt_out_file"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def build_audience_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """The sensors that the configuration has work for."""
+    exports = [_export_sensor(settings)] if settings.exports else []
+    return [*exports, *([_inbox_sensor(settings, settings.opt_outs.inbox)] if settings.opt_outs.inbox else [])]
+
+
+def _export_sensor(settings: Settings) -> dg.SensorDefinition:
+    rules = settings.rules()
+    sources = sorted({asset for rule in rules for asset in rule.source_assets})
+
+    @dg.sensor(
+        name="audience_export_sensor",
+        job_name=audience_exports.JOB,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Exports a website's audiences once all they need has its newest day; again when that changes.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        watch = Watch.read(context.cursor)
+        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset)]
+        # With records still unread a day may look newest that isn't.
+        due = [] if behind else list(watch.due(rules, sorted(settings.websites)))
+        requests = [
+            dg.RunRequest(
+                run_key=f"export|{each.website}|{each.date}|{each.fingerprint}",
+                partition_key=partition_key(each.date, each.website),
+            )
+            for each in due
+        ]
+        return dg.SensorResult(run_requests=requests, cursor=watch.text())
+
+    return look
+
+
+def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str) -> bool:
+    """Let the watch learn of an asset's new records; whether that was all of them."""
+    for _ in range(_PAGES_A_TICK):
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=watch.after.get(asset)),
+            limit=_RECORDS_A_PAGE,
+            ascending=True,
+        ).records
+        watch.take_in(_captured(asset, records))
+        if len(records) < _RECORDS_A_PAGE:
+            return True
+    return False
+
+
+def _captured(asset: str, records: Sequence[dg.EventLogRecord]) -> Iterator[Captured]:
+    for record in records:
+        materialization = record.asset_materialization
+        if materialization and materialization.partition:
+            content = materialization.metadata.get("content_hash")
+            yield Captured(record.storage_id, asset, materialization.partition, str(content.value) if content else "")
+
+
+def _inbox_sensor(settings: Settings, place: str) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="opt_out_inbox_sensor",
+        job_name=opt_outs.JOB,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Submits each file of opt-outs that was dropped, once it is complete.",
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        looks = inbox.Looks.read(context.cursor)
+        files = inbox.dropped(Store(settings.place(place)), sorted(settings.websites))
+        runs = context.instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=_UNFINISHED))
+        under_way = {run.tags[_FILE_TAG] for run in runs if _FILE_TAG in run.tags}
+        wanted = looks.take_in(files, under_way, now=time.time())
+        return dg.SensorResult(run_requests=[_request(*each) for each in wanted], cursor=looks.text())
+
+    return look
+
+
+def _request(file: inbox.Dropped, tried: int) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{file.path}@{file.version}#{tried}",
+        run_config={
+            "ops": {"submit_dropped_file": {"config": {"website": file.website, "name": file.name}}},
+        },
+        tags={_FILE_TAG: file.path},
+    )

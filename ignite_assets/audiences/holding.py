@@ -1,0 +1,93 @@
+"""Whether an export may go, and how much of it. Pure: counts in, a decision out.
+
+A held export leaves the last good one standing, with one exception: people who opted out leave at once, whatever
+else is wrong.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Allowed = Literal["everything", "adds", "opt_outs"]
+"""`adds`: nobody is removed but those who opted out; `opt_outs`: nothing but that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How many people stand where, of a list's members and of those on the list now."""
+
+    members: int
+    sent: int
+    """On the list now."""
+    new: int
+    """Members that are not on the list."""
+    leaving: int
+    """On the list, no members any more, and not because they opted out."""
+    opted_out: int
+    """On the list, and opted out since."""
+    missing: tuple[dt.date, ...] = ()
+    """Days of the window that were not captured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What may be sent, why not more, and who says it may nevertheless."""
+
+    allowed: Allowed
+    reasons: tuple[str, ...] = ()
+    """Why the export is held; also those that were overridden."""
+    forced: str | None = None
+    """The reason given for sending it nevertheless."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the last good export stands."""
+        return self.allowed == "opt_outs"
+
+
+def decide(
+    standing: Standing,
+    *,
+    min_members: int | None,
+    max_shrink: float,
+    adds_when_incomplete: bool = False,
+    refusals: Sequence[str] = (),
+    force: str | None = None,
+) -> Decision:
+    """Judge an export. `refusals` hold it whatever is forced: the platform would not take it."""
+    if refusals:
+        return Decision(allowed="opt_outs", reasons=tuple(refusals))
+    only_adds = adds_when_incomplete and bool(standing.missing)
+    suspicions = [*_small(standing, min_members, only_adds), *([] if only_adds else _shrunk(standing, max_shrink))]
+    reasons = (*_incomplete(standing.missing), *suspicions)
+    if force is not None:
+        return Decision(allowed="everything", reasons=reasons, forced=force if reasons else None)
+    if only_adds and not suspicions:
+        return Decision(allowed="adds", reasons=reasons)
+    return Decision(allowed="opt_outs" if reasons else "everything", reasons=reasons)
+
+
+def _incomplete(missing: Sequence[dt.date]) -> Iterator[str]:
+    """Without its missing days a window lacks people who would be taken for leaving."""
+    if missing:
+        days = "1 day" if len(missing) == 1 else f"{len(missing)} days"
+        shown = ", ".join(day.isoformat() for day in missing[:3]) + (", …" if len(missing) > 3 else "")
+        yield f"{days} of the window not captured: {shown}"
+
+
+def _small(standing: Standing, min_members: int | None, only_adds: bool) -> Iterator[str]:
+    after = standing.sent - standing.opted_out + standing.new if only_adds else standing.members
+    emptied = standing.sent > standing.opted_out and not after
+    if min_members is not None and after < min_members and not emptied:
+        yield f"{after:,} members, fewer than {min_members:,}"
+
+
+def _shrunk(standing: Standing, max_shrink: float) -> Iterator[str]:
+    """Opt-outs are no part of it: they leave in any case."""
+    stayed = standing.sent - standing.opted_out
+    if stayed and not standing.members:
+        yield f"no members left, {stayed:,} were sent before"
+    elif stayed and standing.leaving / stayed > max_shrink:
+        share = f"{standing.leaving:,} of {stayed:,} people would leave"
+        yield f"{share} ({standing.leaving / stayed:.0%}), more than {max_shrink:.0%}"

@@ -1,0 +1,141 @@
+"""Who belongs to a list: everyone seen in a trailing window, without those who opted out. Out of core, in DuckDB."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ignite_assets.api.endpoints import HASH_LENGTHS, Algo
+from ignite_assets.audiences.rules import MEMBERS, ExportRule, matching
+from ignite_assets.audiences.store import Store
+from ignite_assets.audiences.workspace import Workspace
+from ignite_assets.lake import FILE_NAME, Lake, Partition
+
+_DATE = re.compile(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The days whose partitions make a list, and which of them there are."""
+
+    first: dt.date
+    last: dt.date
+    captured: tuple[dt.date, ...]
+    missing: tuple[dt.date, ...]
+
+    @property
+    def days(self) -> int:
+        """How long it is."""
+        return (self.last - self.first).days + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Membership:
+    """Whom the window holds, and the file that lists them."""
+
+    path: Path
+    """Parquet in the workspace, sorted: `hash`, and whether it is a `member`."""
+    window: Window
+    members: int
+    suppressed: int
+    """Well-formed hashes that were left out, since they are of people who opted out."""
+    malformed: int
+    """Values that were left out, since they are no hashes of the algorithm."""
+
+
+def captured_days(lake: Lake, asset: str, website: str) -> list[dt.date]:
+    """The days of an asset's partitions of a website, in order."""
+    names = Store(lake.root).files(f"{asset}/website={website}")
+    return sorted(dt.date.fromisoformat(found[1]) for found in map(_DATE.search, names) if found)
+
+
+def newest_day(lake: Lake, rule: ExportRule, website: str) -> dt.date | None:
+    """The newest day whose people have been captured; None when there is none."""
+    return max(captured_days(lake, rule.members_asset, website), default=None)
+
+
+def window(lake: Lake, asset: str, website: str, last: dt.date, days: int, first_day: dt.date | None = None) -> Window:
+    """The trailing window of so many days that ends with `last`; no day before the first that has partitions."""
+    wanted = [last - dt.timedelta(ago) for ago in reversed(range(days))]
+    wanted = [day for day in wanted if first_day is None or day >= first_day] or [last]
+    there = set(captured_days(lake, asset, website))
+    return Window(
+        first=wanted[0],
+        last=last,
+        captured=tuple(day for day in wanted if day in there),
+        missing=tuple(day for day in wanted if day not in there),
+    )
+
+
+def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> list[int] | None:
+    """The audiences or groups that a rule means on a day, sorted; None when they have never been listed.
+
+    By the list captured last on or before the day, else by the first one after it. A rule that names nothing but ids
+    needs no list.
+    """
+    if set(rule.match) == {"id"}:
+        return sorted({int(value) for value in rule.match["id"]})
+    days = captured_days(lake, rule.source, website)
+    if not days:
+        return None
+    newest = max((known for known in days if known <= day), default=days[0])
+    rows = lake.read([Partition(rule.source, website, newest)], ["id", *(name for name in rule.match if name != "id")])
+    return matching(rule, rows.to_pylist())
+
+
+def gather(
+    workspace: Workspace, lake: Lake, rule: ExportRule, website: str, day: dt.date, first_day: dt.date | None = None
+) -> Window:
+    """Make the workspace's `captured` the rows of a rule's window, and say which days those are.
+
+    Lists that aren't combined read them one after the other, so for those they are put in order of the audience once.
+    """
+    asset, column = MEMBERS[rule.source]
+    days = window(lake, asset, website, day, rule.window_days, first_day)
+    files = [f"{Partition(asset, website, captured).folder}/{FILE_NAME}" for captured in days.captured]
+    columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
+    workspace.view("captured", Store(lake.root), files, columns)
+    if not rule.combine:
+        sql = f"SELECT DISTINCT {column}, hashed_email, algo FROM captured ORDER BY {column}"  # noqa: S608 - our own name
+        path = workspace.write("gathered", sql, {})
+        workspace.view("captured", Store(str(workspace.folder)), [path.name], columns)
+    return days
+
+
+def measure(
+    workspace: Workspace, rule: ExportRule, window: Window, *, algo: Algo, audiences: Sequence[int] | None
+) -> Membership:
+    """The people of a window, of some audiences or (None) of all.
+
+    Needs the workspace's `captured` (`gather`) and `suppressed` (`ledger.suppress`).
+    """
+    column = None if audiences is None else MEMBERS[rule.source][1]
+    form = f"[0-9a-f]{{{HASH_LENGTHS[algo]}}}"
+    values = {"algo": algo, "form": form, "audiences": list(audiences or [])}
+    path = workspace.write("membership", _everyone(column, empty=audiences == []), values)
+    workspace.view("membership", Store(str(workspace.folder)), [path.name], {})
+    return Membership(path=path, window=window, **workspace.one(_COUNTS))
+
+
+def _everyone(column: str | None, *, empty: bool) -> str:
+    """The one query: each value of the window once, with what it is, sorted."""
+    wanted = f"WHERE {column} IN (SELECT unnest(getvariable('audiences')::BIGINT[]))" if column else ""
+    wanted = "WHERE false" if empty else wanted
+    return f"""
+        SELECT hash, good, good AND suppressed.hash IS NULL AS member
+        FROM (
+            SELECT hashed_email AS hash,
+                bool_or(algo = getvariable('algo')) AND regexp_full_match(hashed_email, getvariable('form')) AS good
+            FROM captured {wanted} GROUP BY hashed_email
+        ) LEFT JOIN suppressed USING (hash)
+        ORDER BY hash
+    """  # noqa: S608 - the column is a name of our own
+
+
+_COUNTS = """
+    SELECT count(*) FILTER (member) AS members,
+        count(*) FILTER (good AND NOT member) AS suppressed,
+        count(*) FILTER (NOT good) AS malformed
+    FROM membership
+"""

@@ -1,0 +1,62 @@
+"""Opt-outs on their way: known here first, then told to the platform, batch by batch.
+
+From the moment a file is read its people are in the ledger, and so in no export. Each batch that the platform
+acknowledges is recorded before the next is sent: a kill at any point loses nobody, and a repeat sends only the rest.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ignite_assets.audiences import ledger
+from ignite_assets.audiences.opt_outs import Person, Reject, batches, read_addresses, read_hashes
+from ignite_assets.lake import Lake
+
+Send = Callable[[tuple[Person, ...]], None]
+"""Tells the platform of some people. Raises `RequestError` when it doesn't acknowledge them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What became of a file's people."""
+
+    people: int
+    submitted: int
+    """Acknowledged by the platform now."""
+    known: int
+    """Acknowledged before."""
+    rejects: tuple[Reject, ...]
+    """The lines that held nobody."""
+
+
+def suppress_hashes(lake: Lake, website: str, data: bytes, name: str, *, now: dt.datetime) -> Receipt:
+    """Keep the people of a list of hashes out of every export. The platform takes no hashes, so nothing is submitted.
+
+    Raises `DropError` for a file that can't be read at all.
+    """
+    found = read_hashes(data, name)
+    ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
+    return Receipt(people=len(found.people), submitted=0, known=0, rejects=found.rejects)
+
+
+def submit(
+    lake: Lake, website: str, data: bytes, name: str, *, send: Send, room: int, now: Callable[[], dt.datetime]
+) -> Receipt:
+    """Keep the people of a file of addresses out of every export, and tell the platform of those it doesn't know.
+
+    `room`: the characters that the encoded `emails` parameter of one call may have. Raises `DropError` for a file that
+    can't be read at all, and what `send` raises: the batches before it stay acknowledged.
+    """
+    found = read_addresses(data, name)
+    ledger.record(lake, website, (p.hashes for p in found.people), source_hash=found.source_hash, at=now())
+    before = ledger.acknowledged(lake, website)
+    waiting = [person for person in found.people if person.hashes.sha256 not in before]
+    for batch in batches(waiting, room):
+        send(batch)
+        ledger.acknowledge(lake, website, (p.hashes for p in batch), source_hash=found.source_hash, at=now())
+    return Receipt(
+        people=len(found.people),
+        submitted=len(waiting),
+        known=len(found.people) - len(waiting),
+        rejects=found.rejects,
+    )

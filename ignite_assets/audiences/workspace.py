@@ -1,0 +1,83 @@
+"""A DuckDB session with bounded memory, over files of any store, and a folder for what it makes on the way."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow.parquet as pq
+
+from ignite_assets.audiences.store import Store
+
+MEMORY_MIB = 512
+"""What DuckDB may use before it spills: with Python and Arrow beside it, an export stays within 1 GiB."""
+
+_BATCH_ROWS = 1 << 14
+
+
+class Workspace:
+    """SQL over Parquet files. Use it as a context manager; its folder is gone afterwards."""
+
+    def __init__(self, *, memory_mib: int = MEMORY_MIB, threads: int = 2, folder: Path | None = None) -> None:
+        """Make the session; `folder`: where large temporary files may stand, the system's own unless given."""
+        import duckdb
+
+        self._folder = tempfile.TemporaryDirectory(prefix="ignite-export-", dir=folder)
+        self.folder = Path(self._folder.name)
+        self._session = duckdb.connect(
+            config={
+                "memory_limit": f"{memory_mib}MiB",
+                "threads": threads,
+                "temp_directory": str(self.folder / "spilled"),
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._session.close()
+        self._folder.cleanup()
+
+    def view(self, name: str, store: Store, files: Sequence[str], columns: Mapping[str, str]) -> None:
+        """Name the rows of some Parquet files; without files, no rows of these columns (SQL types by name)."""
+        if not files:
+            empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+            self._session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {empty} WHERE false")
+        elif store.is_local:
+            rows = self._session.read_parquet([store.path(file) for file in files], hive_partitioning=False)
+            rows.create_view(name, replace=True)
+        else:
+            import pyarrow.dataset as pads  # it imports pandas
+
+            paths = [store.path(file) for file in files]
+            self._session.register(name, pads.dataset(paths, filesystem=store.filesystem, format="parquet"))
+
+    def table(self, name: str, sql: str) -> None:
+        """Keep the rows of a query in memory, spilled when they don't fit."""
+        self._session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+
+    def write(self, name: str, sql: str, values: Mapping[str, object]) -> Path:
+        """Write a query's rows to a Parquet file in the folder; the query finds values by `getvariable(…)`."""
+        self._bind(values)
+        path = self.folder / f"{name}.parquet"
+        self._session.sql(sql).write_parquet(str(path), compression="zstd")
+        return path
+
+    def one(self, sql: str) -> dict[str, Any]:
+        """The only row of a query, by column."""
+        answer = self._session.execute(sql)
+        names = [column[0] for column in answer.description or ()]
+        return dict(zip(names, answer.fetchall()[0], strict=True))
+
+    def _bind(self, values: Mapping[str, object]) -> None:
+        for name, value in values.items():
+            self._session.execute(f"SET VARIABLE {name} = ?", [value])
+
+
+def strings(path: Path, column: str, where: str) -> Iterator[str]:
+    """The text in one column of a Parquet file, in its order, where another column is true; batch by batch."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=[column, where]):
+            yield from batch.column(column).filter(batch.column(where)).to_pylist()

@@ -1,0 +1,124 @@
+"""`ignite-assets export`: send a website's audiences to the ad platforms' folders, or see what would be sent."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ignite_assets.cli.command import Command
+from ignite_assets.cli.text import aligned
+
+if TYPE_CHECKING:
+    from ignite_assets.audience_exports import Row
+    from ignite_assets.audiences.rules import ExportRule
+    from ignite_assets.config import Settings
+
+    Due = tuple[str, list[ExportRule], dt.date]
+
+
+@click.command(cls=Command, short_help="Export audiences for the ad platforms.")
+@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
+@click.option("--name", "names", multiple=True, metavar="EXPORT", help="Only this export; repeatable.")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the window. Default: the newest captured.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and write nothing.")
+@click.option("--force", metavar="REASON", help="Send what would be held; the reason is recorded in the manifest.")
+def export(
+    websites: tuple[str, ...], names: tuple[str, ...], date: dt.datetime | None, dry_run: bool, force: str | None
+) -> None:
+    """Write the files of each export of ignite.toml: who joined and left, without anyone who opted out.
+
+    A list is held, and its last export stands, when days of its window are missing, when it is too small, or when too
+    many would leave. People who opted out are removed even then.
+
+    Exit status: 0 all could be sent, 1 something was held or failed, 2 bad usage or configuration.
+
+    \b
+    Examples:
+      ignite-assets export --dry-run
+      ignite-assets export --website acme-honda --name used-suv-meta --force "the site was down for a week"
+    """
+    from ignite_assets.config import load_settings
+
+    settings = load_settings()
+    rules = _chosen(names, settings)
+    if unknown := sorted(set(websites) - set(settings.websites)):
+        raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(settings.websites)}")
+    due = list(_due(settings, rules, sorted(websites or settings.websites), date.date() if date else None))
+    rows = list(_worked_out(settings, due) if dry_run else send(settings, due, force=force))
+    print_rows(rows)
+    raise SystemExit(1 if any(str(row["status"]).startswith("held") for row in rows) else 0)
+
+
+def _chosen(names: tuple[str, ...], settings: "Settings") -> list["ExportRule"]:
+    rules = settings.rules()
+    known = [rule.name for rule in rules]
+    if not known:
+        raise click.UsageError(f"{settings.path} has no [[exports]]")
+    if unknown := sorted(set(names) - set(known)):
+        raise click.UsageError(f"there is no export {', '.join(unknown)}; there are {', '.join(known)}")
+    return [rule for rule in rules if rule.name in names or not names]
+
+
+def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], day: dt.date | None) -> "Iterator[Due]":
+    """Each website with its exports and the day they are for."""
+    from ignite_assets.audiences.membership import newest_day
+    from ignite_assets.lake import Lake
+
+    lake = Lake(settings.root)
+    for website in websites:
+        covering = [rule for rule in rules if rule.covers(website)]
+        newest = max(filter(None, (newest_day(lake, rule, website) for rule in covering)), default=None)
+        if last := day or newest:
+            yield website, covering, last
+
+
+def _worked_out(settings: "Settings", due: "list[Due]") -> "Iterator[Row]":
+    from ignite_assets.audience_exports import as_row, run_exports
+    from ignite_assets.lake import Lake
+
+    for website, rules, day in due:
+        outcomes = run_exports(settings, Lake(settings.root), rules, website, day, dry_run=True)
+        yield from map(as_row, outcomes)
+
+
+def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
+    """Export through Dagster, so that what was sent is on record; a row a list."""
+    import dagster as dg
+
+    from ignite_assets.audience_exports import ASSET, JOB, rows_of
+    from ignite_assets.build import build_defs
+    from ignite_assets.instance import dagster_home, open_instance
+    from ignite_assets.partitions import partition_key
+
+    job = build_defs(settings).resolve_job_def(JOB)
+    with open_instance(dagster_home(settings)) as instance:
+        for website, rules, day in due:
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=partition_key(day, website),
+                run_config={
+                    "ops": {ASSET: {"config": {"names": [rule.name for rule in rules], "force": force or ""}}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
+            for event in result.get_asset_materialization_events():
+                if event.asset_key == dg.AssetKey(ASSET):
+                    yield from rows_of(event.materialization)
+
+
+_COLUMNS = ("website", "export", "audience", "date", "status", "members", "adds", "removes", "suppressed", "malformed")
+
+
+def print_rows(rows: "list[Row]") -> None:
+    """A line a list, then why it was held and where its files are."""
+    if not rows:
+        click.echo("nothing to export: no captured day of a website that an export covers")
+        return
+    cells = [[f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _COLUMNS] for row in rows]
+    for line in aligned([_COLUMNS, *cells], right=(5, 6, 7, 8, 9)):
+        click.echo(line)
+    for row in rows:
+        for told in (row["reasons"], row["folder"]):
+            if told:
+                click.echo(f"{row['website']} {row['export']}: {told}")

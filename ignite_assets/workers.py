@@ -1,0 +1,165 @@
+"""Processes that carry out tasks side by side. One that dies costs the task it was at, and nobody else's.
+
+The standard library's pool gives up every task when one of its processes dies, and stops the others mid-way.
+"""
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from ignite_assets.api.errors import IgniteError
+
+Task = TypeVar("Task")
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit locks and connections of Dagster's
+
+
+@dataclass(frozen=True)
+class Ended(Generic[Task]):
+    """A task that is over."""
+
+    task: Task
+    error: str | None = None
+    """What went wrong, on one line: what the function raised, or how its process died."""
+
+
+class Workers(Generic[Task]):
+    """Up to `most` processes that call one function, a task each at a time; stopped at the end of `with`.
+
+    Ctrl-C reaches only whoever owns the workers. SIGTERM is what `stop` sends; the function may catch it.
+    """
+
+    def __init__(self, function: Callable[[Task], None], most: int) -> None:
+        """No process is started before there is a task for it."""
+        self._function = function
+        self._most = most
+        self._workers: list[_Worker[Task]] = []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another task can be begun now."""
+        return sum(worker.busy for worker in self._workers) < self._most
+
+    def begin(self, task: Task) -> None:
+        """Hand a task to an idle process, or to a new one."""
+        worker = next((worker for worker in self._workers if not worker.busy), None)
+        if worker is None:
+            worker = _Worker(self._function)
+            self._workers.append(worker)
+        worker.begin(task)
+
+    def wait(self, seconds: float) -> list[Ended[Task]]:
+        """The tasks that ended, as soon as one has; nothing when none did within so many seconds."""
+        at_work = {worker.connection: worker for worker in self._workers if worker.busy}
+        ready = multiprocessing.connection.wait(list(at_work), seconds)
+        ended = [worker.take() for connection, worker in at_work.items() if connection in ready]
+        self._workers = [worker for worker in self._workers if not worker.dead]
+        return ended
+
+    def stop(self, seconds: float) -> None:
+        """Ask every process to end, and kill those that have not within so many seconds."""
+        for worker in self._workers:
+            worker.ask_to_end()
+        deadline = time.monotonic() + seconds
+        for worker in self._workers:
+            worker.end(max(0.0, deadline - time.monotonic()))
+        self._workers = []
+
+    def __enter__(self) -> Self:
+        """Nothing to do."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave no process behind."""
+        self.stop(5)
+
+
+class _Worker(Generic[Task]):
+    """One process, and the task it is at."""
+
+    def __init__(self, function: Callable[[Task], None]) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, function), daemon=True)
+        with _sigint_blocked():  # it inherits that, in all its threads: Ctrl-C is its owner's to handle
+            self._process.start()
+        theirs.close()
+        self._task: Task | None = None
+        self.dead = False
+
+    @property
+    def busy(self) -> bool:
+        return self._task is not None
+
+    def begin(self, task: Task) -> None:
+        self._task = task
+        with contextlib.suppress(OSError):  # it died while it was idle: `take` will find out
+            self.connection.send(task)
+
+    def take(self) -> Ended[Task]:
+        """The task that ended: with an answer, or since the process died."""
+        task, self._task = self._task, None
+        assert task is not None  # noqa: S101 - only asked of busy ones
+        try:
+            return Ended(task, self.connection.recv())
+        except (EOFError, OSError):
+            self.dead = True
+            self._process.join()
+            self.connection.close()
+            return Ended(task, f"the process of the run {_cause(self._process.exitcode)}")
+
+    def ask_to_end(self) -> None:
+        if self.busy:
+            self._process.terminate()
+        self.connection.close()  # an idle one ends when it reads this
+
+    def end(self, seconds: float) -> None:
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    resource_tracker.ensure_running()  # which would unblock it, were it to happen below
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"ended with status {exit_code}"
+
+
+def _serve(connection: Connection, function: Callable[[Task], None]) -> None:
+    """What a process does: tasks, until nobody is there to give it any."""
+    with contextlib.suppress(OSError):
+        os.dup2(sys.stderr.fileno(), 1)  # standard output is for the owner's results
+    with contextlib.suppress(BaseException):  # its owner is gone, or has asked it to end: no traceback
+        while True:
+            connection.send(_attempt(function, connection.recv()))
+
+
+def _attempt(function: Callable[[Task], None], task: Task) -> str | None:
+    try:
+        function(task)
+    except IgniteError as error:
+        return " ".join(str(error).split())
+    except Exception as error:  # noqa: BLE001 - it is the owner's to judge
+        return type(error).__name__  # its text might quote what must not be shown
+    return None

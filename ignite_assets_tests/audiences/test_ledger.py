@@ -1,0 +1,93 @@
+"""The ledger: hashes and times, never an address; written once whatever is repeated."""
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from ignite_assets.audiences import ledger
+from ignite_assets.audiences.ledger import Hashes, Tally
+from ignite_assets.audiences.rules import Scope
+from ignite_assets.audiences.workspace import Workspace
+from ignite_assets.lake import Lake
+from ignite_assets_tests.audiences.captures import NOW, WEBSITE, address, hashed, somebody
+
+LATER = NOW + dt.timedelta(hours=1)
+ONE, TWO = somebody(1).hashes, somebody(2).hashes
+
+
+def suppressed(lake: Lake, website: str = WEBSITE, scope: Scope = "website") -> set[str]:
+    with Workspace(threads=1) as workspace:
+        ledger.suppress(workspace, lake, website, scope)
+        found = workspace.one("SELECT list(hash) AS hashes, count(DISTINCT hash) AS n FROM suppressed")
+    assert found["n"] == len(found["hashes"] or [])
+    return set(found["hashes"] or [])
+
+
+def test_a_person_is_suppressed_by_all_three_hashes(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    assert suppressed(lake) == {hashed(1, "md5"), hashed(1, "sha1"), hashed(1, "sha2")}
+
+
+def test_without_opt_outs_nobody_is_suppressed(lake: Lake) -> None:
+    assert suppressed(lake) == set()
+
+
+def test_recording_again_changes_nothing(lake: Lake) -> None:
+    first = ledger.record(lake, WEBSITE, [ONE, TWO], source_hash="a", at=NOW)
+    again = ledger.record(lake, WEBSITE, [TWO, ONE, ONE], source_hash="a", at=LATER)
+    assert first == again
+    (file,) = Path(lake.root).rglob("*.parquet")
+    assert set(pq.ParquetFile(file).read()["first_seen"].to_pylist()) == {NOW}
+
+
+def test_an_acknowledged_person_is_a_later_row(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [ONE, TWO], source_hash="a", at=NOW)
+    ledger.acknowledge(lake, WEBSITE, [ONE], source_hash="a", at=LATER)
+    assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
+    assert ledger.acknowledged(lake, WEBSITE, "a") == {ONE.sha256}
+    assert ledger.acknowledged(lake, WEBSITE, "b") == set()
+    assert ledger.tally(lake, WEBSITE) == Tally(known=2, submitted=1, by_hash=0)
+    assert len(list(Path(lake.root).rglob("*.parquet"))) == 2
+
+
+def test_nobody_makes_no_file(lake: Lake) -> None:
+    assert ledger.record(lake, WEBSITE, [], source_hash="a", at=NOW) is None
+    assert not Path(lake.root).exists()
+
+
+def test_scope_says_whose_opt_outs_count(lake: Lake) -> None:
+    ledger.record(lake, "other", [ONE], source_hash="a", at=NOW)
+    assert suppressed(lake) == set()
+    assert ONE.sha256 in suppressed(lake, scope="all")
+
+
+def test_a_website_is_not_its_name_sake(lake: Lake) -> None:
+    ledger.record(lake, f"{WEBSITE}-2", [ONE], source_hash="a", at=NOW)
+    assert suppressed(lake) == set()
+
+
+def test_a_hash_given_alone_suppresses_that_hash(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [Hashes(md5=ONE.md5)], source_hash="a", at=NOW)
+    assert suppressed(lake) == {ONE.md5}
+    assert ledger.tally(lake, WEBSITE) == Tally(known=1, submitted=0, by_hash=1)
+
+
+def test_a_hash_given_alone_finds_the_others_where_the_person_is_known_elsewhere(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [Hashes(md5=ONE.md5)], source_hash="a", at=NOW)
+    ledger.record(lake, "other", [ONE, TWO], source_hash="b", at=NOW)
+    assert suppressed(lake) == {ONE.md5, ONE.sha1, ONE.sha256}
+
+
+def test_the_ledger_reads_as_any_hive_tree_and_holds_no_address(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    ledger.record(lake, "other", [TWO], source_hash="b", at=NOW)
+    rows = duckdb.read_parquet(f"{lake.root}/_opt_outs/*/*.parquet", hive_partitioning=True)
+    assert sorted(rows.project("website, sha256, submitted_at").fetchall()) == [
+        (WEBSITE, ONE.sha256, None),
+        ("other", TWO.sha256, None),
+    ]
+    for path in Path(lake.root).rglob("*.parquet"):
+        assert address(1).encode() not in path.read_bytes()
+        assert "person" not in str(path.relative_to(lake.root))
