@@ -1,7 +1,7 @@
 """What starts exports and submissions: thin shells over `export_triggers` and the inbox's looks."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from ignite_assets.partitions import partition_key
 
 _RECORDS_A_PAGE = 500
 _PAGES_A_TICK = 20
+_AGAIN = 100
+"""So many storage ids are looked at again: databases may commit them out of order."""
+
 _FILE_TAG = "ignite/opt_out_file"
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -23,10 +26,11 @@ _UNFINISHED = [
 ]
 
 
-def build_audience_sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensors that the configuration has work for."""
+def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
+    """The sensors that the configuration has work for. `now` tells seconds since 1970."""
     exports = [_export_sensor(settings)] if settings.exports else []
-    return [*exports, *([_inbox_sensor(settings, settings.opt_outs.inbox)] if settings.opt_outs.inbox else [])]
+    place = settings.opt_outs.inbox
+    return [*exports, *([_inbox_sensor(settings, place, now)] if place else [])]
 
 
 def _export_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -47,7 +51,7 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
         due = [] if behind else list(watch.due(rules, sorted(settings.websites)))
         requests = [
             dg.RunRequest(
-                run_key=f"export|{each.website}|{each.date}|{each.fingerprint}",
+                run_key=f"export|{each.website}|{each.date}|{each.occasion}",
                 partition_key=partition_key(each.date, each.website),
             )
             for each in due
@@ -59,13 +63,15 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str) -> bool:
     """Let the watch learn of an asset's new records; whether that was all of them."""
+    after = max(0, watch.after.get(asset, 0) - _AGAIN)
     for _ in range(_PAGES_A_TICK):
         records = instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=watch.after.get(asset)),
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=after),
             limit=_RECORDS_A_PAGE,
             ascending=True,
         ).records
         watch.take_in(_captured(asset, records))
+        after = max((record.storage_id for record in records), default=after)
         if len(records) < _RECORDS_A_PAGE:
             return True
     return False
@@ -75,11 +81,12 @@ def _captured(asset: str, records: Sequence[dg.EventLogRecord]) -> Iterator[Capt
     for record in records:
         materialization = record.asset_materialization
         if materialization and materialization.partition:
-            content = materialization.metadata.get("content_hash")
-            yield Captured(record.storage_id, asset, materialization.partition, str(content.value) if content else "")
+            told = materialization.metadata.get("content_hash")
+            content = str(told.value) if told else f"record {record.storage_id}"
+            yield Captured(record.storage_id, asset, materialization.partition, content)
 
 
-def _inbox_sensor(settings: Settings, place: str) -> dg.SensorDefinition:
+def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> dg.SensorDefinition:
     @dg.sensor(
         name="opt_out_inbox_sensor",
         job_name=opt_outs.JOB,
@@ -89,20 +96,33 @@ def _inbox_sensor(settings: Settings, place: str) -> dg.SensorDefinition:
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         looks = inbox.Looks.read(context.cursor)
-        files = inbox.dropped(Store(settings.place(place)), sorted(settings.websites))
-        runs = context.instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=_UNFINISHED))
-        under_way = {run.tags[_FILE_TAG] for run in runs if _FILE_TAG in run.tags}
-        wanted = looks.take_in(files, under_way, now=time.time())
-        return dg.SensorResult(run_requests=[_request(*each) for each in wanted], cursor=looks.text())
+        store = Store(settings.place(place))
+        files = inbox.dropped(store, settings.websites)
+        wanted = looks.take_in(files, _under_way(context.instance), now=now())
+        cursor = looks.text()
+        if wanted:
+            return dg.SensorResult(run_requests=[_request(*each) for each in wanted], cursor=cursor)
+        return dg.SensorResult(skip_reason=_told(len(files), inbox.astray(store, settings.websites)), cursor=cursor)
 
     return look
 
 
+def _under_way(instance: dg.DagsterInstance) -> set[str]:
+    """The files that a run is dealing with, or is about to."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=_UNFINISHED))
+    return {run.tags[_FILE_TAG] for run in runs if _FILE_TAG in run.tags}
+
+
+def _told(waiting: int, astray: int) -> str:
+    """Why nothing is started."""
+    told = f"{waiting} files wait: to be complete, for their run, or to be tried again" if waiting else "no files"
+    return f"{told}; {astray} entries of the inbox are in no website's folder: nobody reads them" if astray else told
+
+
 def _request(file: inbox.Dropped, tried: int) -> dg.RunRequest:
+    config = {"website": file.website, "label": file.label}
     return dg.RunRequest(
-        run_key=f"{file.path}@{file.version}#{tried}",
-        run_config={
-            "ops": {"submit_dropped_file": {"config": {"website": file.website, "name": file.name}}},
-        },
-        tags={_FILE_TAG: file.path},
+        run_key=f"{file.key}@{file.version}#{tried}",
+        run_config={"ops": {opt_outs.OP: {"config": config}}},
+        tags={_FILE_TAG: file.key},
     )

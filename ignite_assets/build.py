@@ -35,7 +35,7 @@ def build_defs(
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, horizon)
-    exports, export_jobs = build_exports(settings, partitions=partitions)
+    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
     freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
     return dg.Definitions(
         assets=[

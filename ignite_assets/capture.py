@@ -232,7 +232,7 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     return [{name: column[row].as_py() for name, column in shown.items()} for row in range(len(batch))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Answer:
     batches: list[pa.RecordBatch]
     coercions: Counter[str]

@@ -77,6 +77,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
 _URL = re.compile(r"(?=.*://|.*:.*@)([a-z0-9+.-]*://)?(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_SECRET_IN_QUERY = re.compile(r"[?&][^=&]*(?:secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what Dagster takes as an owner
 
 
@@ -128,7 +129,7 @@ def _location(root: str) -> str:
     scheme = _SCHEME.match(root)
     if "://" in root and not scheme:
         raise ValueError("not a URL")
-    if scheme and (not root[scheme.end() :].strip("/") or "@" in root):
+    if scheme and (not root[scheme.end() :].strip("/") or "@" in root or _SECRET_IN_QUERY.search(root)):
         raise ValueError("a URL without a place, or with credentials")
     return root
 

@@ -9,17 +9,19 @@ import datetime as dt
 import functools
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.build import build_defs
+from ignite_assets.checks import capture_checks
 from ignite_assets.config import load_settings
 from ignite_assets.failures import OUTCOMES
+from ignite_assets.lake import Lake
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.runs import PartitionResult, Status, WebsiteRun, consecutive
 from ignite_assets.workers import Workers
@@ -60,6 +62,27 @@ def execute(
             _cancel([watch for watch in watches.values() if watch.begun], workers)
             raise
     return results
+
+
+def landed(
+    lake: Lake, instance: dg.DagsterInstance, websites: Collection[str], assets: Collection[str]
+) -> list[PartitionResult]:
+    """The partitions that the lake holds and the instance knows of; one that either lacks is not there."""
+    return [
+        PartitionResult(
+            asset=asset,
+            website=partition.website,
+            date=partition.date,
+            status="materialized",
+            rows=int(lake.footer(partition)["ignite.rows"]),
+            bytes=lake.size(partition),
+            path=lake.location(partition),
+        )
+        for asset in assets
+        for known in [instance.get_materialized_partitions(dg.AssetKey(asset))]
+        for partition in lake.partitions(asset)
+        if partition.website in websites and partition_key(partition.date, partition.website) in known
+    ]
 
 
 def _work_off(
@@ -237,13 +260,16 @@ def _execute_run(order: _Order) -> None:
     run = order.run
     first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
     one = len(run.days) == 1
+    checks = {key for asset in run.assets for key in capture_checks(by_name()[asset])}
+    job = _job(order.config).get_subset(
+        asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks
+    )
     with dg.DagsterInstance.get() as instance:
-        _job(order.config).execute_in_process(
+        job.execute_in_process(
             instance=instance,
             run_id=order.run_id,
             partition_key=first if one else None,
             tags={} if one else {_RANGE_START: first, _RANGE_END: last},
-            asset_selection=[dg.AssetKey(asset) for asset in run.assets],
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )

@@ -2,6 +2,8 @@
 
 A website is due when every asset that its rules need has its newest day, once; and again when one of these is
 captured anew with other content. Older days that arrive late change nothing: an old day is never sent.
+
+Records may be taken in twice, as long as the last ones come last: what is known is the same afterwards.
 """
 
 import datetime as dt
@@ -9,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.partitions import read_key
@@ -24,13 +27,23 @@ class Captured:
     content_hash: str
 
 
+class Newest(NamedTuple):
+    """The newest day of a website's asset."""
+
+    day: str
+    content_hash: str
+    storage_id: int
+    """Of the record that brought this content: it tells content that came back from content that stayed."""
+
+
 @dataclass(frozen=True)
 class Due:
-    """A website's export for a day; equal content makes an equal fingerprint."""
+    """A website's export for a day."""
 
     website: str
     date: dt.date
-    fingerprint: str
+    occasion: str
+    """What asks for it: the same when the same records are looked at again, and no other's."""
 
 
 @dataclass
@@ -39,15 +52,22 @@ class Watch:
 
     after: dict[str, int] = field(default_factory=dict)
     """By asset, the storage id of the last record taken in."""
-    newest: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """By website and asset, the newest day and its content hash."""
+    newest: dict[str, dict[str, Newest]] = field(default_factory=dict)
+    """By website and asset."""
     sent: dict[str, str] = field(default_factory=dict)
-    """By website, the fingerprint that was asked for last."""
+    """By website, the fingerprint of the content that was asked for last."""
 
     @classmethod
     def read(cls, text: str | None) -> "Watch":
         """The sensor's cursor, read back."""
-        return cls(**json.loads(text)) if text else cls()
+        if not text:
+            return cls()
+        known = json.loads(text)
+        newest = {
+            website: {asset: Newest(*found) for asset, found in assets.items()}
+            for website, assets in known["newest"].items()
+        }
+        return cls(known["after"], newest, known["sent"])
 
     def text(self) -> str:
         """The cursor to keep."""
@@ -56,11 +76,13 @@ class Watch:
     def take_in(self, records: Iterable[Captured]) -> None:
         """Learn of materializations, in the order of their storage ids."""
         for record in records:
-            self.after[record.asset] = record.storage_id
+            self.after[record.asset] = max(record.storage_id, self.after.get(record.asset, 0))
             day, website = read_key(record.key)
             known = self.newest.setdefault(website, {})
-            if record.asset not in known or day.isoformat() >= known[record.asset][0]:
-                known[record.asset] = [day.isoformat(), record.content_hash]
+            before = known.get(record.asset)
+            found = Newest(day.isoformat(), record.content_hash, record.storage_id)
+            if before is None or found.day > before.day or (found.day == before.day and found[1] != before[1]):
+                known[record.asset] = found
 
     def due(self, rules: Iterable[ExportRule], websites: Iterable[str]) -> Iterator[Due]:
         """The websites whose sources are all there for one newest day, with content not asked for yet."""
@@ -69,16 +91,18 @@ class Watch:
             for website in websites
         }
         for website, assets in needed.items():
-            found = [self.newest.get(website, {}).get(asset) for asset in assets]
-            complete = [each for each in found if each is not None]
-            days = {day for day, _ in complete}
-            if not assets or len(complete) < len(assets) or len(days) != 1:
+            known = self.newest.get(website, {})
+            found = {asset: known[asset] for asset in assets if asset in known}
+            days = {newest.day for newest in found.values()}
+            if not assets or len(found) < len(assets) or len(days) != 1:
                 continue
-            fingerprint = _fingerprint(dict(zip(assets, complete, strict=True)))
+            fingerprint = _fingerprint(found)
             if self.sent.get(website) != fingerprint:
                 self.sent[website] = fingerprint
-                yield Due(website, dt.date.fromisoformat(days.pop()), fingerprint)
+                last = max(newest.storage_id for newest in found.values())
+                yield Due(website, dt.date.fromisoformat(days.pop()), f"{fingerprint}@{last}")
 
 
-def _fingerprint(newest: Mapping[str, list[str]]) -> str:
-    return hashlib.sha256(json.dumps(newest, sort_keys=True).encode()).hexdigest()[:16]
+def _fingerprint(found: Mapping[str, Newest]) -> str:
+    content = {asset: (newest.day, newest.content_hash) for asset, newest in found.items()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -292,7 +292,7 @@ def _hidden(folder: Path) -> Iterator[Path]:
 
 def _sync_folders(folder: Path) -> None:
     """Make the rename, and the folders it may have needed, survive a power cut."""
-    for path in (folder, folder.parent, folder.parent.parent):
+    for path in (folder, *folder.parents[:3]):  # date, website, asset, root
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

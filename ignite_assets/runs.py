@@ -4,8 +4,8 @@ A run is of one website, over a day or consecutive days. How runs are executed i
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
@@ -62,6 +62,8 @@ class Plan:
 
     runs: list[WebsiteRun]
     refused: list[PartitionResult]
+    landed: list[PartitionResult] = field(default_factory=list)
+    """What was there already, and is not captured again."""
 
 
 def plan(
@@ -71,12 +73,14 @@ def plan(
     horizon: Horizon,
     *,
     named: bool,
+    landed: Collection[PartitionResult] = (),
     endpoints: tuple[Endpoint, ...] = ENDPOINTS,
 ) -> Plan:
     """One run a website over the days; assets that tell only the present get their one day in a run of their own.
 
     `named`: the assets were asked for by name, so one that a day doesn't allow is refused. Otherwise assets that
-    tell only the present are simply not due on other days.
+    tell only the present are simply not due on other days. What `landed` before is left out; the days that remain make
+    a ranged run for each stretch without a gap.
     """
     chosen = [endpoint for endpoint in endpoints if endpoint.name in assets]
     refused = [
@@ -86,21 +90,26 @@ def plan(
         for endpoint in chosen
         if (reason := horizon.refusal(endpoint, day)) and (named or endpoint.history == "look_back")
     ]
-    runs = [run for website in websites for run in _runs_of(website, days, chosen, horizon)]
-    return Plan(runs, refused)
+    there = {(each.website, each.asset, each.date): each for each in landed}
+    runs: list[WebsiteRun] = []
+    kept: list[PartitionResult] = []
+    for website in websites:
+        due = {endpoint.name: [day for day in days if horizon.refusal(endpoint, day) is None] for endpoint in chosen}
+        keys = [(website, asset, day) for asset, allowed in due.items() for day in allowed]
+        kept += [there[key] for key in keys if key in there]
+        missing = {a: [day for day in allowed if (website, a, day) not in there] for a, allowed in due.items()}
+        runs += _runs_of(website, missing)
+    return Plan(runs, refused, kept)
 
 
-def _runs_of(
-    website: str, days: Sequence[dt.date], chosen: Sequence[Endpoint], horizon: Horizon
-) -> Iterator[WebsiteRun]:
-    """Assets that are allowed for the same days share a run."""
+def _runs_of(website: str, due: Mapping[str, Sequence[dt.date]]) -> Iterator[WebsiteRun]:
+    """The runs for each asset's days: assets that are due on the same days share theirs."""
     by_days: dict[tuple[dt.date, ...], list[str]] = {}
-    for endpoint in chosen:
-        allowed = tuple(day for day in days if horizon.refusal(endpoint, day) is None)
-        if allowed:
-            by_days.setdefault(allowed, []).append(endpoint.name)
-    for allowed, assets in by_days.items():
-        yield WebsiteRun(website, allowed, tuple(assets))
+    for asset, days in due.items():
+        by_days.setdefault(tuple(days), []).append(asset)
+    for days, assets in by_days.items():
+        for stretch in consecutive(days):
+            yield WebsiteRun(website, stretch, tuple(assets))
 
 
 def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, ...]]:

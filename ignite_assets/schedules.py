@@ -12,8 +12,9 @@ from typing import Any
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
+from ignite_assets.checks import capture_checks
 from ignite_assets.config import Settings
 from ignite_assets.freshness import CHECK_NAME
 from ignite_assets.partitions import partition_key, read_key
@@ -90,7 +91,7 @@ def build_schedules(
         for line in expiring(gaps, horizon):
             context.log.warning(line)
         night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
-        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon)
+        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, endpoints)
 
     return [nightly_schedule, gap_healer], [nightly, heal]
 
@@ -103,15 +104,17 @@ def nightly_requests(
     day: dt.date, websites: Sequence[str], endpoints: Sequence[Endpoint], horizon: Horizon
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
-    assets = [endpoint.name for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
-    if not assets:
-        yield dg.SkipReason(f"{day} can't be captured any more")
+    allowed = [endpoint for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
+    if not allowed:
+        early = day > horizon.yesterday()
+        yield dg.SkipReason(f"{day} has not closed yet" if early else f"{day} can't be captured any more")
         return
     for website in websites:
         yield dg.RunRequest(
             run_key=f"{day}|{website}",
             partition_key=partition_key(day, website),
-            asset_selection=[dg.AssetKey(name) for name in assets],
+            asset_selection=[dg.AssetKey(endpoint.name) for endpoint in allowed],
+            asset_check_keys=_checks(allowed),
         )
 
 
@@ -139,7 +142,11 @@ def find_gaps(
 
 
 def healing_requests(
-    gaps: Sequence[Gap], night: dt.date, most: int, horizon: Horizon
+    gaps: Sequence[Gap],
+    night: dt.date,
+    most: int,
+    horizon: Horizon,
+    endpoints: Sequence[Endpoint] = ENDPOINTS,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a gap, at most so many, each website's oldest first and the websites in turn.
 
@@ -152,8 +159,14 @@ def healing_requests(
             run_key=f"heal|{night}|{gap.date}|{gap.website}",
             partition_key=partition_key(gap.date, gap.website),
             asset_selection=[dg.AssetKey(name) for name in gap.assets],
+            asset_check_keys=_checks(endpoint for endpoint in endpoints if endpoint.name in gap.assets),
             tags={"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))},
         )
+
+
+def _checks(endpoints: Iterable[Endpoint]) -> list[dg.AssetCheckKey]:
+    """Named, or Dagster would add every other check of the assets: their freshness, which is of all websites."""
+    return [key for endpoint in endpoints for key in capture_checks(endpoint)]
 
 
 def _in_turn(gaps: Iterable[Gap]) -> list[Gap]:

@@ -11,7 +11,9 @@ Python's `repr`, base64 and UTF-16. It looks into SQLite databases, compressed d
 exceptions to all that can be reached from them. What it returns never shows a secret.
 
 With `pytest_plugins = ["ignite_assets.testing"]` in the top `conftest.py`, the fixture `ignite_sandbox` is a running
-platform on a free loopback port, an `ignite_assets.sandbox.SandboxServer`. (PYTEST_DONT_REWRITE: nothing is asserted here.)
+platform on a free loopback port, an `ignite_assets.sandbox.SandboxServer`.
+
+PYTEST_DONT_REWRITE: nothing is asserted here.
 """
 
 import base64
@@ -267,7 +269,9 @@ def _held(holder: object) -> Iterator[tuple[str, object]]:
     if isinstance(holder, Mapping):
         for number, pair in enumerate(list(holder.items())):
             yield from ((f"[{number}]", each) for each in pair)
-    elif isinstance(holder, list | tuple | set | frozenset):
+    elif isinstance(holder, tuple):  # some of Dagster's refuse to be iterated over by others
+        yield from ((f"[{number}]", each) for number, each in enumerate(tuple.__iter__(holder)))
+    elif isinstance(holder, list | set | frozenset):
         yield from ((f"[{number}]", each) for number, each in enumerate(holder))
     elif not isinstance(holder, type) and not callable(holder):
         yield from ((f".{name}", value) for name, value in getattr(holder, "__dict__", {}).items())

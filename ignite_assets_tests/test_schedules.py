@@ -67,6 +67,12 @@ def test_a_tick_that_comes_after_the_look_back_window_requests_nothing_and_says_
     assert skipped.skip_message == "2026-09-20 can't be captured any more"
 
 
+def test_a_tick_whose_day_is_still_open_by_the_clock_says_so() -> None:
+    (skipped,) = nightly_requests(NOW.date(), KEYS, ENDPOINTS, HORIZON)
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "2026-11-20 has not closed yet"
+
+
 # Gaps.
 
 

@@ -1,6 +1,7 @@
 """Sets of keys, small enough to keep while windows are compared: eight bytes a key, whatever its length. Pure.
 
 Keys are hashed, so two may be taken for one: about once in 10^6 comparisons of a million keys each.
+Python's hashes of text differ from process to process: sets are for comparing, not for keeping.
 """
 
 import math

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.opt_outs import Person, Reject, batches, read_addresses, read_hashes
+from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, batches, read_addresses, read_hashes
 from ignite_assets.lake import Lake
 
 Send = Callable[[tuple[Person, ...]], None]
@@ -27,6 +27,8 @@ class Receipt:
     """Acknowledged before."""
     rejects: tuple[Reject, ...]
     """The lines that held nobody."""
+    by_hash: bool = False
+    """Whether hashes were given alone: the platform takes none."""
 
 
 def suppress_hashes(lake: Lake, website: str, data: bytes, name: str, *, now: dt.datetime) -> Receipt:
@@ -36,19 +38,27 @@ def suppress_hashes(lake: Lake, website: str, data: bytes, name: str, *, now: dt
     """
     found = read_hashes(data, name)
     ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
-    return Receipt(people=len(found.people), submitted=0, known=0, rejects=found.rejects)
+    return Receipt(people=len(found.people), submitted=0, known=0, rejects=found.rejects, by_hash=True)
 
 
-def submit(
-    lake: Lake, website: str, data: bytes, name: str, *, send: Send, room: int, now: Callable[[], dt.datetime]
-) -> Receipt:
-    """Keep the people of a file of addresses out of every export, and tell the platform of those it doesn't know.
+def suppress(lake: Lake, website: str, data: bytes, name: str, *, now: dt.datetime) -> Addresses:
+    """Keep the people of a file of addresses out of every export, whether or not anybody else can be told.
 
-    `room`: the characters that the encoded `emails` parameter of one call may have. Raises `DropError` for a file that
-    can't be read at all, and what `send` raises: the batches before it stay acknowledged.
+    Raises `DropError` for a file that can't be read at all.
     """
     found = read_addresses(data, name)
-    ledger.record(lake, website, (p.hashes for p in found.people), source_hash=found.source_hash, at=now())
+    ledger.record(lake, website, (p.hashes for p in found.people), source_hash=found.source_hash, at=now)
+    return found
+
+
+def tell(
+    lake: Lake, website: str, found: Addresses, *, send: Send, room: int, now: Callable[[], dt.datetime]
+) -> Receipt:
+    """Tell the platform of those of a file's people that it hasn't acknowledged yet.
+
+    `room`: the characters that the encoded `emails` parameter of one call may have. Raises what `send` raises: the
+    batches before it stay acknowledged.
+    """
     before = ledger.acknowledged(lake, website)
     waiting = [person for person in found.people if person.hashes.sha256 not in before]
     for batch in batches(waiting, room):

@@ -10,6 +10,8 @@ from ignite_assets.cli.command import Command
 from ignite_assets.cli.text import aligned
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from ignite_assets.audience_exports import Row
     from ignite_assets.audiences.rules import ExportRule
     from ignite_assets.config import Settings
@@ -40,14 +42,29 @@ def export(
     """
     from ignite_assets.config import load_settings
 
+    if force is not None and not force.strip():
+        raise click.UsageError("--force needs a reason: the manifest keeps it")
     settings = load_settings()
     rules = _chosen(names, settings)
     if unknown := sorted(set(websites) - set(settings.websites)):
         raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(settings.websites)}")
-    due = list(_due(settings, rules, sorted(websites or settings.websites), date.date() if date else None))
-    rows = list(_worked_out(settings, due) if dry_run else send(settings, due, force=force))
+    day = _day(date, settings)
+    due = list(_due(settings, rules, sorted(set(websites) or settings.websites), day))
+    rows = list((work_out if dry_run else send)(settings, due, force=force))
     print_rows(rows)
-    raise SystemExit(1 if any(str(row["status"]).startswith("held") for row in rows) else 0)
+    raise SystemExit(0 if all(row["status"] in ("sent", "forced") for row in rows) else 1)
+
+
+def _day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
+    """The day that was asked for, if it has a partition."""
+    from ignite_assets.api.horizon import Horizon
+
+    if date is None:
+        return None
+    first, last = settings.partitions.start_date, Horizon(settings.partitions.zone).yesterday()
+    if not first <= date.date() <= last:
+        raise click.UsageError(f"--date {date.date()}: there are days from {first} to {last}")
+    return date.date()
 
 
 def _chosen(names: tuple[str, ...], settings: "Settings") -> list["ExportRule"]:
@@ -73,38 +90,47 @@ def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], d
             yield website, covering, last
 
 
-def _worked_out(settings: "Settings", due: "list[Due]") -> "Iterator[Row]":
-    from ignite_assets.audience_exports import as_row, run_exports
+def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
+    """What would be sent, and nothing written; a row a list."""
+    from ignite_assets.audience_exports import run_exports
     from ignite_assets.lake import Lake
 
     for website, rules, day in due:
-        outcomes = run_exports(settings, Lake(settings.root), rules, website, day, dry_run=True)
-        yield from map(as_row, outcomes)
+        yield from run_exports(settings, Lake(settings.root), rules, website, day, force=force, dry_run=True).rows()
 
 
 def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
     """Export through Dagster, so that what was sent is on record; a row a list."""
-    import dagster as dg
-
-    from ignite_assets.audience_exports import ASSET, JOB, rows_of
+    from ignite_assets.audience_exports import ASSET, JOB
     from ignite_assets.build import build_defs
     from ignite_assets.instance import dagster_home, open_instance
     from ignite_assets.partitions import partition_key
 
-    job = build_defs(settings).resolve_job_def(JOB)
+    job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
     with open_instance(dagster_home(settings)) as instance:
         for website, rules, day in due:
+            names = [rule.name for rule in rules]
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=partition_key(day, website),
+                raise_on_error=False,
                 run_config={
-                    "ops": {ASSET: {"config": {"names": [rule.name for rule in rules], "force": force or ""}}},
+                    "ops": {ASSET: {"config": {"names": names, "force": force or ""}}},
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },
             )
-            for event in result.get_asset_materialization_events():
-                if event.asset_key == dg.AssetKey(ASSET):
-                    yield from rows_of(event.materialization)
+            yield from _rows(result, website, names, day)
+
+
+def _rows(result: "dg.ExecuteInProcessResult", website: str, names: list[str], day: dt.date) -> "Iterator[Row]":
+    """What a run recorded; of one that recorded nothing, that it failed."""
+    from ignite_assets.audience_exports import failed_row, rows_of
+
+    recorded = [event.materialization for event in result.get_asset_materialization_events()]
+    for materialization in recorded:
+        yield from rows_of(materialization)
+    if not (recorded or result.success):
+        yield failed_row(website, ", ".join(names), day, f"run {result.run_id} tells why in Dagster")
 
 
 _COLUMNS = ("website", "export", "audience", "date", "status", "members", "adds", "removes", "suppressed", "malformed")
@@ -113,12 +139,13 @@ _COLUMNS = ("website", "export", "audience", "date", "status", "members", "adds"
 def print_rows(rows: "list[Row]") -> None:
     """A line a list, then why it was held and where its files are."""
     if not rows:
-        click.echo("nothing to export: no captured day of a website that an export covers")
+        click.echo("nothing to export: an export covers no website that has a captured day")
         return
     cells = [[f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _COLUMNS] for row in rows]
     for line in aligned([_COLUMNS, *cells], right=(5, 6, 7, 8, 9)):
         click.echo(line)
     for row in rows:
+        name = " ".join(str(row[part]) for part in ("website", "export", "audience") if row[part])
         for told in (row["reasons"], row["folder"]):
             if told:
-                click.echo(f"{row['website']} {row['export']}: {told}")
+                click.echo(f"{name}: {told}")

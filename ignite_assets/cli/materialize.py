@@ -11,6 +11,7 @@ from ignite_assets.cli.command import Command
 if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.config import Settings
+    from ignite_assets.runs import PartitionResult
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -21,6 +22,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--to", "last", type=_DAY, metavar="DATE", help="Last of several dates. Default: yesterday.")
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
 @click.option("--select", "assets", multiple=True, metavar="ASSET", help="Only this asset; repeatable.")
+@click.option("--force", is_flag=True, help="With --from: capture again what has landed before.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def materialize(
     date: dt.datetime | None,
@@ -28,12 +30,14 @@ def materialize(
     last: dt.datetime | None,
     websites: tuple[str, ...],
     assets: tuple[str, ...],
+    force: bool,
     as_json: bool,
 ) -> None:
     """Capture partitions and commit them to the lake.
 
     By default yesterday, for every website, every asset that the date allows. Runs are recorded in the Dagster
-    instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others.
+    instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others. Of a range only
+    what is missing is captured, so a call that was interrupted is simply repeated.
 
     Exit status: 0 all landed, 1 something failed or was refused, 2 bad usage or configuration.
 
@@ -51,7 +55,11 @@ def materialize(
     horizon = Horizon(settings.partitions.zone)
     days = _days(settings, horizon, date, first, last)
     chosen_websites = _chosen(websites, sorted(settings.websites), "website")
-    planned = plan(days, chosen_websites, _chosen_assets(assets), horizon, named=bool(assets))
+    chosen_assets = _chosen_assets(assets)
+    there = _landed(settings, chosen_websites, chosen_assets) if first and not force else []
+    planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there)
+    if planned.landed:
+        click.echo(f"{len(planned.landed)} partitions were there already; --force captures them again", err=True)
 
     from ignite_assets.cli.progress import carry_out, print_table  # it waits for Dagster; a mistake does not
 
@@ -61,6 +69,15 @@ def materialize(
     else:
         print_table(results)
     raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
+
+
+def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "list[PartitionResult]":
+    from ignite_assets.execution import landed
+    from ignite_assets.instance import dagster_home, open_instance
+    from ignite_assets.lake import Lake
+
+    with open_instance(dagster_home(settings)) as instance:
+        return landed(Lake(settings.root), instance, websites, assets)
 
 
 def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:

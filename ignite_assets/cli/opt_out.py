@@ -26,11 +26,12 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
       ignite-assets opt-out --website acme-honda unsubscribed.csv
       ignite-assets opt-out --website acme-honda - < addresses.txt
     """
+    from ignite_assets.api.errors import IgniteError
     from ignite_assets.api.horizon import utc_now
-    from ignite_assets.audiences.submission import suppress_hashes
+    from ignite_assets.audiences.submission import suppress, suppress_hashes
     from ignite_assets.config import load_settings
     from ignite_assets.lake import Lake
-    from ignite_assets.opt_outs import describe, submit
+    from ignite_assets.opt_outs import describe, suppressed, tell
     from ignite_assets.resources import IgniteResource
 
     settings = load_settings()
@@ -41,13 +42,24 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
     if hashes:
         receipt = suppress_hashes(lake, website, data, name, now=utc_now())
     else:
-        receipt = submit(settings, lake, IgniteResource.from_settings(settings), website, data, name)
+        found = suppress(lake, website, data, name, now=utc_now())
+        try:
+            receipt = tell(settings, lake, IgniteResource.from_settings(settings), website, found)
+        except IgniteError:
+            click.echo(
+                f"{suppressed(len(found.people))}; the platform does not know all of them: run it again", err=True
+            )
+            raise
     click.echo(describe(receipt))
     raise SystemExit(1 if receipt.rejects else 0)
 
 
 def _read(file: Path) -> tuple[bytes, str]:
-    """The file's bytes, and the name that tells its form."""
+    """The file's bytes, and the name that tells its form. Nothing here quotes the name: it may be an address."""
     if str(file) == "-":
         return sys.stdin.buffer.read(), "standard-input.txt"
-    return file.read_bytes(), file.name
+    try:
+        return file.read_bytes(), file.name
+    except OSError as error:
+        trouble = error.strerror
+    raise click.UsageError(f"FILE can't be read: {trouble}; addresses come in a file, or by - from standard input")

@@ -28,7 +28,7 @@ _ASSETS = tuple(endpoint.name for endpoint in ENDPOINTS)
 
 def carry_out(plan: Plan, settings: Settings) -> list[PartitionResult]:
     """Execute the plan with its progress shown; every partition's result, the refused ones included, in order."""
-    results = list(plan.refused)
+    results = [*plan.refused, *plan.landed]
     if plan.runs:
         results += _execute(plan, settings)
     return sorted(results, key=lambda result: (result.website, result.date, _ASSETS.index(result.asset)))

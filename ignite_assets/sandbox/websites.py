@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ignite_assets.sandbox.draws import key_of
 
@@ -19,8 +19,8 @@ class SandboxWebsite:
 
     key: str
     households: int = 500
-    token: str = ""
-    secret: str = ""
+    token: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
     seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
