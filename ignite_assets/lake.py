@@ -137,11 +137,8 @@ class Lake:
         """The partitions of an asset that exist, sorted by website and date."""
         selector = pafs.FileSelector(f"{self._base}/{asset}", recursive=True, allow_not_found=True)
         matches = (_IN_PATH.search(info.path) for info in self._fs.get_file_info(selector))
-        return sorted(
-            Partition(asset, m["website"], dt.date.fromisoformat(m["date"]))
-            for m in matches
-            if m and is_website_key(m["website"])
-        )
+        found = ((m["website"], _date(m["date"])) for m in matches if m and is_website_key(m["website"]))
+        return sorted(Partition(asset, website, day) for website, day in found if day)
 
     def footer(self, partition: Partition) -> dict[str, str]:
         """What the partition's file says of itself (`staging.Stage.finish`), without reading its rows."""
@@ -207,6 +204,14 @@ class Lake:
             return
         _upload(self._fs, probe, b"probe")
         self._fs.delete_file(probe)
+
+
+def _date(text: str) -> dt.date | None:
+    """The date of a folder's name; None for one that isn't the lake's."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _missing(partition: Partition) -> MissingPartitionError:

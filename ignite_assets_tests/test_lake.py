@@ -343,3 +343,14 @@ def test_a_file_url_is_a_local_lake(root: Path) -> None:
     assert (root / FILE).exists()
     assert location == f"file://{root}/{FILE}"
     assert Path(location).name == FILE_NAME
+
+
+@pytest.mark.parametrize(
+    "folder", ["website=acme/date=2026-99-99", "website=..evil/date=2026-11-20", "website=acme", "somebody/else"]
+)
+def test_folders_that_are_not_the_lakes_are_no_partitions(lake: Lake, root: Path, folder: str) -> None:
+    lake.commit(ONE, parquet("old"))
+    stray = root / "visitors" / folder / "part-0.parquet"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"")
+    assert lake.partitions("visitors") == [ONE]
