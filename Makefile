@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help run dev test check lint types readme-check clean
+.PHONY: help run dev test check lint types readme readme-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: $(DEV) ## ruff: rules and format
 
 types: $(DEV) ## mypy, strict
 	@$(BIN)/mypy
+
+readme: $(DEV) ## write the README's generated parts
+	@$(BIN)/python -m ignite_assets_tests.readme
 
 readme-check: $(DEV) ## the README's commands and tables are true
 	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py
@@ -64,3 +67,29 @@ $(DEV): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets with what its development needs (a few minutes, once)'
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $(RUNTIME) $@
+
+# The benchmark (benchmarks/README.md); results go to .bench/results.
+
+BENCH := .venv/.installed-bench
+
+.PHONY: bench bench-quick
+
+bench: $(BENCH) ## the benchmark: every work, every peer that can be installed (an hour)
+	@$(BIN)/python -m benchmarks
+
+bench-quick: $(DEV) ## the benchmark in under 3 minutes, without peers
+	@$(BIN)/python -m benchmarks --quick
+
+$(BENCH): pyproject.toml constraints.txt | .venv/bin/python
+	@echo 'installing ignite_assets with what its benchmark needs (a few minutes, once)'
+	@$(PIP_INSTALL) -e '.[bench]'
+	@touch $(RUNTIME) $(DEV) $@
+
+# The soak (soak/__init__.py); everything of it is in .soak.
+
+.PHONY: soak
+
+DAYS := 60
+
+soak: $(RUNTIME) ## 60 simulated days of faults, kills and clock jumps, then a proof of the lake (DAYS=10: fewer)
+	@$(BIN)/python -m soak --days $(DAYS)

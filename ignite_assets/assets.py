@@ -24,12 +24,13 @@ def build_assets(
     partitions: dg.PartitionsDefinition[str],
     horizon: Horizon,
     owners: Sequence[str] = (),
+    nesting_share: float = 0.01,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> list[dg.AssetsDefinition]:
     """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for."""
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, inputs = _body(endpoint, endpoints, horizon)
+        body, inputs = _body(endpoint, endpoints, horizon, nesting_share)
         decorate = dg.asset(
             name=endpoint.name,
             ins=inputs,
@@ -55,7 +56,7 @@ def build_assets(
 
 
 def _body(
-    endpoint: Endpoint, endpoints: tuple[Endpoint, ...], horizon: Horizon
+    endpoint: Endpoint, endpoints: tuple[Endpoint, ...], horizon: Horizon, nesting_share: float
 ) -> tuple[Callable[..., Captures], dict[str, dg.AssetIn]]:
     """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
 
@@ -77,7 +78,8 @@ def _body(
             ids, missing = _ids(listed, days) if listed else ({}, {})
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
-            yield from Capture(client, endpoint, ids=ids, endpoints=endpoints).each(wanted)
+            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, nesting_share=nesting_share)
+            yield from capture.each(wanted)
 
     if endpoint.ids and endpoint.ids.from_partition:
 

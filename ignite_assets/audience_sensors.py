@@ -97,6 +97,7 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         looks = inbox.Looks.read(context.cursor)
         store = Store(settings.place(place))
+        inbox.clear(store, settings.websites)
         files = inbox.dropped(store, settings.websites)
         wanted = looks.take_in(files, _under_way(context.instance), now=now())
         cursor = looks.text()
@@ -115,8 +116,14 @@ def _under_way(instance: dg.DagsterInstance) -> set[str]:
 
 def _told(waiting: int, astray: int) -> str:
     """Why nothing is started."""
-    told = f"{waiting} files wait: to be complete, for their run, or to be tried again" if waiting else "no files"
-    return f"{told}; {astray} entries of the inbox are in no website's folder: nobody reads them" if astray else told
+    told = "no files"
+    if waiting:
+        who, whose = ("1 file waits", "its") if waiting == 1 else (f"{waiting} files wait", "their")
+        told = f"{who}: to be complete, for {whose} run, or to be tried again"
+    if not astray:
+        return told
+    who = "1 file stands" if astray == 1 else f"{astray} files stand"
+    return f"{told}; {who} where nobody reads {'it' if astray == 1 else 'them'}"
 
 
 def _request(file: inbox.Dropped, tried: int) -> dg.RunRequest:

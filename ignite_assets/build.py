@@ -44,6 +44,7 @@ def build_defs(
                 partitions=partitions,
                 horizon=horizon,
                 owners=settings.assets.owners,
+                nesting_share=settings.checks.nesting_share,
                 retry_policy=retry_policy,
             ),
             *exports,

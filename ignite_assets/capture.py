@@ -120,7 +120,7 @@ class Capture:
                 (day, functools.partial(self._of_day, day, listed, each, compared=True))
                 for day, each in zip(days, tallies, strict=False)
             )
-            yield from in_order(threads, windows, ahead=at_once)
+            yield from in_order(threads, windows, ahead=at_once, discard=_discard)
 
     def _nested(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         """The outcomes, newest first; from the first window that lacks people of a newer one on, failures."""
@@ -221,6 +221,11 @@ class Capture:
             tally=tally or Tally(),
             compared=compared and self._endpoint.dated and bool(self._endpoint.keys),
         )
+
+
+def _discard(outcome: Snapshot | IgniteError) -> None:
+    if isinstance(outcome, Snapshot):
+        outcome.staged.file.close()
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

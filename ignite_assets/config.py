@@ -25,6 +25,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     PrivateAttr,
     ValidationError,
 )
@@ -180,6 +181,19 @@ def _destination(name: str) -> str:
     return name
 
 
+def _values(found: object) -> tuple[str | int, ...]:
+    """One value, or a list of them."""
+    values = found if isinstance(found, list) else [found]
+    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
+        raise ValueError("neither text nor a whole number")
+    return tuple(values)
+
+
+MatchValues = Annotated[
+    tuple[str | int, ...],
+    PlainValidator(_values),
+    Allowed("text, a whole number, or a list of these"),
+]
 DestinationName = Annotated[str, AfterValidator(_destination), Allowed(f"one of {', '.join(destinations.by_name())}")]
 ExportName = Annotated[
     str,
@@ -258,7 +272,7 @@ class Export(Table):
     )
     source: Source = Field(description="Whose members: all visitors, audiences, or audience groups.")
     match: Annotated[
-        Mapping[str, list[str | int]], Allowed('a table of lists such as { brand = ["KIA", "HONDA"] }')
+        Mapping[str, MatchValues], Allowed('a table such as { primary_category = "USED", brand = ["KIA", "HONDA"] }')
     ] = Field({}, description="By field of the source (id always works), the values of which one has to be there.")
     window_days: int = Field(30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that make the list.")
     destination: DestinationName = Field(description="The ad platform.")
@@ -356,8 +370,7 @@ class Settings(Table):
         return tuple(self._rule(export) for export in self.exports)
 
     def _rule(self, export: Export) -> ExportRule:
-        match = {name: tuple(values) for name, values in export.match.items()}
-        return ExportRule(**dict(export) | {"to": self.place(export.to), "match": match})
+        return ExportRule(**dict(export) | {"to": self.place(export.to)})
 
     def algo(self, website: str) -> Algo:
         """The hash algorithm of a website; `KeyError` when there is no such website."""

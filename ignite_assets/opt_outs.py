@@ -55,7 +55,7 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
         io_manager: dg.ResourceParam[ParquetIOManager],
     ) -> None:
         store = Store(settings.place(settings.opt_outs.inbox or ""))
-        waiting = [file for file in inbox.dropped(store, [config.website]) if file.label == config.label]
+        waiting = [file for file in inbox.of_website(store, config.website) if file.label == config.label]
         if not waiting:
             context.log.info("the file is gone: it was dealt with before")
             return

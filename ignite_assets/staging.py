@@ -32,6 +32,10 @@ class Staged:
     content_hash: str
     """SHA-256 over the rows without `captured_at`; equal for equal rows in equal order."""
 
+    def __del__(self) -> None:
+        """Leave no file open that nobody committed."""
+        self.file.close()
+
 
 class Stage:
     """Writes batches to a Parquet file: zstd level 1, dictionaries only for the columns named."""
@@ -39,6 +43,7 @@ class Stage:
     def __init__(self, schema: pa.Schema, *, dictionaries: list[str], unhashed: frozenset[str] = frozenset()) -> None:
         self._schema = schema
         self._dictionaries = dictionaries
+        self._finished = False
         self._file: IO[Any] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - handed on
         self._hash = _ContentHash(unhashed)
         self._waiting: list[pa.RecordBatch] = []
@@ -63,6 +68,7 @@ class Stage:
         self._writer.add_key_value_metadata({f"ignite.{key}": value for key, value in facts.items()})
         self._writer.close()
         size = self._file.seek(0, 2)
+        self._finished = True
         return Staged(self._file, self.rows, size, content_hash)
 
     def discard(self) -> None:
@@ -80,6 +86,11 @@ class Stage:
             compression_level=1,
             use_dictionary=self._dictionaries or False,
         )
+
+    def __del__(self) -> None:
+        """Leave nothing open where something unforeseen ended the capture."""
+        if not self._finished:
+            self.discard()
 
     def _flush(self) -> None:
         table = pa.Table.from_batches(self._waiting, schema=self._schema)

@@ -124,7 +124,9 @@ def test_an_answer_that_is_not_http_is_no_delivery(answer: bytes) -> None:
         def serve() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.recv(65536)
+                received = b""
+                while b"hello" not in received:
+                    received += connection.recv(65536)
                 connection.sendall(answer)
 
         thread = threading.Thread(target=serve)

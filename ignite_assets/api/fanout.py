@@ -9,10 +9,16 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def in_order(executor: Executor, work: Iterable[tuple[K, Callable[[], V]]], *, ahead: int) -> Iterator[tuple[K, V]]:
+def in_order(
+    executor: Executor,
+    work: Iterable[tuple[K, Callable[[], V]]],
+    *,
+    ahead: int,
+    discard: Callable[[V], None] | None = None,
+) -> Iterator[tuple[K, V]]:
     """Each piece of work's key with its result, in order; at most `ahead` are under way or waiting to be taken.
 
-    Whoever stops taking results cancels the work that has not begun.
+    Whoever stops taking results cancels the work that has not begun; `discard` gets the results of the rest.
     """
     under_way: deque[tuple[K, Future[V]]] = deque()
     try:
@@ -24,7 +30,8 @@ def in_order(executor: Executor, work: Iterable[tuple[K, Callable[[], V]]], *, a
             yield _first(under_way)
     finally:
         for _, future in under_way:
-            future.cancel()
+            if not future.cancel() and discard:
+                discard(future.result())
 
 
 def _first(under_way: deque[tuple[K, Future[V]]]) -> tuple[K, V]:

@@ -90,6 +90,8 @@ def _export(
 ) -> list[Outcome]:
     store = Store(rule.to)
     known = folders.exports(store, rule.name, website)
+    if not options.dry_run:
+        folders.finish(store, known)
     opt_outs = ledger.in_scope(lake, website, options.scope)
     ledger.suppress(workspace, lake, website, options.scope)
     window = membership.gather(workspace, lake, rule, website, day, options.first_day)

@@ -13,7 +13,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -105,6 +105,17 @@ def settle(store: Store, folder: str) -> None:
         _delete_others(store, folder, wanted)
         store.move(f"{staged}/{MANIFEST}", f"{folder}/{MANIFEST}")
     store.delete_folder(staged)
+
+
+def finish(store: Store, known: Mapping[List, list[dt.date]]) -> None:
+    """Put the newest export of each list in its place, where a crash came between.
+
+    The next one follows on from it, and whoever uploads it looks for manifests alone.
+    """
+    for of, days in known.items():
+        folder = of.folder(days[-1])
+        if store.exists(f"{folder}/{_STAGED}/{MANIFEST}"):
+            settle(store, folder)
 
 
 class Draft:

@@ -6,6 +6,7 @@ beside it, its name behind the first digits of its SHA-256, which the ledger has
 held nobody, by number, stays there.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
@@ -19,6 +20,8 @@ from ignite_assets.audiences.store import Store
 PROCESSED = "processed"
 HASHES = "hashes"
 _UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", "~")
+_DELETED = ".deleted"
+_DIGITS = 12
 _FIRST_WAIT_SECONDS = 60
 _LONGEST_WAIT_SECONDS = 6 * 3600
 
@@ -58,37 +61,52 @@ class Dropped:
         return f"{self.size}-{self.changed}"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its name is not that of a file that is still written, nor one of our own."""
+        *folders, name = self.path.split("/")
+        hidden = any(part.startswith((".", "_")) for part in (*folders, name))
+        return not (hidden or PROCESSED in folders[1:] or name.lower().endswith(_UNFINISHED))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it stands where files are dropped."""
+        return self.is_whole and self.name.count("/") == self.of_hashes and bool(self.name)
+
+    def aside(self, folder: str, source: str, name: str) -> str:
+        """Where it goes under a name, in a folder beside the dropped files."""
+        *begin, name = name.split("/")
+        return "/".join([self.website, folder, *begin, f"{source}-{name}"])
+
+    @property
     def of_hashes(self) -> bool:
         """Whether it holds hashes rather than addresses."""
         return self.name.startswith(f"{HASHES}/")
 
 
-def dropped(store: Store, websites: Iterable[str]) -> list[Dropped]:
-    """The files that wait in the inbox, sorted."""
-    return sorted(file for website in websites for file in _of_website(store, website))
+def dropped(store: Store, websites: Collection[str]) -> list[Dropped]:
+    """The files that wait in the inbox for these websites, sorted."""
+    return sorted(file for file in _all(store, "") if file.website in websites and file.is_waiting)
 
 
-def _of_website(store: Store, website: str) -> Iterator[Dropped]:
-    for folder in (website, f"{website}/{HASHES}"):
-        for info in _listed(store, folder):
-            if info.type == pafs.FileType.File and not _is_passed_over(info.base_name):
-                name = info.base_name if folder == website else f"{HASHES}/{info.base_name}"
-                yield Dropped(website, name, int(info.size), int(info.mtime_ns or 0))
+def of_website(store: Store, website: str) -> list[Dropped]:
+    """The files that wait for one website, sorted."""
+    return sorted(file for file in _all(store, website) if file.is_waiting)
 
 
-def _is_passed_over(name: str) -> bool:
-    return name.startswith((".", "_")) or name.lower().endswith(_UNFINISHED)
-
-
-def astray(store: Store, websites: Iterable[str]) -> int:
-    """How many files and folders of the inbox belong to no website: nobody would deal with them."""
+def astray(store: Store, websites: Collection[str]) -> int:
+    """How many files of the inbox stand in no website's folder, or too deep: nobody would deal with them."""
     known = set(websites)
-    return sum(not _is_passed_over(i.base_name) and i.base_name not in known for i in _listed(store, ""))
+    return sum(file.is_whole and not (file.website in known and file.is_waiting) for file in _all(store, ""))
 
 
-def _listed(store: Store, folder: str) -> list[pafs.FileInfo]:
-    selector = pafs.FileSelector(store.path(folder).rstrip("/"), allow_not_found=True)
-    return list(store.filesystem.get_file_info(selector))
+def _all(store: Store, folder: str) -> Iterator[Dropped]:
+    """Every file below a folder, whatever it is: one request to an object store."""
+    base = store.path("")
+    selector = pafs.FileSelector(store.path(folder).rstrip("/"), recursive=True, allow_not_found=True)
+    for info in store.filesystem.get_file_info(selector):
+        if info.type == pafs.FileType.File:
+            website, _, name = info.path.removeprefix(base).partition("/")
+            yield Dropped(website, name, int(info.size), int(info.mtime_ns or 0))
 
 
 def put_away(store: Store, file: Dropped, data: bytes, rejects: tuple[Reject, ...], *, keep: bool) -> bool:
@@ -97,25 +115,45 @@ def put_away(store: Store, file: Dropped, data: bytes, rejects: tuple[Reject, ..
     `data`: what was dealt with. False, and the file stays in the inbox, when it holds something else by now: then
     people were added whom nobody has read yet.
     """
-    source = hashlib.sha256(data).hexdigest()
-    if not _holds(store, file.path, source):
+    source = hashlib.sha256(data).hexdigest()[:_DIGITS]
+    if not store.exists(file.path) or _digest(store, file.path) != source:
         return False
-    folder = f"{file.website}/{PROCESSED}/"
-    processed = f"{folder}{source[:12]}-{file.name.replace('/', '-')}"
     if rejects:
-        store.put(f"{folder}{source[:12]}-{file.label.replace('/', '-')}.rejects.csv", rejects_file(rejects))
-    store.move(file.path, processed)
-    if not _holds(store, processed, source):  # it changed while it was moved
-        begin = f"{HASHES}/" if file.of_hashes else ""
-        store.move(processed, f"{file.website}/{begin}again-{file.name.removeprefix(begin)}")
-        return False
+        store.put(f"{file.aside(PROCESSED, source, file.label)}.rejects.csv", rejects_file(rejects))
+    aside = file.aside(PROCESSED if keep else _DELETED, source, file.name)
+    store.move(file.path, aside)
     if not keep:
-        store.delete(processed)
-    return True
+        return _delete(store, aside)
+    return _is_as_it_was(store, aside)
 
 
-def _holds(store: Store, name: str, source: str) -> bool:
-    return store.exists(name) and hashlib.sha256(store.read(name)).hexdigest() == source
+def clear(store: Store, websites: Collection[str]) -> None:
+    """Delete what a process that was killed had dealt with and was about to delete."""
+    for file in _all(store, ""):
+        if file.website in websites and file.name.startswith(f"{_DELETED}/"):
+            with contextlib.suppress(FileNotFoundError):  # by its own process, a moment ago
+                _delete(store, file.path)
+
+
+def _delete(store: Store, aside: str) -> bool:
+    there = _is_as_it_was(store, aside)
+    if there:
+        store.delete(aside)
+    return there
+
+
+def _is_as_it_was(store: Store, aside: str) -> bool:
+    """Whether a file that was moved holds what was dealt with; one that changed meanwhile goes back to the inbox."""
+    website, _, *begin, name = aside.split("/")
+    source, _, name = name.partition("-")
+    if _digest(store, aside) == source:
+        return True
+    store.move(aside, "/".join([website, *begin, f"again-{name}"]))
+    return False
+
+
+def _digest(store: Store, name: str) -> str:
+    return hashlib.sha256(store.read(name)).hexdigest()[:_DIGITS]
 
 
 @dataclass

@@ -125,11 +125,13 @@ class _Desk:
         """The handler of one route."""
 
         async def handle(request: Request) -> Response:
+            volume = self._journal.volume
             website = self._platform.website(request.query_params)
             call = Call(name, website.key if website else None, read_id(request.path_params.get("id")))
             response, status = await self._answer(call, lambda: reply(request, website))
             query = request.query_params
-            self._journal.add(Noted(request.method, *call, query.get("date"), query.get("algo"), status))
+            noted = Noted(request.method, *call, query.get("date"), query.get("algo"), status)
+            self._journal.add(noted, volume)
             return response
 
         return handle

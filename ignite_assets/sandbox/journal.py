@@ -31,16 +31,24 @@ class Journal:
         """Nothing was asked."""
         self._lock = threading.Lock()
         self._requests: deque[Request] = deque(maxlen=LONGEST)
+        self._volume = 0
 
-    def add(self, request: Request) -> None:
-        """Note a request whose answer is about to go out."""
+    @property
+    def volume(self) -> int:
+        """Which volume is being written: clearing the journal begins another."""
+        return self._volume
+
+    def add(self, request: Request, volume: int) -> None:
+        """Note a request whose answer is about to go out, unless the volume in which it arrived is forgotten."""
         with self._lock:
-            self._requests.append(request)
+            if volume == self._volume:
+                self._requests.append(request)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, also the requests that are still being answered."""
         with self._lock:
             self._requests.clear()
+            self._volume += 1
 
     def all(self) -> list[Request]:
         """A copy of the journal as it stands."""

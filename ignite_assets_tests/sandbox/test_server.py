@@ -53,8 +53,7 @@ def test_it_stops_while_answers_are_under_way() -> None:
 
 
 def test_nothing_is_logged_about_a_request(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.CRITICAL, "urllib3"):
         caller.get("/api/visitors")
         caller.get("/api/visitors", secret="wrong")
     assert caller.website.token not in caplog.text

@@ -1,0 +1,58 @@
+"""The chart of the README: how long the others take for the same work, the package being 1. Needs matplotlib."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import short
+
+_SHOWN = ("variants.floor", "variants.light", "variants.hand", "peers.dlt.arrow", "peers.dlt.rest")
+_COLORS = dict(zip(_SHOWN, ("#9aa5b1", "#7fb3d5", "#e59866", "#af7ac5", "#cd6155"), strict=True))
+_TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_WORKS = ("visitors-1m", "products-200k", "locations-100k", "visitors-10k", "details-50ms")
+
+
+def draw(document: Mapping[str, Any], file: Path) -> None:
+    """Write the chart of a results document."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    works = [work for work in document["works"] if work["name"] in _WORKS]
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.95 * len(works)), layout="constrained")
+    place, longest = 0.0, 1.0
+    ticks: list[tuple[float, str]] = []
+    seen: set[str] = set()
+    for work in works:
+        bars = _times(work)
+        for offset, (variant, times) in enumerate(bars):
+            label = None if variant in seen else short(variant)
+            seen.add(variant)
+            axes.barh(place + offset, times, height=0.85, color=_COLORS[variant], label=label)
+            axes.text(times * 1.04, place + offset, f"{times:.2g}×", va="center", fontsize=8, backgroundcolor="white")
+            longest = max(longest, times)
+        ticks.append((place + (len(bars) - 1) / 2, work["title"]))
+        place += len(bars) + 0.8
+    axes.axvline(1, color="#1e8449", linewidth=2, label="ignite_assets")
+    axes.set_xscale("log")
+    axes.set_xlim(0.25, longest * 1.6)
+    axes.set_xticks(shown := [at for at in _TICKS if at < longest * 1.6], [f"{at:g}×" for at in shown])
+    axes.minorticks_off()
+    axes.set_yticks([at for at, _ in ticks], [title for _, title in ticks], fontsize=9)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    about = document["machine"]
+    axes.set_xlabel("time from the request to a closed Parquet file, ignite_assets = 1 (log scale)", fontsize=8)
+    axes.set_title(
+        f"medians of interleaved rounds, {about['cores']} cores, Python {about['python']}, loopback without TLS",
+        fontsize=8,
+    )
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.savefig(file, dpi=150)
+
+
+def _times(work: Mapping[str, Any]) -> list[tuple[str, float]]:
+    variants = work["variants"]
+    ours = next(iter(variants.values()))["seconds"]
+    return [(name, variants[name]["seconds"] / ours) for name in _SHOWN if "seconds" in variants.get(name, {})]

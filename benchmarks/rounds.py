@@ -1,0 +1,102 @@
+"""Interleaved rounds: every variant once, each in a fresh process, then all of them again."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.content import content
+from benchmarks.works import Work, site_of
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Result:
+    """What the rounds of one variant brought."""
+
+    variant: str
+    costs: list[dict[str, float]] = field(default_factory=list)
+    content: dict[str, Any] = field(default_factory=dict)
+    """Rows and hash, of the first round."""
+    failed: str = ""
+    """Why there is nothing more, in a line."""
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """The benchmark's server; its address."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.server"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None  # noqa: S101 - it is piped
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run_work(work: Work, variants: Mapping[str, Path], rounds: int, address: str, scratch: Path) -> list[Result]:
+    """All rounds of a work. `variants` names the Python of each; one that fails is left out from then on."""
+    for site in {"warm", *(site_of(work, variant) for variant in variants)}:
+        ask(f"{address}/_prepare/{site}")
+    results = [Result(variant) for variant in variants]
+    for number in range(rounds):
+        # Every other round the other way round, so that whatever follows a heavy variant isn't always the same one.
+        for result in results if number % 2 == 0 else reversed(results):
+            if not result.failed:
+                with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                    _once(work, result, variants[result.variant], address, Path(folder))
+    return results
+
+
+def _once(work: Work, result: Result, python: Path, address: str, folder: Path) -> None:
+    used = float(ask(f"{address}/_cpu"))
+    told = {
+        "endpoint": work.endpoint,
+        "site": site_of(work, result.variant),
+        "server": address,
+        "folder": str(folder),
+    }
+    ended = subprocess.run(  # noqa: S603 - our own
+        [python, "-m", "benchmarks.one", result.variant, json.dumps(told)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1800,
+    )
+    if ended.returncode:
+        result.failed = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return
+    costs: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    costs["server_cpu"] = float(ask(f"{address}/_cpu")) - used
+    result.costs.append(costs)
+    if work.compared and result.variant != "variants.wire" and not result.content:
+        result.content = content(work.endpoint, folder)
+
+
+def environment() -> dict[str, str]:
+    """No telemetry of anybody, and no proxies on the way to this machine."""
+    quiet = {"DAGSTER_DISABLE_TELEMETRY": "yes", "RUNTIME__DLTHUB_TELEMETRY": "false", "NO_PROXY": "*"}
+    return {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+
+
+def ask(url: str) -> bytes:
+    """The body of an answer of the benchmark's server."""
+    with urllib.request.urlopen(url, timeout=300) as response:  # noqa: S310 - our own, on loopback
+        body: bytes = response.read()
+        return body
+
+
+def same_content(results: Sequence[Result]) -> list[str]:
+    """The variants whose content isn't that of the package's, the first."""
+    ours = results[0].content
+    return [result.variant for result in results if result.content and result.content != ours]

@@ -1,0 +1,31 @@
+"""The package, as its assets use it: capture, then commit to a lake on this machine."""
+
+from benchmarks.task import Task, yesterday
+from ignite_assets.api.client import IgniteClient
+from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.api.protocol import Credentials
+from ignite_assets.capture import Capture
+from ignite_assets.lake import Lake, Partition
+
+BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+WEBSITE = "benchmark"
+
+
+def run(task: Task) -> None:
+    """One endpoint's partition."""
+    with client(task) as platform:
+        capture(task, task.endpoint, platform)
+
+
+def client(task: Task) -> IgniteClient:
+    """A client for the task's website."""
+    return IgniteClient(website=WEBSITE, base_url=task.url, credentials=Credentials("benchmark", "benchmark"))
+
+
+def capture(task: Task, endpoint: str, platform: IgniteClient) -> None:
+    """Capture yesterday's partition of an endpoint and commit it."""
+    day = yesterday()
+    ids = {day: task.ids} if endpoint == "location_details" else None
+    snapshot = Capture(platform, BY_NAME[endpoint], ids=ids).one(day)
+    with snapshot.staged.file as file:
+        Lake(str(task.folder)).commit(Partition(endpoint, WEBSITE, day), file)

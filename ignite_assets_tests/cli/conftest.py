@@ -1,0 +1,104 @@
+"""A folder with an `ignite.toml` for a sandbox whose clock is the real one, as the command line's is."""
+
+import datetime as dt
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.instance import DAGSTER_YAML
+from ignite_assets.sandbox import SandboxServer
+from ignite_assets_tests.commands import run
+from ignite_assets_tests.conftest import WEBSITES, config_text, variable
+
+
+@pytest.fixture(scope="session")
+def standing_platform() -> Iterator[SandboxServer]:
+    with SandboxServer(WEBSITES) as server:
+        yield server
+
+
+@pytest.fixture
+def platform(standing_platform: SandboxServer) -> SandboxServer:
+    """The sandbox with no faults and an empty journal."""
+    standing_platform.faults.clear()
+    standing_platform.requests.clear()
+    return standing_platform
+
+
+def _zone_at_noon() -> str:
+    """A time zone in which no test meets midnight."""
+    offset = 12 - dt.datetime.now(dt.UTC).hour
+    return f"Etc/GMT{-offset:+d}" if offset else "Etc/GMT"
+
+
+@dataclass
+class Shop:
+    """A folder with a configuration, the credentials of its websites, and the commands that are run in it."""
+
+    folder: Path
+    zone: str
+    environment: dict[str, str]
+
+    @property
+    def yesterday(self) -> dt.date:
+        return Horizon(ZoneInfo(self.zone)).yesterday()
+
+    def days_ago(self, days: int) -> dt.date:
+        return self.yesterday - dt.timedelta(days=days - 1)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, folder=self.folder, env=self.environment)
+
+    def materialize(self, *arguments: str) -> tuple[list[dict[str, Any]], subprocess.CompletedProcess[str]]:
+        """The partitions that `materialize --json` tells of, and the process."""
+        done = self.run("materialize", "--json", *arguments)
+        return json.loads(done.stdout)["partitions"], done
+
+    def instance(self) -> dg.DagsterInstance:
+        """The instance beside the lake."""
+        return dg.DagsterInstance.from_config(str(self.folder / "dagster_home"))
+
+    def files(self) -> list[str]:
+        """The lake's files, hidden ones too."""
+        lake = self.folder / "lake"
+        return sorted(str(path.relative_to(lake)) for path in lake.rglob("*") if path.is_file())
+
+
+def shop_in(folder: Path, url: str, *, root: str = "lake") -> Shop:
+    """A shop for the demo's websites on a platform."""
+    zone = _zone_at_noon()
+    start = Horizon(ZoneInfo(zone)).yesterday() - dt.timedelta(days=80)
+    text = config_text(url, WEBSITES, start=start).replace("[partitions]", f'[partitions]\ntimezone = "{zone}"')
+    (folder / "ignite.toml").write_text(text.replace('root = "lake"', f'root = "{root}"'))
+    credentials = {variable(site.key, kind): getattr(site, kind) for site in WEBSITES for kind in ("token", "secret")}
+    return Shop(folder, zone, credentials)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, platform: SandboxServer) -> Shop:
+    return shop_in(tmp_path, platform.url)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder to be `DAGSTER_HOME`, without telemetry."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "dagster.yaml").write_text(DAGSTER_YAML)
+    return folder
+
+
+def statuses(partitions: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
+    """The statuses of each website's partitions."""
+    found: dict[str, set[str]] = {}
+    for partition in partitions:
+        found.setdefault(partition["website"], set()).add(partition["status"])
+    return found

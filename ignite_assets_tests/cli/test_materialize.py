@@ -1,0 +1,271 @@
+"""`ignite-assets materialize`, from outside: a process, a sandbox over HTTP, a Dagster instance in a folder."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import socket
+import subprocess
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from ignite_assets.cli import main
+from ignite_assets.sandbox import Fault, SandboxServer
+from ignite_assets_tests.cli.conftest import Shop, shop_in, statuses
+from ignite_assets_tests.commands import IGNITE_ASSETS, environment
+from ignite_assets_tests.conftest import CURRENT_STATE, LOOK_BACK, NAMES, RANGE_END, RANGE_START
+
+
+@pytest.mark.slow
+def test_a_website_that_fails_says_why_in_one_line_while_the_others_land(shop: Shop) -> None:
+    shop.environment["BAYSIDE_KIA_SECRET"] = "wrong"
+    del shop.environment["SUMMIT_FORD_TOKEN"]
+
+    done = shop.run("materialize")
+
+    table, _, reasons = done.stdout.partition("\n\n")
+    assert done.returncode == 1
+    missing = "the environment variable SUMMIT_FORD_TOKEN is not set or empty"
+    assert reasons.splitlines() == [
+        "failed: 9 partitions of bayside-kia: the platform refuses the website's credentials (status 401, 1 try)",
+        f"failed: 9 partitions of summit-ford: credentials of summit-ford: {missing}",
+    ]
+    rows = [line.split() for line in table.splitlines()]
+    assert rows[0] == ["asset", "website", "date", "status", "rows", "bytes", "seconds"]
+    assert [row[:4] for row in rows[1:]] == [
+        [asset, website, str(shop.yesterday), "materialized" if website == "acme-honda" else "failed"]
+        for website in ("acme-honda", "bayside-kia", "summit-ford")
+        for asset in NAMES
+    ]
+    assert shop.files() == sorted(f"{asset}/website=acme-honda/date={shop.yesterday}/part-0.parquet" for asset in NAMES)
+    assert "wrong" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_json_is_one_object_of_the_documented_shape(shop: Shop) -> None:
+    partitions, done = shop.materialize("--website", "acme-honda", "--select", "visitors", "--select", "sales")
+
+    assert done.returncode == 0
+    assert [list(partition) for partition in partitions] == [
+        ["asset", "website", "date", "status", "rows", "bytes", "path", "error"]
+    ] * 2
+    for partition, asset in zip(partitions, ("visitors", "sales"), strict=True):
+        path = shop.folder / f"lake/{asset}/website=acme-honda/date={shop.yesterday}/part-0.parquet"
+        assert partition == {
+            "asset": asset,
+            "website": "acme-honda",
+            "date": str(shop.yesterday),
+            "status": "materialized",
+            "rows": partition["rows"],
+            "bytes": path.stat().st_size,
+            "path": str(path),
+            "error": None,
+        }
+        assert partition["rows"] > 0
+
+
+@pytest.mark.slow
+def test_a_range_is_one_ranged_run_a_website_and_one_for_what_tells_only_the_present(shop: Shop) -> None:
+    first = shop.days_ago(3)
+    partitions, done = shop.materialize("--from", str(first), "--website", "acme-honda")
+
+    assert done.returncode == 0
+    assert {(p["asset"], p["date"]) for p in partitions} == {
+        *((asset, str(shop.days_ago(days))) for asset in LOOK_BACK for days in (1, 2, 3)),
+        *((asset, str(shop.yesterday)) for asset in CURRENT_STATE),
+    }
+    with shop.instance() as instance:
+        runs = {frozenset(key.path[0] for key in run.asset_selection or ()): run for run in instance.get_runs()}
+        ranged, present = runs.pop(frozenset(LOOK_BACK)), runs.pop(frozenset(CURRENT_STATE))
+    assert not runs
+    assert ranged.tags[RANGE_START] == f"{first}|acme-honda"
+    assert ranged.tags[RANGE_END] == f"{shop.yesterday}|acme-honda"
+    assert present.tags["dagster/partition"] == f"{shop.yesterday}|acme-honda"
+
+
+@pytest.mark.slow
+def test_days_of_a_range_that_fail_cost_neither_the_others_nor_what_follows_from_them(
+    shop: Shop, platform: SandboxServer
+) -> None:
+    platform.faults.add(Fault(endpoint="locations", times=1, status=400))
+
+    partitions, done = shop.materialize(
+        "--from", str(shop.days_ago(3)), "--website", "acme-honda", "--select", "locations", "--select",
+        "location_details",
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    failed = {(p["asset"], p["date"]): p["error"] for p in partitions if p["status"] == "failed"}
+    (day,) = {day for _, day in failed}
+    assert failed["location_details", day] == f"not run, since locations failed: {failed['locations', day]}"
+    assert sum(p["status"] == "materialized" for p in partitions) == 4
+
+
+def test_what_a_date_does_not_allow_is_refused_without_a_request_or_a_run(shop: Shop, platform: SandboxServer) -> None:
+    partitions, done = shop.materialize(
+        "--date", str(shop.days_ago(70)), "--website", "acme-honda", "--select", "visitors", "--select", "sales"
+    )
+
+    assert done.returncode == 1
+    assert statuses(partitions) == {"acme-honda": {"refused"}}
+    assert "beyond the platform's look-back window of 60 days" in partitions[0]["error"]
+    assert "only tells the present" in partitions[1]["error"]
+    assert list(platform.requests) == []
+    assert not (shop.folder / "dagster_home").exists()
+
+
+def test_refusals_for_the_same_reason_share_a_line(shop: Shop) -> None:
+    done = shop.run(
+        "materialize", "--from", str(shop.days_ago(72)), "--to", str(shop.days_ago(70)), "--select", "visitors"
+    )
+
+    assert done.returncode == 1
+    (reason,) = done.stdout.partition("\n\n")[2].splitlines()
+    assert reason.startswith("refused: 9 partitions of acme-honda, bayside-kia, summit-ford: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--website nobody", "there is no website nobody; there are acme-honda, bayside-kia, summit-ford"),
+        ("--select nothing", f"there is no asset nothing; there are {', '.join(NAMES)}"),
+        ("--date 2026-13-01", "'2026-13-01' does not match the format '%Y-%m-%d'"),
+        ("--date 2999-01-01", "2999-01-01 has not closed yet"),
+        ("--date 2001-01-01", "2001-01-01 is before partitions.start_date"),
+        ("--date 2026-11-01 --from 2026-11-01", "give one or the other"),
+        ("--to 2026-11-01", "--to needs --from"),
+        ("--from 2026-11-05 --to 2026-11-01", "--from 2026-11-05 is after --to 2026-11-01"),
+        ("--frob", "No such option '--frob'"),
+        ("2026-11-01", "unexpected extra argument"),
+    ],
+)
+def test_bad_usage_is_one_line_and_status_2(shop: Shop, arguments: str, told: str) -> None:
+    done = CliRunner(env={"IGNITE_CONFIG": str(shop.folder / "ignite.toml")}).invoke(
+        main, ["materialize", *arguments.split()]
+    )
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    *_, error = done.stderr.splitlines()
+    assert error.startswith("Error: ")
+    assert told in error
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_configuration_it_says_how_to_begin(tmp_path: Path) -> None:
+    done = Shop(tmp_path, "UTC", {}).run("materialize")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"Error: {tmp_path}/ignite.toml:\n  there is no such file")
+    assert "ignite-assets demo" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_mistake_of_a_configuration_is_told_at_once(shop: Shop) -> None:
+    (shop.folder / "ignite.toml").write_text('[platform]\nalgo = "sha3"\n[partitions]\nstart = "2026-09-01"\n')
+
+    done = shop.run("materialize")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    for mistake in ("platform.algo: ", "partitions.start: ", "partitions.start_date: ", "websites: "):
+        assert f"\n  {mistake}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
+    done = Shop(tmp_path, "UTC", {}).run("materialize", "--debug")
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_platform_that_is_not_there_is_one_line_for_all_websites(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))  # and nobody listens
+        shop = shop_in(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        done = shop.run("materialize", "--select", "visitors", "--select", "products")
+
+    assert done.returncode == 1
+    (reason,) = done.stdout.partition("\n\n")[2].splitlines()
+    assert reason.startswith("failed: 6 partitions of acme-honda, bayside-kia, summit-ford: ")
+    assert "no answer" in reason
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_lake_that_can_not_be_written_to_is_said_with_its_place(shop: Shop) -> None:
+    (shop.folder / "lake").write_text("a file where the folder should be")
+
+    partitions, done = shop.materialize("--website", "acme-honda", "--select", "visitors")
+
+    assert done.returncode == 1
+    assert partitions[0]["status"] == "failed"
+    assert str(shop.folder / "lake") in partitions[0]["error"]
+    assert "\n" not in partitions[0]["error"]
+
+
+def test_an_instance_that_can_not_be_made_is_one_line(shop: Shop) -> None:
+    (shop.folder / "occupied").write_text("a file where the folder should be")
+    shop.environment["DAGSTER_HOME"] = str(shop.folder / "occupied" / "home")
+
+    done = shop.run("materialize", "--json")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_runs_are_recorded_in_the_instance_of_dagster_home(shop: Shop, home: Path) -> None:
+    shop.environment["DAGSTER_HOME"] = str(home)
+
+    _, done = shop.materialize("--website", "acme-honda", "--select", "visitors")
+
+    assert done.returncode == 0
+    assert not (shop.folder / "dagster_home").exists()
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        (run,) = instance.get_runs()
+        assert instance.get_materialized_partitions(dg.AssetKey("visitors")) == {f"{shop.yesterday}|acme-honda"}
+    assert run.job_name == "nightly"
+    assert run.is_success
+
+
+def on_terminal(shop: Shop, *arguments: str) -> tuple[str, str]:
+    """What a command shows on a terminal that is its standard error, and what it prints."""
+    ours, terminal = pty.openpty()
+    shown = b""
+    with subprocess.Popen(
+        [IGNITE_ASSETS, *arguments],
+        cwd=shop.folder,
+        env=environment(**shop.environment, TERM="xterm"),
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    ) as process:
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # how a terminal that is gone reads
+            while piece := os.read(ours, 1 << 16):
+                shown += piece
+        printed, _ = process.communicate(timeout=60)
+    os.close(ours)
+    return shown.decode(), printed
+
+
+@pytest.mark.slow
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(shop: Shop) -> None:
+    arguments = ("materialize", "--website", "acme-honda", "--select", "visitors", "--select", "products", "--json")
+    bar, printed = on_terminal(shop, *arguments)
+    elsewhere = shop.run(*arguments)
+
+    assert "2/2" in bar
+    assert "0 failed" in bar
+    assert "partitions" not in bar
+    assert json.loads(printed).keys() == json.loads(elsewhere.stdout).keys() == {"partitions"}
+    assert [re.sub(r"\d+ s", "… s", line) for line in elsewhere.stderr.splitlines()] == [
+        "1 of 2 partitions, 0 failed, … s, … s left",
+        "2 of 2 partitions, 0 failed, … s, … s left",
+    ]

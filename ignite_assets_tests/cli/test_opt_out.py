@@ -1,0 +1,101 @@
+"""`ignite-assets opt-out` as a process."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ignite_assets.audiences import ledger
+from ignite_assets.lake import Lake
+from ignite_assets.sandbox import Fault, SandboxServer
+from ignite_assets.sandbox.optouts import fingerprint
+from ignite_assets.testing import find_leaks
+from ignite_assets_tests.cli.conftest import Shop, shop_in
+from ignite_assets_tests.commands import IGNITE_ASSETS, environment
+from ignite_assets_tests.conftest import ACME, WEBSITES
+
+CANARY = "c4n4ry@c4n4rymail.com"
+SECRETS = {"address": CANARY, "domain": "c4n4rymail"}
+WEBSITE = ("--website", ACME.key)
+
+
+@pytest.fixture
+def platform() -> Iterator[SandboxServer]:
+    with SandboxServer(WEBSITES) as server:
+        yield server
+
+
+@pytest.fixture
+def shop(tmp_path: Path, platform: SandboxServer) -> Shop:
+    return shop_in(tmp_path, platform.url)
+
+
+def known(shop: Shop) -> tuple[int, int]:
+    tally = ledger.tally(Lake(str(shop.folder / "lake")), ACME.key)
+    return tally.known, tally.submitted
+
+
+def test_the_people_of_a_file_are_suppressed_and_submitted_at_once(shop: Shop, platform: SandboxServer) -> None:
+    (shop.folder / "a.csv").write_text(f"email\n{CANARY}\nbob@example.com\n")
+    done = shop.run("opt-out", *WEBSITE, "a.csv")
+    told = "2 people are suppressed from now on; 2 submitted, 0 known to the platform before\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
+    assert platform.world.opt_outs.of(ACME.key) == {fingerprint(CANARY), fingerprint("bob@example.com")}
+    assert known(shop) == (2, 2)
+    assert (shop.folder / "a.csv").exists(), "the user's own file stays"
+    again = shop.run("opt-out", *WEBSITE, "a.csv")
+    assert "0 submitted, 2 known" in again.stdout
+
+
+def test_standard_input_is_one_address_a_line_and_bad_lines_are_told_by_number(shop: Shop) -> None:
+    done = subprocess.run(
+        [IGNITE_ASSETS, "opt-out", *WEBSITE, "-"],
+        cwd=shop.folder,
+        env=environment(**shop.environment),
+        input=f"{CANARY}\nnobody {CANARY}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 person is suppressed from now on; 1 submitted")
+    assert done.stdout.endswith("1 line rejected (line 2: not an e-mail address)\n")
+    (shop.folder / "ignite.toml").unlink()
+    assert not find_leaks(SECRETS, folders=[shop.folder], texts={"out": done.stdout, "err": done.stderr})
+
+
+def test_a_platform_that_fails_leaves_them_suppressed_and_says_what_to_do(shop: Shop, platform: SandboxServer) -> None:
+    (shop.folder / "a.txt").write_text(CANARY)
+    platform.faults.add(Fault(endpoint="opt_outs", status=503, body=CANARY.encode()))
+    done = shop.run("opt-out", *WEBSITE, "a.txt")
+    assert done.returncode == 1
+    assert "1 person is suppressed from now on; the platform does not know all of them: run it again" in done.stderr
+    assert "Error: acme-honda: opt_outs: the platform failed (status 503, 1 try)" in done.stderr
+    assert known(shop) == (1, 0)
+    assert not find_leaks(SECRETS, texts={"out": done.stdout, "err": done.stderr})
+
+
+def test_without_credentials_people_are_suppressed_all_the_same(shop: Shop) -> None:
+    (shop.folder / "a.txt").write_text(CANARY)
+    shop.environment.clear()
+    done = shop.run("opt-out", *WEBSITE, "a.txt")
+    assert done.returncode == 2
+    assert "ACME_HONDA_TOKEN is not set" in done.stderr
+    assert known(shop) == (1, 0)
+
+
+def test_hashes_are_suppressed_and_not_submitted(shop: Shop, platform: SandboxServer) -> None:
+    (shop.folder / "a.txt").write_text("ab" * 32)
+    done = shop.run("opt-out", *WEBSITE, "--hashes", "a.txt")
+    assert (done.returncode, done.stdout) == (0, "1 person is suppressed from now on; hashes aren't submitted\n")
+    assert len(platform.requests) == 0
+
+
+def test_mistakes_are_usage_errors_that_quote_no_address(shop: Shop) -> None:
+    for arguments in ([*WEBSITE, CANARY], ["--website", "nobody", "a.txt"], [CANARY]):
+        done = shop.run("opt-out", *arguments)
+        assert done.returncode == 2
+        assert not find_leaks(SECRETS, texts={"out": done.stdout, "err": done.stderr})
+    assert not (shop.folder / "lake").exists()

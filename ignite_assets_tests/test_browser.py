@@ -1,0 +1,160 @@
+"""The Dagster UI, opened in a headless browser on what the demo captured: what stands on the pages."""
+
+import itertools
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+from urllib3.util.retry import Retry
+
+from ignite_assets_tests.commands import BIN, ROOT, demo, environment
+from ignite_assets_tests.conftest import NAMES
+
+CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,800",
+)  # fmt: skip
+PATIENCE = 60
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(280),
+    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver are not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def dagster_ui() -> Iterator[str]:
+    """The address of a webserver on the demo's instance."""
+    folder, _ = demo()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [BIN / "dagster-webserver", "-w", ROOT / "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        cwd=ROOT,
+        env=environment(IGNITE_CONFIG=f"{folder}/.demo/ignite.toml", DAGSTER_HOME=f"{folder}/.demo/dagster_home"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            with requests.Session() as session:
+                session.mount("http://", HTTPAdapter(max_retries=Retry(60, backoff_factor=0.1, backoff_max=2)))
+                session.get(f"http://127.0.0.1:{port}/server_info", timeout=PATIENCE).raise_for_status()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    with webdriver.Chrome(options=options, service=Service(CHROMEDRIVER)) as driver:
+        yield driver
+
+
+def text(browser: webdriver.Chrome) -> str:
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
+def wait_for(browser: webdriver.Chrome, *words: str) -> str:
+    """The page's text, once it holds every one of the words."""
+    shown = ""
+
+    def complete(_: object) -> bool:
+        nonlocal shown
+        shown = text(browser)
+        return all(word in shown for word in words)
+
+    WebDriverWait(browser, PATIENCE).until(complete, f"{words} not all in what is shown last:\n{shown}")
+    return shown
+
+
+def keep(browser: webdriver.Chrome, folder: Path, name: str) -> None:
+    """A picture of the page, for whoever wants to look."""
+    assert browser.save_screenshot(str(folder / name))
+
+
+def test_the_graph_shows_nine_assets_in_two_groups(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
+    browser.set_window_size(1280, 1600)  # the graph leaves out what is not in sight
+    browser.get(f"{dagster_ui}/asset-groups?expanded=global@global:look_back,global@global:current_state")
+
+    shown = wait_for(browser, "look_back", "current_state", *NAMES, "180 partitions", "5% filled")
+
+    keep(browser, tmp_path, "graph.png")
+    browser.set_window_size(1280, 800)
+    assert "Failed to load" not in shown
+    assert "Join the Dagster community" not in shown
+
+
+def test_a_partition_shows_its_facts_and_no_personal_data(
+    browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path
+) -> None:
+    folder, _ = demo()
+    newest = max((folder / ".demo/lake/locations/website=acme-honda").iterdir()).name.removeprefix("date=")
+    browser.get(f"{dagster_ui}/assets/locations?view=partitions&partition={newest}%7Cacme-honda")
+
+    shown = wait_for(browser, f"{newest}|acme-honda", "Metadata", "content_hash", "preview", "captured_at")
+
+    browser.execute_script("arguments[0].scrollIntoView()", browser.find_element(By.XPATH, "//*[text() = 'requests']"))
+    keep(browser, tmp_path, "partition.png")
+    lines = shown.splitlines()
+    facts = dict(itertools.pairwise(lines))
+    assert int(facts["dagster/row_count"]) > 0
+    assert facts["path"].endswith(f"lake/locations/website=acme-honda/date={newest}/part-0.parquet")
+    assert facts["requests"] == "1"
+    assert re.fullmatch(r"[0-9a-f]{64}", facts["content_hash"])
+    header = next(line for line in lines if line.startswith("id latitude"))
+    assert header == "id latitude longitude street city state zip resident extra captured_at"
+    previewed = [line for line in lines if "•••" in line]
+    assert len(previewed) == 5
+    assert all(re.fullmatch(r"\d+ ••• ••• ••• [\w ]+ [a-z]{2} \d{5} •••( •••)? \S+ \S+", line) for line in previewed)
+
+
+def test_an_asset_says_what_its_columns_are(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/assets/visitors")
+
+    shown = wait_for(browser, "Columns", "Parquet", "nightly", "hashed_email")
+
+    keep(browser, tmp_path, "asset.png")
+    assert "Hashed e-mails of the identified visitors last seen" in shown
+    assert "Hash of a visitor's e-mail address." in shown
+    assert "ignite/personal_data: true" in shown
+    assert "GET /api/visitors" in shown
+
+
+def test_a_backfill_is_chosen_by_date_and_website(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/assets/visitors")
+    wait_for(browser, "Materialize…", "Columns")
+
+    browser.find_element(By.XPATH, "//button[contains(., 'Materialize')]").click()
+
+    wait_for(browser, "Launch runs to materialize visitors", "Partition selection", "website")
+    for button in browser.find_elements(By.XPATH, "//button[normalize-space() = 'All']"):
+        button.click()
+    shown = wait_for(browser, "180 partitions", "Launch backfill")
+    keep(browser, tmp_path, "backfill.png")
+    assert "Backfill only failed and missing partitions within selection" in shown
+
+
+def test_both_schedules_are_on(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
+    browser.get(f"{dagster_ui}/automation")
+
+    wait_for(browser, "nightly_schedule", "At 12:30 AM", "gap_healer", "At 02:30 AM")
+
+    keep(browser, tmp_path, "automation.png")
