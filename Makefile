@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help run dev test check lint types readme readme-check clean
+.PHONY: help run dev test test-slow check lint types readme readme-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,10 +24,13 @@ run: $(RUNTIME) ## the whole thing on the embedded sandbox: the last nights as P
 dev: $(RUNTIME) ## the Dagster UI on the embedded sandbox
 	@$(BIN)/ignite-assets sandbox -- $(BIN)/dagster dev -w workspace.yaml
 
-test: $(DEV) ## the tests
-	@$(BIN)/pytest
+test: $(DEV) ## the tests, but for the long ones
+	@$(BIN)/pytest -q -n auto -m "not slow"
 
-check: lint types test ## lint, types, layering and tests
+test-slow: $(DEV) ## the long tests: kills, leaks, a real daemon, a real browser, the soak
+	@$(BIN)/pytest -q -n auto -m slow
+
+check: lint types test ## lint, types, layering and the tests
 
 lint: $(DEV) ## ruff: rules and format
 	@$(BIN)/ruff check
@@ -43,7 +46,7 @@ readme-check: $(DEV) ## the README's commands and tables are true
 	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py
 
 clean: ## remove .venv, caches and what `make run` and `make dev` left
-	@rm -rf .venv .demo .sandbox .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .demo .sandbox .soak .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are older than pyproject.toml or constraints.txt when an installation is due.

@@ -117,7 +117,7 @@ class Bodies:
     def prepare(self) -> None:
         """Serialise all there is, so that no request has to."""
         for part in (self._visitors, self._locations, self._whole, self._members, self._details):
-            assert part is not None  # noqa: S101 - it is made by being looked at
+            assert part is not None
 
     @cached_property
     def _visitors(self) -> Array:

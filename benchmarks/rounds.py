@@ -35,7 +35,7 @@ def server() -> Iterator[str]:
     """The benchmark's server; its address."""
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.server"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None  # noqa: S101 - it is piped
+        assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
     finally:
         process.terminate()
@@ -64,7 +64,7 @@ def _once(work: Work, result: Result, python: Path, address: str, folder: Path) 
         "server": address,
         "folder": str(folder),
     }
-    ended = subprocess.run(  # noqa: S603 - our own
+    ended = subprocess.run(
         [python, "-m", "benchmarks.one", result.variant, json.dumps(told)],
         cwd=ROOT,
         env=environment(),
@@ -91,7 +91,7 @@ def environment() -> dict[str, str]:
 
 def ask(url: str) -> bytes:
     """The body of an answer of the benchmark's server."""
-    with urllib.request.urlopen(url, timeout=300) as response:  # noqa: S310 - our own, on loopback
+    with urllib.request.urlopen(url, timeout=300) as response:
         body: bytes = response.read()
         return body
 

@@ -5,19 +5,21 @@ missing fails one website, and no value ever stands in a definition, a run's con
 """
 
 import os
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 from pydantic import Field
 
-from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import Algo
 from ignite_assets.api.errors import ConfigurationError, CredentialsError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
 from ignite_assets.config import Settings
+
+if TYPE_CHECKING:
+    from ignite_assets.api.client import IgniteClient
 
 
 class WebsiteAccess(dg.Config):
@@ -59,8 +61,10 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             **settings.platform.model_dump(exclude={"algo"}),
         )
 
-    def client(self, website: str, horizon: Horizon | None = None) -> IgniteClient:
+    def client(self, website: str, horizon: Horizon | None = None) -> "IgniteClient":
         """A client for one website; close it. Raises `ConfigurationError` without the website or its credentials."""
+        from ignite_assets.api.client import IgniteClient  # 0.07 s, which loading the definitions need not take
+
         access = self.websites.get(website)
         if access is None:
             raise ConfigurationError("websites", [f"{website} is not configured; there are {sorted(self.websites)}"])

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ignite_assets.api.tables import fixed_width
 
-_MEMORY_BYTES = 1 << 25
+_MEMORY_BYTES = 1 << 23
 _ROW_GROUP_ROWS = 1 << 17
 
 

@@ -30,7 +30,8 @@ class Layer:
 PLAIN = ("api", "lake", "staging", "capture", "audiences", "config", "quality", "notify")
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
-    "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers", "opt_outs",
+    "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
+    "opt_outs",
 )  # fmt: skip
 
 LAYERS = {

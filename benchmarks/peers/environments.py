@@ -20,7 +20,7 @@ def python_of(variant: str) -> Path:
         return python
     print(f"installing {peer} into {folder} (a few minutes, once)", file=sys.stderr)
     venv.create(folder, with_pip=True)
-    ended = subprocess.run(  # noqa: S603 - our own
+    ended = subprocess.run(
         [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input", "-r", requirements],
         capture_output=True,
         text=True,

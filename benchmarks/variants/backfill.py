@@ -17,4 +17,4 @@ def run(task: Task) -> None:
     run = WebsiteRun(WEBSITE, tuple(look_back_days()), assets)
     _execute_run(_Order(str(configure(task)), "00000000-0000-0000-0000-000000000001", run))
     landed = sum(1 for asset in assets for _ in (task.folder / asset).rglob("*.parquet"))
-    assert landed == len(run.partitions), f"{landed} of {len(run.partitions)} partitions landed"  # noqa: S101
+    assert landed == len(run.partitions), f"{landed} of {len(run.partitions)} partitions landed"

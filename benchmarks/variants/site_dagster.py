@@ -21,7 +21,7 @@ def run(task: Task) -> None:
         result = job.execute_in_process(
             instance=records, partition_key=partition_key(yesterday(), WEBSITE), run_config=QUIET
         )
-    assert result.success  # noqa: S101 - a benchmark of failures says nothing
+    assert result.success
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -29,7 +29,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 def configure(task: Task) -> Path:
     """An `ignite.toml` for the task's website."""
-    os.environ["BENCHMARK_TOKEN"] = os.environ["BENCHMARK_SECRET"] = "benchmark"  # noqa: S105 - the server asks for none
+    os.environ["BENCHMARK_TOKEN"] = os.environ["BENCHMARK_SECRET"] = "benchmark"
     path = task.folder / "ignite.toml"
     path.write_text(
         f'platform.base_url = "{task.url}"\n'

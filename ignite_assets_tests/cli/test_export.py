@@ -1,13 +1,16 @@
 """`ignite-assets export` as a process."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from ignite_assets.audience_exports import ASSET
-from ignite_assets_tests.cli.conftest import Shop
+from ignite_assets.sandbox import SandboxServer
+from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.conftest import ACME, BAYSIDE, contents
 
 EXPORTS = """
@@ -28,14 +31,22 @@ min_members = 100000
 """
 
 
-@pytest.fixture
-def exporting(shop: Shop) -> Shop:
-    """A shop with two exports, and yesterday's visitors of a website."""
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory: pytest.TempPathFactory, standing_platform: SandboxServer) -> Shop:
+    """A shop with two exports, and yesterday's visitors of a website: captured once, for copies of it."""
+    shop = shop_in(tmp_path_factory.mktemp("captured"), standing_platform.url)
     path = shop.folder / "ignite.toml"
     path.write_text(path.read_text() + EXPORTS)
     partitions, _ = shop.materialize("--select", "visitors", "--website", ACME.key)
     assert [each["status"] for each in partitions] == ["materialized"]
     return shop
+
+
+@pytest.fixture
+def exporting(captured: Shop, tmp_path: Path) -> Shop:
+    """A copy of its own."""
+    shutil.copytree(captured.folder, tmp_path, dirs_exist_ok=True)
+    return replace(captured, folder=tmp_path)
 
 
 def table(text: str) -> list[str]:

@@ -1,0 +1,183 @@
+"""The proof: what the lake and the instance hold is what the world says, partition by partition."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.horizon import LOOK_BACK_DAYS
+from ignite_assets.config import Settings
+from ignite_assets.lake import FILE_NAME, Lake, Partition
+from ignite_assets.partitions import partition_key, read_key
+from ignite_assets.sandbox import SandboxWebsite, World
+from soak.expected import columns_of, record_of, world_records
+
+Key = tuple[dt.date, str]
+"""A day and a website."""
+
+
+@dataclass
+class Excuses:
+    """Why a partition may be missing."""
+
+    first_night: dt.date
+    """The date of the first night that anything was captured in."""
+    present: dict[Key, str] = field(default_factory=dict)
+    """The days whose present nobody could see that night, and why."""
+
+    def reason(self, endpoint: Endpoint, day: dt.date, website: str) -> str | None:
+        """Why the partition may be missing; None when it may not."""
+        if endpoint.history == "current_state":
+            if day < self.first_night - dt.timedelta(days=1):
+                return "the present of a day before the first night"
+            return self.present.get((day, website))
+        age = (self.first_night - day).days
+        return "beyond the look-back window in the first night" if age > LOOK_BACK_DAYS else None
+
+
+@dataclass
+class Proof:
+    """What was found."""
+
+    verified: int = 0
+    rows: int = 0
+    excused: Counter[str] = field(default_factory=Counter)
+    """How many are legitimately missing, by the reason."""
+    unrecorded: list[str] = field(default_factory=list)
+    """Excused partitions that a killed run committed and could not record any more."""
+    problems: list[str] = field(default_factory=list)
+
+
+def prove(
+    settings: Settings,
+    world: World,
+    websites: Sequence[SandboxWebsite],
+    instance: dg.DagsterInstance,
+    days: Sequence[dt.date],
+    excuses: Excuses,
+) -> Proof:
+    """Compare the lake with the world, with the instance and with what should be there."""
+    lake = Lake(settings.root)
+    proof = Proof()
+    for endpoint in ENDPOINTS:
+        found = lake.partitions(endpoint.name)
+        _prove_presence(endpoint, found, days, websites, excuses, proof)
+        _prove_records(endpoint, found, instance, excuses, proof)
+        hashes = _recorded_hashes(endpoint, instance)
+        for partition in found:
+            site = next(site for site in websites if site.key == partition.website)
+            try:
+                _prove_partition(endpoint, partition, lake, world, site, settings, hashes, proof)
+            except Exception as error:  # noqa: BLE001 - a file that can't be read is a finding, not the end
+                proof.problems.append(f"{partition} can't be verified: {error!r}")
+    proof.problems += leftovers(Path(settings.root))
+    return proof
+
+
+def _prove_presence(
+    endpoint: Endpoint,
+    found: Sequence[Partition],
+    days: Sequence[dt.date],
+    websites: Sequence[SandboxWebsite],
+    excuses: Excuses,
+    proof: Proof,
+) -> None:
+    wanted = {Partition(endpoint.name, site.key, day) for day in days for site in websites}
+    proof.problems += [f"{each} should not exist" for each in sorted(set(found) - wanted)]
+    for each in sorted(wanted - set(found)):
+        if reason := excuses.reason(endpoint, each.date, each.website):
+            proof.excused[reason] += 1
+        else:
+            proof.problems.append(f"{each} is missing")
+
+
+def _prove_records(
+    endpoint: Endpoint, found: Sequence[Partition], instance: dg.DagsterInstance, excuses: Excuses, proof: Proof
+) -> None:
+    recorded = {read_key(key) for key in instance.get_materialized_partitions(dg.AssetKey(endpoint.name))}
+    present = {(each.date, each.website) for each in found}
+    for day, website in sorted(recorded - present):
+        proof.problems.append(f"{endpoint.name} {day}|{website} is materialized and not in the lake")
+    for day, website in sorted(present - recorded):
+        told = f"{endpoint.name} {day}|{website} is in the lake and not materialized"
+        (proof.unrecorded if excuses.reason(endpoint, day, website) else proof.problems).append(told)
+
+
+def _recorded_hashes(endpoint: Endpoint, instance: dg.DagsterInstance) -> Mapping[str, str]:
+    """The content hash that was recorded last of each partition."""
+    hashes: dict[str, str] = {}
+    for materialization in materializations(instance, endpoint.name):
+        content_hash = materialization.metadata["content_hash"].value
+        hashes[str(materialization.partition)] = str(content_hash)
+    return hashes
+
+
+def materializations(instance: dg.DagsterInstance, asset: str) -> Iterator[dg.AssetMaterialization]:
+    """Everything recorded of an asset, oldest first."""
+    cursor: str | None = None
+    while True:
+        page = instance.fetch_materializations(dg.AssetKey(asset), limit=500, cursor=cursor, ascending=True)
+        yield from (record.asset_materialization for record in page.records if record.asset_materialization)
+        cursor = page.cursor
+        if not page.has_more:
+            return
+
+
+def _prove_partition(
+    endpoint: Endpoint,
+    partition: Partition,
+    lake: Lake,
+    world: World,
+    site: SandboxWebsite,
+    settings: Settings,
+    hashes: Mapping[str, str],
+    proof: Proof,
+) -> None:
+    """One file: its footer, its columns, its rows."""
+    footer = lake.footer(partition)
+    table = lake.read([partition]).drop_columns(["website", "date"])
+    rows = table.to_pylist()
+    moment = dt.datetime.fromisoformat(footer["ignite.captured_at"])
+    told = {name: footer[f"ignite.{name}"] for name in ("endpoint", "website", "look_back_date", "rows")}
+    ids: list[int] = []
+    if endpoint.ids and endpoint.ids.from_partition:
+        listing = Partition(endpoint.ids.endpoint, partition.website, partition.date)
+        ids = lake.read([listing], ["id"]).column("id").to_pylist()
+    algo = settings.algo(partition.website)
+    expected = world_records(world, site, endpoint, partition.date, moment, algo, ids)
+    recorded = hashes.get(str(partition_key(partition.date, partition.website)))
+    faults = {
+        "its footer is another partition's": told
+        != {
+            "endpoint": endpoint.name,
+            "website": partition.website,
+            "look_back_date": str(partition.date),
+            "rows": str(len(rows)),
+        },
+        "its columns are not the endpoint's": table.schema.names != columns_of(endpoint),
+        "its rows were captured at other moments": any(row["captured_at"] != moment for row in rows),
+        f"it was captured at {moment}": not _in_time(endpoint, partition.date, moment),
+        "it is not the version that was recorded last": recorded not in (None, footer["ignite.content_hash"]),
+        f"its {len(rows)} rows are not the {len(expected)} of the world": (
+            [record_of(endpoint, row) for row in rows] != expected
+        ),
+    }
+    proof.problems += [f"{partition}: {fault}" for fault, found in faults.items() if found]
+    proof.verified += not any(faults.values())
+    proof.rows += len(rows)
+
+
+def _in_time(endpoint: Endpoint, day: dt.date, moment: dt.datetime) -> bool:
+    """Whether the day had closed, and was neither too old to be asked for nor, of what tells the present, past."""
+    age = (moment.astimezone(dt.UTC).date() - day).days
+    return 1 <= age <= (1 if endpoint.history == "current_state" else LOOK_BACK_DAYS)
+
+
+def leftovers(root: Path) -> list[str]:
+    """Whatever lies in the lake and is no partition's file."""
+    files = (path for path in sorted(root.rglob("*")) if not path.is_dir())
+    return [f"{path.relative_to(root)} was left behind" for path in files if path.name != FILE_NAME]

@@ -1,0 +1,128 @@
+"""The scheduler at the simulated time, and whoever watches over runs.
+
+The schedules are the package's own, evaluated as Dagster's scheduler does it: each tick once, up to five missed ones
+when it was away, and the requests submitted by the scheduler's own code to the queue of the instance.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+import dagster._daemon
+from dagster._core.remote_representation.external import RemoteSchedule
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import GrpcServerTarget
+from dagster._scheduler.scheduler import _submit_run_request
+
+LOCATION = "soak"
+_MOST_MISSED = 5
+"""So many missed ticks Dagster catches up with."""
+QUIET_SECONDS = 8.0
+"""So long after the last worker was seen, a run that has begun is taken for lost with it."""
+_BEGUN = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+_UNFINISHED = (*_BEGUN, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED)
+_logger = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Ticks the schedules of a repository; remembers each schedule's last tick."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        definitions: dg.Definitions,
+        times: Mapping[str, dt.time],
+        since: dt.datetime,
+    ) -> None:
+        """`times` says when each schedule ticks (UTC), `since` when all of them were switched on."""
+        self._instance = instance
+        self._repository = definitions.get_repository_def()
+        self._times = times
+        self._last = dict.fromkeys(times, since)
+
+    def tick(self, now: dt.datetime, port: int) -> int:
+        """Carry out the ticks that are due; how many runs were requested. `port` is the code server's."""
+        submitted = 0
+        due = [(name, moment) for name in self._times for moment in self._due(name, now)]
+        if due:
+            with _workspace(self._instance, port) as workspace:
+                for name, moment in due:
+                    submitted += self._carry_out(name, moment, workspace)
+        return submitted
+
+    def _due(self, name: str, now: dt.datetime) -> list[dt.datetime]:
+        last = self._last[name]
+        days = (last.date() + dt.timedelta(days=n) for n in range((now.date() - last.date()).days + 1))
+        moments = [dt.datetime.combine(day, self._times[name], dt.UTC) for day in days]
+        due = [moment for moment in moments if last < moment <= now]
+        self._last[name] = max([last, *due])
+        return due[-_MOST_MISSED:]
+
+    def _carry_out(self, name: str, moment: dt.datetime, workspace: WorkspaceProcessContext) -> int:
+        context = dg.build_schedule_context(
+            instance=self._instance, scheduled_execution_time=moment, repository_def=self._repository
+        )
+        requests = self._repository.get_schedule_def(name).evaluate_tick(context).run_requests or []
+        submit(requests, name, moment, workspace)
+        return len(requests)
+
+
+def submit(
+    requests: Sequence[dg.RunRequest], schedule: str, moment: dt.datetime, workspace: WorkspaceProcessContext
+) -> None:
+    """Put the runs that a schedule requests into the queue, as the daemon's scheduler does."""
+    remote = _remote_schedule(schedule, workspace)
+    for request in requests:
+        result = _submit_run_request(request, workspace, remote, moment, _logger, None)
+        if result.error_info:
+            raise RuntimeError(f"{request.run_key} can't be submitted: {result.error_info.message}")
+
+
+def _remote_schedule(name: str, workspace: WorkspaceProcessContext) -> RemoteSchedule:
+    location = workspace.create_request_context().get_code_location(LOCATION)
+    (repository,) = location.get_repositories().values()
+    return repository.get_schedule(name)
+
+
+def _workspace(instance: dg.DagsterInstance, port: int) -> WorkspaceProcessContext:
+    return WorkspaceProcessContext(instance, GrpcServerTarget("127.0.0.1", port, None, LOCATION))
+
+
+def submit_by_hand(
+    instance: dg.DagsterInstance, requests: Sequence[dg.RunRequest], moment: dt.datetime, port: int
+) -> None:
+    """What an operator launches: runs of the healer's job that the healer did not ask for."""
+    with _workspace(instance, port) as workspace:
+        submit(requests, "gap_healer", moment, workspace)
+
+
+class Watch:
+    """Whoever watches over the runs of an instance."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        """Nothing is under way."""
+        self._instance = instance
+        self._worker_seen = time.monotonic()
+
+    def unfinished(self) -> list[dg.DagsterRun]:
+        """The runs that have not ended."""
+        return list(self._instance.get_runs(dg.RunsFilter(statuses=list(_UNFINISHED))))
+
+    def under_way(self) -> list[dg.DagsterRun]:
+        """The runs that have begun and not ended."""
+        return list(self._instance.get_runs(dg.RunsFilter(statuses=list(_BEGUN))))
+
+    def look(self, *, workers: Sequence[int]) -> None:
+        """Give up runs that began and have had no worker for a while: their launch was lost with the daemon."""
+        if workers or not self.under_way():
+            self._worker_seen = time.monotonic()
+        elif time.monotonic() - self._worker_seen > QUIET_SECONDS:
+            self.give_up("no worker is left of it")
+
+    def give_up(self, reason: str) -> None:
+        """Mark whatever has begun as failed, as run monitoring does when a worker is gone."""
+        for run in self.under_way():
+            self._instance.report_run_failed(run, reason)
+        self._worker_seen = time.monotonic()
