@@ -1,14 +1,13 @@
 """Messages to a person, through a Slack-compatible webhook. The one place besides the API client that opens a socket.
 
-A webhook's URL is a secret: it comes from the environment and stands in no message, log or exception.
+A webhook's URL is a secret: it comes from the environment and stands in no message, log or exception. `requests` is
+imported where a message is sent: loading the definitions must not wait for it.
 """
 
 import logging
 import os
+from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
-
-import requests
-import urllib3
 
 from ignite_assets import __version__
 from ignite_assets.api.addresses import is_loopback
@@ -45,13 +44,15 @@ def _split(url: str) -> SplitResult | None:
 
 def post(url: str, text: str) -> None:
     """Send one message. Raises `NotDeliveredError`, which doesn't name the URL."""
+    import urllib3
+
     failure = ""
     try:
         status = _send(url, text)
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # those of requests are OSErrors
         failure = f"the webhook can't be reached ({type(error).__name__})"
     else:
-        if not requests.codes.ok <= status < requests.codes.multiple_choices:
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             failure = f"the webhook answered with status {status}"
     if failure:
         raise NotDeliveredError(failure)
@@ -59,6 +60,8 @@ def post(url: str, text: str) -> None:
 
 def _send(url: str, text: str) -> int:
     """The status of the answer, whose body isn't read: it may be endless, and says nothing."""
+    import requests
+
     _SECRETS.hide(url)
     with requests.Session() as session:
         session.trust_env = url.startswith("https:")  # loopback needs no proxy, which would see the URL in clear
@@ -83,6 +86,8 @@ class _Secrets(logging.Filter):
 
     def hide(self, url: str) -> None:
         """Keep a URL's path and query out of `urllib3`'s debug logs."""
+        import requests
+
         parts = urlsplit(url)
         # As it is, and as it goes over the wire.
         prepared = urlsplit(requests.Request("POST", url).prepare().url or "")

@@ -1,8 +1,9 @@
 """Opt-outs through Dagster: the job that submits a dropped file, and what it shares with the command line."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
-from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.patience import Tally
@@ -16,6 +17,9 @@ from ignite_assets.failures import input_failure
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.lake import Lake
 from ignite_assets.resources import IgniteResource
+
+if TYPE_CHECKING:
+    from ignite_assets.api.client import IgniteClient
 
 JOB = "submit_opt_outs"
 OP = "submit_dropped_file"
@@ -39,7 +43,7 @@ def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, f
         return submission.tell(lake, website, found, send=send, room=_room(settings, client), now=utc_now)
 
 
-def _room(settings: Settings, client: IgniteClient) -> int:
+def _room(settings: Settings, client: "IgniteClient") -> int:
     """What the bound on a URL's length leaves for the addresses."""
     return settings.opt_outs.max_url_chars - client.opt_out_url_chars
 
