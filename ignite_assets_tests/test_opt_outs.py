@@ -274,3 +274,17 @@ def test_addresses_are_nowhere_but_on_their_way_to_the_platform(
     assert "line 2: not an e-mail address" in err
     home = Path(office.instance.root_directory)
     assert not find_leaks(SECRETS, folders=[home, office.folder], texts={"out": out, "err": err})
+
+
+def test_a_file_system_that_fails_is_told_of_without_the_files_name(
+    tmp_path: Path, sandbox: SandboxServer, instance: dg.DagsterInstance, office: Office
+) -> None:
+    office = Office(tmp_path, sandbox.url, instance, 'inbox = "inbox"\nkeep_processed = true\n')
+    office.drop(f"{CANARY}.txt", "ann@example.com")
+    office.drop("processed", "a file in the folder's place")
+    (file, _) = dropped(Store(str(office.folder / "inbox")), [ACME.key])
+    result = office.run(file.label)
+    assert reasons(result) == {opt_outs.OP: "the inbox or the lake could not be read or written (FileExistsError 17)"}
+    assert office.known() == (1, 1)
+    assert f"{CANARY}.txt" in office.inbox()
+    assert not find_leaks(SECRETS, folders=[Path(instance.root_directory)])
