@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
-from ignite_assets.capture import Outcome, Snapshot
 from ignite_assets.failures import failure
 from ignite_assets.lake import Lake, Partition, StorageError
 from ignite_assets.metadata import snapshot_metadata
 from ignite_assets.partitions import partition_key
+from ignite_assets.snapshots import Outcome, Snapshot
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ignite_assets.api.endpoints import CAPTURED_AT, Column, Endpoint
-from ignite_assets.capture import Snapshot
+from ignite_assets.snapshots import Snapshot
 
 MASK = "•••"
 

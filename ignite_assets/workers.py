@@ -10,9 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -35,7 +34,8 @@ class Ended(Generic[Task]):
 class Workers(Generic[Task]):
     """Up to `most` processes that call one function, a task each at a time; stopped at the end of `with`.
 
-    Ctrl-C reaches only whoever owns the workers. SIGTERM is what `stop` sends; the function may catch it.
+    They stand in process groups of their own: Ctrl-C, and a SIGTERM to the owner's whole group, reach the owner alone.
+    SIGTERM is what `stop` sends; the function may catch it.
     """
 
     def __init__(self, function: Callable[[Task], None], most: int) -> None:
@@ -91,8 +91,7 @@ class _Worker(Generic[Task]):
     def __init__(self, function: Callable[[Task], None]) -> None:
         self.connection, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(theirs, function), daemon=True)
-        with _sigint_blocked():  # it inherits that, in all its threads: Ctrl-C is its owner's to handle
-            self._process.start()
+        self._process.start()
         theirs.close()
         self._task: Task | None = None
         self.dead = False
@@ -130,16 +129,6 @@ class _Worker(Generic[Task]):
             self._process.join()
 
 
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    resource_tracker.ensure_running()  # which would unblock it, were it to happen below
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _cause(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return f"was killed by {signal.Signals(-exit_code).name}"
@@ -148,6 +137,7 @@ def _cause(exit_code: int | None) -> str:
 
 def _serve(connection: Connection, function: Callable[[Task], None]) -> None:
     """What a process does: tasks, until nobody is there to give it any."""
+    os.setpgrp()  # Ctrl-C goes to its owner's group, who then says what becomes of the task
     with contextlib.suppress(OSError):
         os.dup2(sys.stderr.fileno(), 1)  # standard output is for the owner's results
     with contextlib.suppress(BaseException):  # its owner is gone, or has asked it to end: no traceback

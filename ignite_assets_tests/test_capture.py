@@ -25,8 +25,9 @@ from ignite_assets.api.errors import (
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
-from ignite_assets.capture import Capture, Outcome, Snapshot
+from ignite_assets.capture import Capture
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
+from ignite_assets.snapshots import Outcome, Snapshot
 
 NOW = dt.datetime(2026, 11, 20, 9, 30, 12, tzinfo=dt.UTC)
 YESTERDAY = dt.date(2026, 11, 19)

@@ -10,13 +10,14 @@ import pytest
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.capture import Capture, Outcome, Snapshot
+from ignite_assets.capture import Capture
 from ignite_assets.captures import Captures, Landing
 from ignite_assets.config import Settings
 from ignite_assets.lake import Lake
 from ignite_assets.partitions import build_partitions
 from ignite_assets.resources import IgniteResource
 from ignite_assets.sandbox import frozen
+from ignite_assets.snapshots import Outcome, Snapshot
 from ignite_assets_tests.conftest import ACME, NOW, YESTERDAY, Runner, days_ago, reasons
 
 VISITORS = by_name()["visitors"]

@@ -314,7 +314,8 @@ import datetime as dt, sys
 from zoneinfo import ZoneInfo
 from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.lake import Lake, Partition
-from ignite_assets.quality import CHECKS, Examination, Thresholds, examine
+from ignite_assets.examination import Examination, Thresholds
+from ignite_assets.quality import CHECKS, examine
 lake, day = Lake(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])
 for endpoint in ENDPOINTS:
     examination = Examination(lake, endpoint, by_name(), Thresholds(), ZoneInfo("UTC"))

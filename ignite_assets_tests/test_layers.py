@@ -27,7 +27,7 @@ class Layer:
     """Answers HTTP."""
 
 
-PLAIN = ("api", "lake", "staging", "capture", "audiences", "config", "quality", "notify")
+PLAIN = ("api", "lake", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify")
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
     "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
@@ -38,13 +38,16 @@ LAYERS = {
     "": Layer(),
     "api": Layer(own=("api",)),
     "api.client": Layer(own=("api",), network=True),
+    "api.wire": Layer(own=("api",), network=True),
     "lake": Layer(own=("api",)),
     "staging": Layer(own=("api",)),
-    "quality": Layer(own=("api", "lake")),
+    "examination": Layer(own=("api", "lake")),
+    "quality": Layer(own=("api", "lake", "examination")),
     "notify": Layer(own=("api", "config"), network=True),
-    "capture": Layer(own=("api", "lake", "staging")),
+    "snapshots": Layer(own=("api", "staging")),
+    "capture": Layer(own=("api", "lake", "staging", "snapshots")),
     "audiences": Layer(own=("audiences", "api", "lake")),
-    "config": Layer(own=("audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
+    "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),
     **{name: Layer(own=(*PLAIN, *DAGSTER_HALF), dagster=True) for name in DAGSTER_HALF},

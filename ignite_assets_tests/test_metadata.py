@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, Endpoint, by_name
-from ignite_assets.capture import Snapshot
 from ignite_assets.metadata import MASK, column_schema, preview, snapshot_metadata
+from ignite_assets.snapshots import Snapshot
 from ignite_assets.staging import Staged
 from ignite_assets_tests.conftest import NOW, YESTERDAY
 

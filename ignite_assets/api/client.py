@@ -6,15 +6,10 @@ inside the `except` and raised outside of it. Redirects aren't followed. Retry r
 of bodies with the caller: a reader takes the body's pieces and is called anew for each try.
 """
 
-import logging
-import os
-import socket
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Self, TypeVar
 from urllib.parse import urlencode
 
@@ -23,12 +18,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from ignite_assets import __version__
-from ignite_assets.api import addresses, fitting
+from ignite_assets.api import fitting
 from ignite_assets.api.endpoints import Algo, one_object
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
-    ConfigurationError,
     DateRefusedError,
     NetworkError,
     ReadingError,
@@ -41,22 +35,25 @@ from ignite_assets.api.fanout import in_order
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Breaker, Gate, Heard, Limits, Pace, Tally, overloaded, wait_before_retry
 from ignite_assets.api.protocol import Call, Credentials, OptOutCall, opt_out_query, query, refusal, retry_after
+from ignite_assets.api.wire import (
+    READ_BYTES,
+    BrokenBodyError,
+    certificates,
+    gunzip,
+    hide_queries_in_logs,
+    network_reason,
+    proxies,
+    safe_address,
+)
 
 T = TypeVar("T")
 AnyCall = Call | OptOutCall
 Reader = Callable[[Iterator[bytes]], T]
 """Makes something of a body's pieces. Raises `ReadingError` when they aren't what they should be."""
 
-READ_BYTES = 1 << 18
-"""How much of a body is asked of the connection at a time."""
-
 
 class _TooLargeError(Exception):
     """The body is larger than a call may bring."""
-
-
-class _BrokenBodyError(Exception):
-    """The body can't be had to its end. Says why, in our words."""
 
 
 class IgniteClient:
@@ -84,15 +81,15 @@ class IgniteClient:
         self.algo: Algo = algo
         self.horizon = horizon or Horizon()
         self.limits = limits or Limits()
-        self._base_url = _safe(base_url)
+        self._base_url = safe_address(base_url)
         self._credentials = credentials
         self._breaker = Breaker(self.limits.max_failures_in_a_row)
         self._sleep = sleep or self._breaker.sleep
         self._gate = Gate(self.limits.max_concurrency)
         self._pace = Pace(self.limits.requests_per_second, sleep=self._sleep)
         self._adapter = HTTPAdapter(pool_maxsize=self.limits.max_concurrency, max_retries=0)
-        self._proxies = _proxies(self._base_url)
-        self._certificates = _certificates()
+        self._proxies = proxies(self._base_url)
+        self._certificates = certificates()
         self._closed = False
         self._threads = ThreadPoolExecutor(self.limits.max_concurrency, thread_name_prefix="ignite")
         hide_queries_in_logs()
@@ -199,7 +196,7 @@ class IgniteClient:
         try:
             response = self._send(call)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return failure(NetworkError, _network_reason(error, "before the answer"))
+            return failure(NetworkError, network_reason(error, "before the answer"))
         status = response.status_code
         try:
             if refused := refusal(status):
@@ -211,7 +208,7 @@ class IgniteClient:
             return failure(kind, str(error), status)
         except _TooLargeError:
             return failure(BodyTooLargeError, f"the body is larger than {self.limits.max_body_bytes:,} bytes", status)
-        except _BrokenBodyError as error:
+        except BrokenBodyError as error:
             return failure(NetworkError, str(error), status)
         finally:
             response.close()
@@ -249,9 +246,9 @@ class IgniteClient:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         pieces = self._arriving(response, deadline)
         if encoding in {"gzip", "x-gzip"}:
-            pieces = _gunzip(pieces)
+            pieces = gunzip(pieces)
         elif encoding not in {"", "identity"}:
-            raise _BrokenBodyError("the body's content encoding isn't one that was asked for")
+            raise BrokenBodyError("the body's content encoding isn't one that was asked for")
         left = self.limits.max_body_bytes
         for piece in pieces:
             left -= len(piece)
@@ -266,9 +263,9 @@ class IgniteClient:
                 # `read1` returns what has arrived; `stream` would wait for a full piece, however slowly it drips in.
                 piece = response.raw.read1(READ_BYTES, decode_content=False)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                reason = _network_reason(error, "inside the body")
+                reason = network_reason(error, "inside the body")
             if reason := reason or self._no_further(deadline):
-                raise _BrokenBodyError(reason)
+                raise BrokenBodyError(reason)
             if not piece:
                 return
             yield piece
@@ -299,104 +296,8 @@ def _heard(outcome: object) -> Heard:
     return "overload" if overloaded(outcome.error) else "trouble"
 
 
-def _safe(base_url: str) -> str:
-    """The address, when credentials may be sent there. `ConfigurationError`, which doesn't quote it, otherwise."""
-    try:
-        return addresses.base_url(base_url)
-    except ValueError as error:
-        reason = str(error)
-    raise ConfigurationError("base_url", [f"{reason}; allowed: an https URL, or an http one on loopback"])
-
-
-def _proxies(base_url: str) -> dict[str, str]:
-    """The environment's proxies, but for loopback, the only place where credentials may travel in clear."""
-    return {} if base_url.startswith("http:") else dict(requests.utils.get_environ_proxies(base_url))
-
-
-def _certificates() -> str | bool:
-    """The bundle of certificates that the environment names, or True for the usual one; never none at all."""
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if bundle := os.environ.get(variable):
-            if not Path(bundle).exists():
-                raise ConfigurationError(variable, ["names a certificate bundle that isn't there"])
-            return bundle
-    return True
-
-
-def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The bytes that were compressed, never more than `READ_BYTES` at once, however much a piece expands to."""
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    for arrived in pieces:
-        piece, more = arrived, True
-        while more:
-            if inflate.eof:  # a file may have several members
-                inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            try:
-                data = inflate.decompress(piece, READ_BYTES)
-            except zlib.error:
-                data = None
-            if data is None:
-                raise _BrokenBodyError("the body's content encoding is broken")
-            piece = inflate.unconsumed_tail or inflate.unused_data
-            more = bool(piece) or (len(data) == READ_BYTES and not inflate.eof)
-            yield data
-    if not inflate.eof:
-        raise _BrokenBodyError("the body ended early")
-
-
 _HEADERS = {
     "User-Agent": f"ignite_assets/{__version__}",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
 }
-
-
-def _network_reason(error: BaseException, where: str) -> str:
-    """A network failure in our own words: theirs quote the URL, and so the credentials."""
-    chain = list(_chain(error))
-    if any(isinstance(e, requests.exceptions.SSLError | urllib3.exceptions.SSLError) for e in chain):
-        return "TLS failed: the platform's certificate or protocol isn't trusted"
-    if any(isinstance(e, socket.gaierror | urllib3.exceptions.NameResolutionError) for e in chain):
-        return "the platform's host name isn't known"
-    if any(isinstance(e, ConnectionRefusedError) for e in chain):
-        return "the connection was refused"
-    if any(isinstance(e, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for e in chain):
-        return f"timed out {where}"
-    if any(isinstance(e, urllib3.exceptions.IncompleteRead) for e in chain):
-        return "the body ended early"
-    return f"the connection broke {where}"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, BaseException) and id(current) not in seen:
-            seen.add(id(current))
-            yield current
-            waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
-
-
-class _QueryFilter(logging.Filter):
-    """Cuts query strings out of log records."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(_without_query(argument) for argument in record.args)
-        record.msg = _without_query(record.msg)
-        return True
-
-
-def _without_query(value: object) -> object:
-    text = value if isinstance(value, str) else repr(value)
-    return text.partition("?")[0] + "?…" if "?" in text and "token" in text else value
-
-
-_QUERY_FILTER = _QueryFilter()
-
-
-def hide_queries_in_logs() -> None:
-    """Keep query strings, and so credentials, out of `urllib3`'s debug logs."""
-    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
-        logging.getLogger(name).addFilter(_QUERY_FILTER)

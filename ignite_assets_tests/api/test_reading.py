@@ -465,7 +465,7 @@ def test_reading_and_staging_do_not_import_pandas() -> None:
     program = """
 import sys
 from collections import Counter
-from ignite_assets import capture
+from ignite_assets import capture, snapshots
 from ignite_assets.api import tables
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.staging import Stage
@@ -480,7 +480,7 @@ for name, body in bodies.items():
     stage = Stage(schema.remove(len(schema) - 1), dictionaries=[])
     for batch in tables.batches(by_name()[name], [body], {"algo": "md5"} if name != "locations" else {}, Counter()):
         stage.write(batch)
-        capture._rows(batch)
+        snapshots._rows(batch)
     stage.finish({})
 assert "pyarrow" in sys.modules
 print("pandas" in sys.modules)

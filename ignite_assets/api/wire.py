@@ -1,0 +1,119 @@
+"""What the client needs of HTTP and its libraries: where they may connect, what failed, what their logs may say."""
+
+import logging
+import os
+import socket
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+import urllib3
+
+from ignite_assets.api import addresses
+from ignite_assets.api.errors import (
+    ConfigurationError,
+)
+
+READ_BYTES = 1 << 18
+"""How much of a body is asked of the connection at a time."""
+
+
+class BrokenBodyError(Exception):
+    """The body can't be had to its end. Says why, in our words."""
+
+
+def safe_address(base_url: str) -> str:
+    """The address, when credentials may be sent there. `ConfigurationError`, which doesn't quote it, otherwise."""
+    try:
+        return addresses.base_url(base_url)
+    except ValueError as error:
+        reason = str(error)
+    raise ConfigurationError("base_url", [f"{reason}; allowed: an https URL, or an http one on loopback"])
+
+
+def proxies(base_url: str) -> dict[str, str]:
+    """The environment's proxies, but for loopback, the only place where credentials may travel in clear."""
+    return {} if base_url.startswith("http:") else dict(requests.utils.get_environ_proxies(base_url))
+
+
+def certificates() -> str | bool:
+    """The bundle of certificates that the environment names, or True for the usual one; never none at all."""
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if bundle := os.environ.get(variable):
+            if not Path(bundle).exists():
+                raise ConfigurationError(variable, ["names a certificate bundle that isn't there"])
+            return bundle
+    return True
+
+
+def gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes that were compressed, never more than `READ_BYTES` at once, however much a piece expands to."""
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for arrived in pieces:
+        piece, more = arrived, True
+        while more:
+            if inflate.eof:  # a file may have several members
+                inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            try:
+                data = inflate.decompress(piece, READ_BYTES)
+            except zlib.error:
+                data = None
+            if data is None:
+                raise BrokenBodyError("the body's content encoding is broken")
+            piece = inflate.unconsumed_tail or inflate.unused_data
+            more = bool(piece) or (len(data) == READ_BYTES and not inflate.eof)
+            yield data
+    if not inflate.eof:
+        raise BrokenBodyError("the body ended early")
+
+
+def network_reason(error: BaseException, where: str) -> str:
+    """A network failure in our own words: theirs quote the URL, and so the credentials."""
+    chain = list(_chain(error))
+    if any(isinstance(e, requests.exceptions.SSLError | urllib3.exceptions.SSLError) for e in chain):
+        return "TLS failed: the platform's certificate or protocol isn't trusted"
+    if any(isinstance(e, socket.gaierror | urllib3.exceptions.NameResolutionError) for e in chain):
+        return "the platform's host name isn't known"
+    if any(isinstance(e, ConnectionRefusedError) for e in chain):
+        return "the connection was refused"
+    if any(isinstance(e, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for e in chain):
+        return f"timed out {where}"
+    if any(isinstance(e, urllib3.exceptions.IncompleteRead) for e in chain):
+        return "the body ended early"
+    return f"the connection broke {where}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, BaseException) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+
+
+class _QueryFilter(logging.Filter):
+    """Cuts query strings out of log records."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_without_query(argument) for argument in record.args)
+        record.msg = _without_query(record.msg)
+        return True
+
+
+def _without_query(value: object) -> object:
+    text = value if isinstance(value, str) else repr(value)
+    return text.partition("?")[0] + "?…" if "?" in text and "token" in text else value
+
+
+_QUERY_FILTER = _QueryFilter()
+
+
+def hide_queries_in_logs() -> None:
+    """Keep query strings, and so credentials, out of `urllib3`'s debug logs."""
+    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+        logging.getLogger(name).addFilter(_QUERY_FILTER)

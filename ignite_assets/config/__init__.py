@@ -1,0 +1,15 @@
+"""`ignite.toml` read into typed settings.
+
+The models are the one place that knows a setting: its type, what is allowed, its default and its description.
+The messages about mistakes and the configuration reference derive from them, so adding a setting is adding a field.
+Secrets are no settings: the file names environment variables, and nothing here reads those.
+
+Reading order: `values`, `models`, `reading`; then `kinds`, `mistakes` and `reference`, which speak of the models.
+"""
+
+from ignite_assets.config.models import Settings, Website
+from ignite_assets.config.reading import EXAMPLE, load_settings
+from ignite_assets.config.reference import reference
+from ignite_assets.config.values import WebsiteKey
+
+__all__ = ["EXAMPLE", "Settings", "Website", "WebsiteKey", "load_settings", "reference"]

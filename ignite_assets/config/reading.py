@@ -1,0 +1,90 @@
+"""`ignite.toml` found, read and judged; every mistake at once."""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    ValidationError,
+)
+
+from ignite_assets.api.errors import ConfigurationError
+from ignite_assets.audiences.rules import mistakes as mistakes_of
+from ignite_assets.audiences.rules import mistakes_together
+from ignite_assets.config.mistakes import in_words
+from ignite_assets.config.models import CONFIG_FILE, Settings
+
+CONFIG_VARIABLE = "IGNITE_CONFIG"
+"""The environment variable that says where the configuration is."""
+
+EXAMPLE = """\
+partitions.start_date = "2026-09-01"
+[websites.acme-honda]
+token_env = "ACME_HONDA_TOKEN"
+secret_env = "ACME_HONDA_SECRET"
+"""
+"""The shortest configuration that works."""
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings of a file: the one given, else the one that `IGNITE_CONFIG` names, else `./ignite.toml`.
+
+    Raises `ConfigurationError` with every mistake of the file, a line each.
+    """
+    path, reason = _find(path)
+    document = _read(path, reason)
+    # An absent table is read as an empty one, so that what it must hold is reported key by key.
+    document = {"partitions": {}, "websites": {}} | document
+    try:
+        settings = Settings.model_validate(document, context=path)
+    except ValidationError as error:
+        mistakes = [in_words(detail) for detail in error.errors(include_url=False, include_context=False)]
+    else:
+        mistakes = list(_mistakes_between(settings))
+        if not mistakes:
+            return settings
+    raise ConfigurationError(str(path), mistakes)
+
+
+def _mistakes_between(settings: Settings) -> Iterator[str]:
+    """What no table shows by itself: an export against its source, its destination and the websites."""
+    rules = settings.rules()
+    for rule in rules:
+        yield from (f"exports, {rule.name}: {mistake}" for mistake in mistakes_of(rule))
+    algos = {website: settings.algo(website) for website in settings.websites}
+    yield from (f"exports, {mistake}" for mistake in mistakes_together(rules, algos))
+
+
+def _find(path: Path | None) -> tuple[Path, str]:
+    """Where the configuration should be, absolute, and who says so."""
+    if path is not None:
+        return path.expanduser().absolute(), "the path that was asked for"
+    if named := os.environ.get(CONFIG_VARIABLE):
+        return Path(named).expanduser().absolute(), f"the path in {CONFIG_VARIABLE}"
+    return Path(CONFIG_FILE).absolute(), f"in the working directory, since {CONFIG_VARIABLE} names no other"
+
+
+def _read(path: Path, reason: str) -> dict[str, Any]:
+    """The document in a file, before anything in it is judged."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        mistakes = _how_to_begin(reason)
+    except OSError as error:
+        mistakes = [f"can't be read: {error.strerror}"]
+    except UnicodeDecodeError as error:
+        mistakes = [f"not TOML: not UTF-8 text (at byte {error.start + 1})"]
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError; numbers and nesting beyond Python's bounds
+        mistakes = [f"not TOML: {error}"]
+    raise ConfigurationError(str(path), mistakes)
+
+
+def _how_to_begin(reason: str) -> list[str]:
+    return [
+        f"there is no such file ({reason})",
+        "one that works, with the credentials in the two environment variables it names:",
+        *(f"    {line}" for line in EXAMPLE.splitlines()),
+        "to try the package without one: `ignite-assets demo`",
+    ]

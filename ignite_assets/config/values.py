@@ -1,0 +1,159 @@
+"""The kinds of values that settings hold: for each one validator, and one phrase that says what is allowed."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainValidator,
+)
+
+from ignite_assets.api.addresses import base_url
+from ignite_assets.api.names import is_website_key
+from ignite_assets.audiences import destinations
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a kind of value may be, in words; for kinds whose type alone doesn't say it."""
+
+    phrase: str
+
+
+@dataclass(frozen=True)
+class Unshown:
+    """What messages say in place of a mistaken value that must not be shown."""
+
+    phrase: str
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}")
+URL_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
+_SECRET_IN_QUERY = re.compile(r"[?&][^=&]*(?:secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
+_OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what Dagster takes as an owner
+
+
+def _website_key(key: str) -> str:
+    """Keep keys that name a folder, part of a partition key and a run tag, on every operating system."""
+    if not is_website_key(key):
+        raise ValueError("not a website key")
+    return key
+
+
+def _variable(name: str) -> str:
+    """Keep names of environment variables; refuse what is rather a secret in the place of its name."""
+    random = any(len(word) >= 16 and any(map(str.isdigit, word)) for word in name.split("_"))
+    if random or not _VARIABLE.fullmatch(name):
+        raise ValueError("not the name of an environment variable")
+    return name
+
+
+def _date(value: object) -> object:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return dt.date.fromisoformat(value)
+    return value
+
+
+def _time(value: object) -> object:
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return dt.time.fromisoformat(value)
+    return value
+
+
+def _minute(time: dt.time) -> dt.time:
+    if time.second or time.microsecond:
+        raise ValueError("finer than a minute")
+    return time
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError) as error:  # not found; or a folder of the time zone database
+        raise ValueError("not a time zone") from error
+    return name
+
+
+def _location(root: str) -> str:
+    """Keep paths and URLs; credentials of object storage belong in the environment."""
+    if not root.strip() or not root.isprintable():
+        raise ValueError("neither a path nor a URL")
+    scheme = URL_SCHEME.match(root)
+    if "://" in root and not scheme:
+        raise ValueError("not a URL")
+    if scheme and (not root[scheme.end() :].strip("/") or "@" in root or _SECRET_IN_QUERY.search(root)):
+        raise ValueError("a URL without a place, or with credentials")
+    return root
+
+
+def _owner(owner: str) -> str:
+    if not _OWNER.fullmatch(owner):
+        raise ValueError("not an owner")
+    return owner
+
+
+WebsiteKey = Annotated[
+    str,
+    AfterValidator(_website_key),
+    Allowed(
+        "1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..', no Windows device name)"
+    ),
+]
+Variable = Annotated[
+    str,
+    AfterValidator(_variable),
+    Allowed("the name of an environment variable such as ACME_TOKEN, never the token or secret itself"),
+    Unshown("a value that is not the name of an environment variable"),
+]
+BaseUrl = Annotated[
+    str,
+    AfterValidator(base_url),
+    Allowed("an https URL, or an http one on loopback, without user, query or fragment"),
+]
+Date = Annotated[dt.date, BeforeValidator(_date), Allowed('a date such as "2026-09-01"')]
+TimeOfDay = Annotated[
+    dt.time,
+    BeforeValidator(_time),
+    AfterValidator(_minute),
+    Allowed('a time of day from "00:00" to "23:59"'),
+]
+Timezone = Annotated[str, AfterValidator(_timezone), Allowed("an IANA time zone such as UTC or America/Chicago")]
+Location = Annotated[
+    str,
+    AfterValidator(_location),
+    Allowed("a path, relative to the configuration's folder or absolute, or a URL such as s3://bucket/lake"),
+]
+Owner = Annotated[str, AfterValidator(_owner), Allowed('"team:NAME" or an e-mail address')]
+
+
+def _destination(name: str) -> str:
+    if name not in destinations.by_name():
+        raise ValueError("no such destination")
+    return name
+
+
+def _values(found: object) -> tuple[str | int, ...]:
+    """One value, or a list of them."""
+    values = found if isinstance(found, list) else [found]
+    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
+        raise ValueError("neither text nor a whole number")
+    return tuple(values)
+
+
+MatchValues = Annotated[
+    tuple[str | int, ...],
+    PlainValidator(_values),
+    Allowed("text, a whole number, or a list of these"),
+]
+DestinationName = Annotated[str, AfterValidator(_destination), Allowed(f"one of {', '.join(destinations.by_name())}")]
+ExportName = Annotated[
+    str,
+    AfterValidator(_website_key),
+    Allowed("1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"),
+]
