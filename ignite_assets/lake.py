@@ -194,16 +194,16 @@ class Lake:
         except FileNotFoundError:
             raise _missing(partition) from None
 
-    def check_writable(self) -> None:
-        """Raise `OSError` when the lake's root can't be written to. Leaves nothing behind."""
-        probe = f"{self._base}/.probe-{secrets.token_hex(4)}"
-        if self.is_local:
-            nearest = next(p for p in (Path(self._base), *Path(self._base).parents) if p.exists())
-            if not os.access(nearest, os.W_OK | os.X_OK):
-                raise PermissionError(f"no permission to write in {nearest}")
+    def check_access(self) -> None:
+        """Raise `OSError` when the lake's root can't be reached, or locally not be written to. Writes nothing."""
+        if not self.is_local:
+            bucket = self._base.partition("/")[0]
+            if self._fs.get_file_info(bucket).type == pafs.FileType.NotFound:
+                raise FileNotFoundError(f"there is no bucket {bucket}, or none that these credentials may see")
             return
-        _upload(self._fs, probe, b"probe")
-        self._fs.delete_file(probe)
+        nearest = next(p for p in (Path(self._base), *Path(self._base).parents) if p.exists())
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(f"no permission to write in {nearest}")
 
 
 def _date(text: str) -> dt.date | None:

@@ -317,7 +317,7 @@ def test_duckdb_polars_and_pandas_read_the_same_rows_in_the_tree(lake: Lake, roo
 
 
 def test_a_lake_that_can_be_written_to_is_found_so_without_a_trace(lake: Lake, root: Path) -> None:
-    lake.check_writable()
+    lake.check_access()
     assert not root.exists()
 
 
@@ -325,7 +325,7 @@ def test_a_lake_that_can_be_written_to_is_found_so_without_a_trace(lake: Lake, r
 def test_a_lake_that_can_not_be_written_to_is_found_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError, match="no permission to write in"):
-        Lake(str(tmp_path / "lake")).check_writable()
+        Lake(str(tmp_path / "lake")).check_access()
 
 
 def test_a_file_in_the_place_of_a_folder_is_a_failure_to_store(lake: Lake, root: Path) -> None:

@@ -153,9 +153,14 @@ def test_every_website_key_names_a_place_of_its_own(lake: Lake, website: str) ->
     assert emails(lake, partition) == [website]
 
 
-def test_the_root_is_found_writable_without_a_trace(lake: Lake, store: int) -> None:
-    lake.check_writable()
+def test_the_bucket_is_found_without_a_trace(lake: Lake, store: int) -> None:
+    lake.check_access()
     assert objects(store) == []
+
+
+def test_a_bucket_that_is_not_there_is_said_before_anything_is_stored(store: int) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no bucket no-such-bucket"):
+        Lake(url(store).replace("lake-bucket", "no-such-bucket")).check_access()
 
 
 def test_a_bucket_that_is_not_there_is_a_failure_to_store(store: int) -> None:

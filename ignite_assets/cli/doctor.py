@@ -49,7 +49,7 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
 def _storage(settings: "Settings") -> str:
     from ignite_assets.lake import Lake
 
-    Lake(settings.root).check_writable()
+    Lake(settings.root).check_access()
     return settings.root
 
 
