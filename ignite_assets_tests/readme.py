@@ -48,9 +48,9 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-def transcript(printed: str, folder: Path) -> str:
-    """What the demo prints, shortened: of the table the first website's last night; no path to the folder."""
-    lines = printed.replace(f"{folder}/", "").splitlines()
+def transcript(printed: str) -> str:
+    """What the demo prints, shortened: of the table the first website's last night."""
+    lines = printed.splitlines()
     header = next(n for n, line in enumerate(lines) if line.startswith("asset "))
     nights = [line.split()[2] for line in lines[header + 1 : lines.index("", header)]]
     first_website = lines[header + 1].split()[1]
@@ -67,7 +67,7 @@ def shown_demo() -> str:
     """The demo's transcript, run as `make run` does."""
     folder = Path(tempfile.mkdtemp(prefix="ignite-readme-"))
     try:
-        return transcript(run("demo", folder=folder).stdout, folder)
+        return transcript(run("demo", folder=folder).stdout)
     finally:
         shutil.rmtree(folder)
 

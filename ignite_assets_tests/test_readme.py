@@ -39,10 +39,10 @@ def normalised(text: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_transcript_is_what_the_demo_prints() -> None:
-    folder, done = demo()
+    _, done = demo()
 
     assert done.returncode == 0
-    assert normalised(part("transcript")) == normalised(readme.transcript(done.stdout, folder))
+    assert normalised(part("transcript")) == normalised(readme.transcript(done.stdout))
 
 
 def command_lines() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -146,6 +147,11 @@ def print_rows(rows: "list[Row]") -> None:
         click.echo(line)
     for row in rows:
         name = " ".join(str(row[part]) for part in ("website", "export", "audience") if row[part])
-        for told in (row["reasons"], row["folder"]):
+        for told in (row["reasons"], _from_here(str(row["folder"]))):
             if told:
                 click.echo(f"{name}: {told}")
+
+
+def _from_here(place: str) -> str:
+    """A path below the working directory as it is typed there; any other place as it is."""
+    return place.removeprefix(f"{Path.cwd()}/")

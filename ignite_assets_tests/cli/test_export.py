@@ -87,7 +87,8 @@ def test_an_export_is_written_and_recorded(exporting: Shop) -> None:
     assert [path.parts[-4:-1] for path in manifests(exporting)] == [
         ("everyone", f"website={ACME.key}", f"date={exporting.yesterday}")
     ]
-    assert str(manifests(exporting)[0].parent) in done.stdout
+    place = manifests(exporting)[0].parent.relative_to(exporting.folder)
+    assert f": {place}\n" in done.stdout
     with exporting.instance() as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey(ASSET), limit=10).records
         assert record.partition_key == f"{exporting.yesterday}|{ACME.key}"
