@@ -20,7 +20,7 @@ from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.build import build_defs
 from ignite_assets.checks import capture_checks
 from ignite_assets.config import load_settings
-from ignite_assets.failures import OUTCOMES
+from ignite_assets.failures import outcomes
 from ignite_assets.lake import Lake
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.runs import PartitionResult, Status, WebsiteRun, consecutive
@@ -214,10 +214,10 @@ class _Watch:
         asset = event.step_key
         cause = failure.error.cause or failure.error
         self._step_errors[asset] = _line(told.description if told and told.description else cause.message)
-        outcomes = told.metadata.get(OUTCOMES) if told else None
-        for key, outcome in (outcomes.value if outcomes else {}).items():
+        for key, outcome in outcomes(event).items():
             day, _ = read_key(key)
-            self._add(asset, day, outcome["status"], error=" ".join(outcome["error"].split()))
+            status: Status = "refused" if outcome["status"] == "refused" else "failed"
+            self._add(asset, day, status, error=" ".join(outcome["error"].split()))
 
     def _take_materialization(self, materialization: dg.AssetMaterialization) -> None:
         day, _ = read_key(materialization.partition or "")

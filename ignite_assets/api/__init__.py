@@ -2,5 +2,5 @@
 
 Nothing here imports Dagster, and a test holds that. Read in this order: `endpoints` (the one table),
 `errors`, `horizon` (which dates may be asked for), `protocol` (requests and answers as values),
-`tables` (answers as Arrow), `client` (the only module of the package that opens a socket).
+`tables` (answers as Arrow), `client` (which opens the sockets; outside of here only `notify` does).
 """

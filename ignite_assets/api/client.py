@@ -1,4 +1,4 @@
-"""The client: every call of the table, for one website. The only module of the package that opens a socket.
+"""The client: every call of the table, for one website. With `wire`, the only one that asks Ignite.
 
 The query string carries token and secret, and `requests` and `urllib3` put whole URLs into their exceptions and logs.
 So no exception of theirs ever leaves this module, not even as the context of one of ours: a failure is worked out

@@ -16,9 +16,6 @@ from urllib.parse import quote_plus
 from ignite_assets.audiences import drop_files
 from ignite_assets.audiences.ledger import Hashes
 
-MAX_URL_CHARS = 4000
-"""Longest URL of an opt-out call by default: the vendor documents no limit."""
-
 _AROUND = string.whitespace + "\u00a0\ufeff\u200b\u200c\u200d\u2060" + ',;<>"'
 """What lists put around addresses, and no address begins or ends with."""
 _FIELDS = {32: "md5", 40: "sha1", 64: "sha256"}
