@@ -22,7 +22,7 @@ import duckdb
 from ignite_assets.audiences.exports import Options, export
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.audiences.workspace import MEMORY_MIB, Workspace
-from ignite_assets.lake import Lake
+from ignite_assets.storage import Lake
 
 WEBSITE = "acme-honda"
 LAST = dt.date(2026, 11, 20)

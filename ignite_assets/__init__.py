@@ -1,6 +1,6 @@
 """Every night, each Ignite website's visitors, products, locations, audiences and sales as Parquet, through Dagster.
 
-Reading order: `api` (what the platform is), `lake` (where partitions live and how they are committed), `capture`
+Reading order: `api` (what the platform is), `storage` (where partitions live and how they are committed), `capture`
 (one endpoint's snapshot), then the Dagster half, flat: `partitions`, `resources`, `io_manager`, `assets`,
 `schedules`, `definitions`; last `cli`.
 """

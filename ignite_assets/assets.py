@@ -10,11 +10,11 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.capture import Capture
 from ignite_assets.captures import Captures
-from ignite_assets.lake import Selection
 from ignite_assets.metadata import column_schema
 from ignite_assets.partitions import read_key
 from ignite_assets.resources import IgniteResource
 from ignite_assets.snapshots import Outcome
+from ignite_assets.storage import Selection
 
 Ids = dict[dt.date, Sequence[int]]
 

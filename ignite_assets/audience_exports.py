@@ -19,8 +19,8 @@ from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.audiences.workspace import Workspace
 from ignite_assets.config import Settings
 from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.lake import Lake
 from ignite_assets.partitions import read_key
+from ignite_assets.storage import Lake
 
 ASSET = "audience_exports"
 CHECK = "nothing_held"

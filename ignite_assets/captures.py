@@ -15,10 +15,10 @@ import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.failures import failure
-from ignite_assets.lake import Lake, Partition, StorageError
 from ignite_assets.metadata import snapshot_metadata
 from ignite_assets.partitions import partition_key
 from ignite_assets.snapshots import Outcome, Snapshot
+from ignite_assets.storage import Lake, Partition, StorageError
 
 
 @dataclass

@@ -15,9 +15,9 @@ from ignite_assets.api.endpoints import Endpoint, by_name
 from ignite_assets.config import Settings
 from ignite_assets.examination import Examination, Finding, Thresholds
 from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.lake import Partition
 from ignite_assets.partitions import lake_partitions, partition_key
 from ignite_assets.quality import CHECKS, Check, examine
+from ignite_assets.storage import Partition
 
 
 def build_checks(

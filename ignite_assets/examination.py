@@ -12,7 +12,7 @@ import pyarrow as pa
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.keysets import KeySet
-from ignite_assets.lake import Lake, Partition
+from ignite_assets.storage import Lake, Partition
 
 
 @dataclass(frozen=True, kw_only=True)

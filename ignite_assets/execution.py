@@ -21,9 +21,9 @@ from ignite_assets.build import build_defs
 from ignite_assets.checks import capture_checks
 from ignite_assets.config import load_settings
 from ignite_assets.failures import outcomes
-from ignite_assets.lake import Lake
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.runs import PartitionResult, Status, WebsiteRun, consecutive
+from ignite_assets.storage import Lake
 from ignite_assets.workers import Workers
 
 _POLL_SECONDS = 0.25

@@ -16,8 +16,8 @@ from pydantic import Field, PrivateAttr
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.captures import Captures
 from ignite_assets.failures import failure, input_failure
-from ignite_assets.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
 from ignite_assets.partitions import lake_partitions, partition_key
+from ignite_assets.storage import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
 
 _MEMORY_BYTES = 1 << 25
 
@@ -92,7 +92,7 @@ def _load(selection: Selection, wanted: object) -> Any:
     if wanted in (Any, object):
         return selection.table()
     raise dg.DagsterInvariantViolationError(
-        f"ParquetIOManager loads pyarrow.Table, pandas.DataFrame, pyarrow.dataset.Dataset or ignite_assets.lake."
+        f"ParquetIOManager loads pyarrow.Table, pandas.DataFrame, pyarrow.dataset.Dataset or ignite_assets.storage."
         f"Selection; the input is annotated {name}"
     )
 

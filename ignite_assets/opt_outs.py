@@ -15,8 +15,8 @@ from ignite_assets.audiences.submission import Receipt
 from ignite_assets.config import Settings
 from ignite_assets.failures import input_failure
 from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.lake import Lake
 from ignite_assets.resources import IgniteResource
+from ignite_assets.storage import Lake
 
 if TYPE_CHECKING:
     from ignite_assets.api.client import IgniteClient

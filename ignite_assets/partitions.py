@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import dagster as dg
 
 from ignite_assets.config import Settings
-from ignite_assets.lake import Partition
+from ignite_assets.storage import Partition
 
 DATE = "date"
 WEBSITE = "website"

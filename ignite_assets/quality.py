@@ -17,7 +17,7 @@ from ignite_assets.api.endpoints import HASH_LENGTHS, Endpoint
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.tables import arrow_schema
 from ignite_assets.examination import Finding, Subject, captured_at
-from ignite_assets.lake import Partition
+from ignite_assets.storage import Partition
 
 _TRAILING_DAYS = 28
 _FEWEST_COMPARABLE = 3

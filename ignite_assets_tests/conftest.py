@@ -15,9 +15,9 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.lake import Lake, Partition
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
+from ignite_assets.storage import Lake, Partition
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
 hypothesis.settings.register_profile("ignite", deadline=None)  # the machine may be busy

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from ignite_assets import lake
+from ignite_assets import storage
 from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.horizon import Horizon
@@ -25,7 +25,7 @@ from ignite_assets.api.protocol import Credentials
 from ignite_assets.capture import Capture
 from ignite_assets.sandbox import frozen
 
-PARTITION = lake.Partition("visitors", "acme-honda", dt.date(2026, 11, 19))
+PARTITION = storage.Partition("visitors", "acme-honda", dt.date(2026, 11, 19))
 WRITE_BYTES = 1024
 """So that a file takes many writes."""
 
@@ -59,8 +59,8 @@ def capture(base_url: str, root: str, now: dt.datetime, credentials: Credentials
         limits=Limits(max_tries=1, max_concurrency=2),
     ) as client:
         snapshot = Capture(client, by_name()[PARTITION.asset]).one(PARTITION.date)
-    place = lake.Lake(root)
-    lake._COPY_BYTES = WRITE_BYTES
+    place = storage.Lake(root)
+    storage._COPY_BYTES = WRITE_BYTES
     sys.setprofile(moments)
     place.commit(PARTITION, snapshot.staged.file)
     sys.setprofile(None)

@@ -26,9 +26,9 @@ from ignite_assets.api.protocol import Call, Credentials
 from ignite_assets.cli.sandbox import write_configuration
 from ignite_assets.config import load_settings, reference
 from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.lake import Lake, Partition
 from ignite_assets.resources import IgniteResource, WebsiteAccess
 from ignite_assets.sandbox import Fault, SandboxServer
+from ignite_assets.storage import Lake, Partition
 from ignite_assets_tests.api.servers import RawServer, ok, self_signed
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment
 from ignite_assets_tests.conftest import ACME, config_text

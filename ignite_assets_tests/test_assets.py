@@ -25,9 +25,9 @@ from ignite_assets.api.endpoints import (
 from ignite_assets.build import build_defs
 from ignite_assets.config import load_settings
 from ignite_assets.failures import OUTCOMES
-from ignite_assets.lake import Lake
 from ignite_assets.metadata import MASK
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World, frozen
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

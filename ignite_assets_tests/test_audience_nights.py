@@ -16,9 +16,9 @@ from ignite_assets.audiences.inbox import dropped
 from ignite_assets.audiences.store import Store
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.lake import Lake
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

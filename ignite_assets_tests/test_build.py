@@ -7,8 +7,8 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
 from ignite_assets.failures import RETRY_POLICY
-from ignite_assets.lake import Lake
 from ignite_assets.sandbox import SandboxServer
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import NAMES, WEBSITES, Runner, variable
 
 

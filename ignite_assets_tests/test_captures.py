@@ -13,11 +13,11 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.capture import Capture
 from ignite_assets.captures import Captures, Landing
 from ignite_assets.config import Settings
-from ignite_assets.lake import Lake
 from ignite_assets.partitions import build_partitions
 from ignite_assets.resources import IgniteResource
 from ignite_assets.sandbox import frozen
 from ignite_assets.snapshots import Outcome, Snapshot
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import ACME, NOW, YESTERDAY, Runner, days_ago, reasons
 
 VISITORS = by_name()["visitors"]

@@ -17,11 +17,11 @@ from ignite_assets.build import build_defs
 from ignite_assets.checks import capture_checks
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.freshness import CHECK_NAME
-from ignite_assets.lake import Lake
 from ignite_assets.partitions import partition_key
 from ignite_assets.quality import CHECKS
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
 from ignite_assets.schedules import Gap, healing_requests, nightly_requests
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,
@@ -313,7 +313,7 @@ def test_the_checks_of_a_sound_partition_load_no_pandas(checked: Checked, settin
 import datetime as dt, sys
 from zoneinfo import ZoneInfo
 from ignite_assets.api.endpoints import ENDPOINTS, by_name
-from ignite_assets.lake import Lake, Partition
+from ignite_assets.storage import Lake, Partition
 from ignite_assets.examination import Examination, Thresholds
 from ignite_assets.quality import CHECKS, examine
 lake, day = Lake(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])

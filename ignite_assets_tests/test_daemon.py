@@ -18,9 +18,9 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.instance import prepare_home
-from ignite_assets.lake import Lake
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import WEBSITES, config_text, set_credentials
 
 REPOSITORY = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ import pytest
 
 from ignite_assets.api.horizon import Horizon, utc_now
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.lake import Lake, Partition
 from ignite_assets.sandbox import SandboxServer
+from ignite_assets.storage import Lake, Partition
 from ignite_assets_tests.conftest import ACME, WEBSITES, config_text, variable
 
 REPOSITORY = Path(__file__).parents[1]

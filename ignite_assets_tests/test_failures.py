@@ -13,7 +13,7 @@ from ignite_assets.api.errors import (
     UnauthorizedError,
 )
 from ignite_assets.failures import OUTCOMES, RETRY_POLICY, failure, input_failure, status
-from ignite_assets.lake import StorageError
+from ignite_assets.storage import StorageError
 
 
 def asked(kind: type[ServerError]) -> IgniteError:

@@ -14,9 +14,9 @@ import pytest
 from ignite_assets.api.patience import Limits
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
-from ignite_assets.lake import Lake
 from ignite_assets.resources import IgniteResource
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import (
     ACME,
     CURRENT_STATE,

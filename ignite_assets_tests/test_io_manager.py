@@ -13,9 +13,9 @@ import pytest
 
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
-from ignite_assets.lake import Lake, Selection
 from ignite_assets.partitions import build_partitions, partition_key
 from ignite_assets.sandbox import SandboxServer, frozen
+from ignite_assets.storage import Lake, Selection
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

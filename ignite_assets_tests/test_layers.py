@@ -27,7 +27,7 @@ class Layer:
     """Answers HTTP."""
 
 
-PLAIN = ("api", "lake", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify")
+PLAIN = ("api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify")
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
     "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
@@ -39,14 +39,14 @@ LAYERS = {
     "api": Layer(own=("api",)),
     "api.client": Layer(own=("api",), network=True),
     "api.wire": Layer(own=("api",), network=True),
-    "lake": Layer(own=("api",)),
+    "storage": Layer(own=("api",)),
     "staging": Layer(own=("api",)),
-    "examination": Layer(own=("api", "lake")),
-    "quality": Layer(own=("api", "lake", "examination")),
+    "examination": Layer(own=("api", "storage")),
+    "quality": Layer(own=("api", "storage", "examination")),
     "notify": Layer(own=("api", "config"), network=True),
     "snapshots": Layer(own=("api", "staging")),
-    "capture": Layer(own=("api", "lake", "staging", "snapshots")),
-    "audiences": Layer(own=("audiences", "api", "lake")),
+    "capture": Layer(own=("api", "storage", "staging", "snapshots")),
+    "audiences": Layer(own=("audiences", "api", "storage")),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),
@@ -134,10 +134,10 @@ def test_a_module_imports_only_what_its_layer_allows(module: str) -> None:
     ("module", "source", "broken"),
     [
         ("api.protocol", "import dagster as dg", "imports dagster"),
-        ("api.protocol", "from ignite_assets.lake import Lake", "imports ignite_assets.lake"),
+        ("api.protocol", "from ignite_assets.storage import Lake", "imports ignite_assets.storage"),
         ("api.protocol", "def f():\n    from requests import Session", "imports requests.Session"),
         ("api.protocol", "from http import client", "imports http.client"),
-        ("lake", "from ignite_assets import config", "imports ignite_assets.config"),
+        ("storage", "from ignite_assets import config", "imports ignite_assets.config"),
         ("sandbox.world", "from ignite_assets.api.horizon import Horizon", "imports ignite_assets.api.horizon"),
         ("config", "from dagster import Config", "imports dagster.Config"),
         ("assets", "import socket", "imports socket"),
@@ -145,7 +145,7 @@ def test_a_module_imports_only_what_its_layer_allows(module: str) -> None:
     ],
 )
 def test_a_broken_rule_is_found(module: str, source: str, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("lake", "config", "api.horizon"):
+    for name in ("storage", "config", "api.horizon"):
         monkeypatch.setitem(MODULES, name, Path())
     assert broken_rules(module, source) == [broken]
 

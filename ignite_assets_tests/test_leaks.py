@@ -39,10 +39,10 @@ from ignite_assets.captures import Landing
 from ignite_assets.config import Website, load_settings
 from ignite_assets.failures import failure
 from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.lake import Lake, Partition
 from ignite_assets.metadata import snapshot_metadata
 from ignite_assets.resources import IgniteResource
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
+from ignite_assets.storage import Lake, Partition
 from ignite_assets.testing import Leak, find_leaks
 from ignite_assets_tests.api.servers import RawServer, self_signed
 from ignite_assets_tests.commands import BIN, IGNITE_ASSETS, ROOT, environment

@@ -22,9 +22,9 @@ from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.store import Store
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.lake import Lake
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
+from ignite_assets.storage import Lake
 from ignite_assets.testing import find_leaks
 from ignite_assets_tests.conftest import ACME, QUIET, WEBSITES, config_text, reasons, set_credentials
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.names import is_website_key
 from ignite_assets.config import Settings
-from ignite_assets.lake import Partition
 from ignite_assets.partitions import build_partitions, lake_partitions, partition_key, read_key
+from ignite_assets.storage import Partition
 from ignite_assets_tests.conftest import ACME, WEBSITES, YESTERDAY, days_ago
 
 DATES = st.dates(dt.date(2000, 1, 1), dt.date(2100, 1, 1))

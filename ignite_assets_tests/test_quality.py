@@ -15,10 +15,10 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS, HASH_LENGTHS, Algo, Endpoint, by_name
 from ignite_assets.api.tables import arrow_schema
 from ignite_assets.examination import Examination, Finding, Thresholds
-from ignite_assets.lake import Lake, Partition
 from ignite_assets.quality import CHECKS, Check, examine
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
 from ignite_assets.staging import Stage
+from ignite_assets.storage import Lake, Partition
 from ignite_assets_tests.conftest import ACME, LOOK_BACK, NAMES, NOW, YESTERDAY, Define, Runner, days_ago, partition
 
 Row = Mapping[str, Any]

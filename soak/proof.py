@@ -11,9 +11,9 @@ import dagster as dg
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.config import Settings
-from ignite_assets.lake import FILE_NAME, Lake, Partition
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.sandbox import SandboxWebsite, World
+from ignite_assets.storage import FILE_NAME, Lake, Partition
 from soak.expected import columns_of, record_of, world_records
 
 Key = tuple[dt.date, str]

@@ -5,7 +5,7 @@
     - CredentialsError: a website's credentials are not in the environment
   x DateRefusedError: the platform can't be asked for that date
   x WindowError: the platform answered for another look-back window than the one asked for
-  x StorageError (in `lake`): the lake could not be written or read (another try can help)
+  x StorageError (in `storage`): the lake could not be written or read (another try can help)
   x MissingPartitionError: a partition that this one is made from has not been captured
   x RequestError: the platform did not answer as it should
     - UnauthorizedError: 401, 403

@@ -22,7 +22,7 @@ from ignite_assets.audiences.store import Store
 from ignite_assets.audiences.targets import Target, targets
 from ignite_assets.audiences.workspace import Workspace
 from ignite_assets.audiences.writing import MoreOptOutsError, write
-from ignite_assets.lake import Lake
+from ignite_assets.storage import Lake
 
 
 @dataclass(frozen=True, kw_only=True)

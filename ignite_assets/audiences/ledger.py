@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from ignite_assets.audiences.rules import Scope
 from ignite_assets.audiences.store import Store
 from ignite_assets.audiences.workspace import Workspace
-from ignite_assets.lake import Lake
+from ignite_assets.storage import Lake
 
 FOLDER = "_opt_outs"
 _TIME = pa.timestamp("us", "UTC")

@@ -10,7 +10,7 @@ from ignite_assets.api.endpoints import HASH_LENGTHS, Algo
 from ignite_assets.audiences.rules import MEMBERS, ExportRule, matching
 from ignite_assets.audiences.store import Store
 from ignite_assets.audiences.workspace import Workspace
-from ignite_assets.lake import FILE_NAME, Lake, Partition
+from ignite_assets.storage import FILE_NAME, Lake, Partition
 
 _DATE = re.compile(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
 

@@ -47,7 +47,7 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _storage(settings: "Settings") -> str:
-    from ignite_assets.lake import Lake
+    from ignite_assets.storage import Lake
 
     Lake(settings.root).check_access()
     return settings.root

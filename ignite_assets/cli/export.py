@@ -81,7 +81,7 @@ def _chosen(names: tuple[str, ...], settings: "Settings") -> list["ExportRule"]:
 def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], day: dt.date | None) -> "Iterator[Due]":
     """Each website with its exports and the day they are for."""
     from ignite_assets.audiences.membership import newest_day
-    from ignite_assets.lake import Lake
+    from ignite_assets.storage import Lake
 
     lake = Lake(settings.root)
     for website in websites:
@@ -94,7 +94,7 @@ def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], d
 def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
     """What would be sent, and nothing written; a row a list."""
     from ignite_assets.audience_exports import run_exports
-    from ignite_assets.lake import Lake
+    from ignite_assets.storage import Lake
 
     for website, rules, day in due:
         yield from run_exports(settings, Lake(settings.root), rules, website, day, force=force, dry_run=True).rows()

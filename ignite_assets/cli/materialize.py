@@ -74,7 +74,7 @@ def materialize(
 def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "list[PartitionResult]":
     from ignite_assets.execution import landed
     from ignite_assets.instance import dagster_home, open_instance
-    from ignite_assets.lake import Lake
+    from ignite_assets.storage import Lake
 
     with open_instance(dagster_home(settings)) as instance:
         return landed(Lake(settings.root), instance, websites, assets)

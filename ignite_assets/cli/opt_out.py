@@ -30,9 +30,9 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
     from ignite_assets.api.horizon import utc_now
     from ignite_assets.audiences.submission import suppress, suppress_hashes
     from ignite_assets.config import load_settings
-    from ignite_assets.lake import Lake
     from ignite_assets.opt_outs import describe, suppressed, tell
     from ignite_assets.resources import IgniteResource
+    from ignite_assets.storage import Lake
 
     settings = load_settings()
     if website not in settings.websites:

@@ -16,7 +16,7 @@ from ignite_assets.audiences.exports import Options, Outcome, export
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.audiences.workspace import Workspace
-from ignite_assets.lake import Lake, Partition
+from ignite_assets.storage import Lake, Partition
 
 WEBSITE = "acme-honda"
 DAY = dt.date(2026, 11, 20)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ignite_assets.audiences.workspace import Workspace
-from ignite_assets.lake import Lake
+from ignite_assets.storage import Lake
 
 
 @pytest.fixture

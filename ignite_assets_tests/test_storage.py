@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.names import is_website_key
-from ignite_assets.lake import FILE_NAME, Lake, Partition, Selection, StorageError
+from ignite_assets.storage import FILE_NAME, Lake, Partition, Selection, StorageError
 
 DAY = dt.date(2026, 11, 19)
 ONE = Partition("visitors", "acme-honda", DAY)
@@ -114,7 +114,7 @@ def test_a_first_copy_that_fails_halfway_leaves_no_partition(lake: Lake, root: P
 WRITER = """
 import io, sys
 from pathlib import Path
-from ignite_assets.lake import Lake, Partition
+from ignite_assets.storage import Lake, Partition
 import datetime as dt
 
 class Waiting(io.BytesIO):

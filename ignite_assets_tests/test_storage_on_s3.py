@@ -13,8 +13,8 @@ import pyarrow.fs as pafs
 import pytest
 from moto.server import ThreadedMotoServer
 
-from ignite_assets.lake import Lake, Partition, StorageError
-from ignite_assets_tests.test_lake import DAY, FILE, ONE, Torn, emails, parquet
+from ignite_assets.storage import Lake, Partition, StorageError
+from ignite_assets_tests.test_storage import DAY, FILE, ONE, Torn, emails, parquet
 
 PUT = b"PUT /lake-bucket/lake/visitors"
 SMALL, LARGE = 1_000, 24_000_000
