@@ -6,10 +6,16 @@ from typing import Any
 
 from benchmarks.report import short
 
-_SHOWN = ("variants.floor", "variants.light", "variants.hand", "peers.dlt.arrow", "peers.dlt.rest")
-_COLORS = dict(zip(_SHOWN, ("#9aa5b1", "#7fb3d5", "#e59866", "#af7ac5", "#cd6155"), strict=True))
+_COLORS = {
+    "floor": "#9aa5b1",
+    "requests+orjson+pyarrow": "#7fb3d5",
+    "hand": "#e59866",
+    "dlt (arrow)": "#af7ac5",
+    "dlt (rest_api)": "#cd6155",
+}
 _TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100)
-_WORKS = ("visitors-1m", "products-200k", "locations-100k", "visitors-10k", "details-50ms")
+_WORKS = ("visitors-1m", "products-200k", "locations-100k", "visitors-10k", "details-50ms", "backfill")
+_WITHOUT_LATENCY = "variants.backfill_floor"
 
 
 def draw(document: Mapping[str, Any], file: Path) -> None:
@@ -26,10 +32,10 @@ def draw(document: Mapping[str, Any], file: Path) -> None:
     seen: set[str] = set()
     for work in works:
         bars = _times(work)
-        for offset, (variant, times) in enumerate(bars):
-            label = None if variant in seen else short(variant)
-            seen.add(variant)
-            axes.barh(place + offset, times, height=0.85, color=_COLORS[variant], label=label)
+        for offset, (name, times) in enumerate(bars):
+            label = None if name in seen else name
+            seen.add(name)
+            axes.barh(place + offset, times, height=0.85, color=_COLORS[name], label=label)
             axes.text(times * 1.04, place + offset, f"{times:.2g}×", va="center", fontsize=8, backgroundcolor="white")
             longest = max(longest, times)
         ticks.append((place + (len(bars) - 1) / 2, work["title"]))
@@ -55,4 +61,9 @@ def draw(document: Mapping[str, Any], file: Path) -> None:
 def _times(work: Mapping[str, Any]) -> list[tuple[str, float]]:
     variants = work["variants"]
     ours = next(iter(variants.values()))["seconds"]
-    return [(name, variants[name]["seconds"] / ours) for name in _SHOWN if "seconds" in variants.get(name, {})]
+    times = {
+        short(variant): facts["seconds"] / ours
+        for variant, facts in variants.items()
+        if "seconds" in facts and variant != _WITHOUT_LATENCY
+    }
+    return [(name, times[name]) for name in _COLORS if name in times]

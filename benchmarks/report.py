@@ -87,6 +87,8 @@ def short(variant: str) -> str:
         "variants.wire": "raw client",
         "peers.dlt.arrow": "dlt (arrow)",
         "peers.dlt.rest": "dlt (rest_api)",
+        "peers.dlt.backfill_arrow": "dlt (arrow)",
+        "peers.dlt.backfill_rest": "dlt (rest_api)",
     }
     return known.get(variant, variant.rpartition(".")[2])
 

@@ -60,6 +60,7 @@ def latency_bound() -> float:
 
 
 PEERS = ("peers.dlt.arrow", "peers.dlt.rest")
+_BACKFILL_PEERS = ("peers.dlt.backfill_arrow", "peers.dlt.backfill_rest")
 _FLOOR, _HAND, _OURS = "variants.floor", "variants.hand", "variants.design"
 _AGAINST_PEERS = (Bar(0.6, ("peers.dlt.arrow",)), Bar(0.15, ("peers.dlt.rest",)))
 
@@ -134,7 +135,11 @@ WORKS = (
         "all",
         "backfill-50ms",
         ("variants.backfill", "variants.backfill_floor"),
-        (Bar(1.5, ("variants.backfill_floor",), more=3, given=latency_bound(), also="latency bound"),),
+        (
+            Bar(1.5, ("variants.backfill_floor",), more=3, given=latency_bound(), also="latency bound"),
+            *(Bar(bar.limit, (peer,)) for bar, peer in zip(_AGAINST_PEERS, _BACKFILL_PEERS, strict=True)),
+        ),
+        _BACKFILL_PEERS,
         compared=False,
         rounds=(7, 1),
     ),

@@ -18,13 +18,13 @@ _SESSION.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
 
 def run(task: Task) -> None:
     """One endpoint through a pipeline."""
-    load(task, _details(task) if task.endpoint == "location_details" else _whole(task))
+    load(task, detail_tables(task) if task.endpoint == "location_details" else _whole(task))
 
 
 def _whole(task: Task) -> DltResource:
     @dlt.resource(name=task.endpoint)
     def rows() -> Iterator[pa.Table]:
-        answer = orjson.loads(_get(f"{task.url}/api/{task.endpoint}"))
+        answer = orjson.loads(get(f"{task.url}/api/{task.endpoint}"))
         if task.endpoint == "visitors":
             yield pa.table({"hashed_email": pa.array(answer, pa.string())})
         else:
@@ -33,7 +33,9 @@ def _whole(task: Task) -> DltResource:
     return rows()
 
 
-def _details(task: Task) -> DltResource:
+def detail_tables(task: Task) -> DltResource:
+    """The details of the task's locations, eight calls a step, the steps side by side."""
+
     @dlt.resource(name="ids")
     def ids() -> Iterator[list[int]]:
         for start in range(0, len(task.ids), 8):
@@ -41,7 +43,7 @@ def _details(task: Task) -> DltResource:
 
     @dlt.transformer(data_from=ids, name="location_details", parallelized=True)
     def details(some: list[int]) -> Iterator[pa.Table]:
-        yield pa.Table.from_pylist([_detail(_get(f"{task.url}/api/locations/{number}")) for number in some])
+        yield pa.Table.from_pylist([_detail(get(f"{task.url}/api/locations/{number}")) for number in some])
 
     return details
 
@@ -53,7 +55,8 @@ def _detail(body: bytes) -> dict[str, object]:
     return {**record, **summary, "pages": orjson.dumps(record["pages"]).decode()}
 
 
-def _get(url: str) -> bytes:
-    response = _SESSION.get(url, params=_PARAMETERS, timeout=60)
+def get(url: str, **more: str) -> bytes:
+    """The body of an answer."""
+    response = _SESSION.get(url, params={**_PARAMETERS, **more}, timeout=60)
     response.raise_for_status()
     return response.content

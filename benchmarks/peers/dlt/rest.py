@@ -5,7 +5,7 @@ from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
 from benchmarks.peers.dlt.settings import load
 from benchmarks.task import Task
 
-_PARAMETERS = {"token": "benchmark", "secret": "benchmark", "algo": "sha2"}
+PARAMETERS = {"token": "benchmark", "secret": "benchmark", "algo": "sha2"}
 
 
 def run(task: Task) -> None:
@@ -17,16 +17,17 @@ def run(task: Task) -> None:
                 "name": task.endpoint,
                 "endpoint": {
                     "path": f"api/{task.endpoint}",
-                    "params": _PARAMETERS,
+                    "params": PARAMETERS,
                     "paginator": "single_page",
                     "data_selector": "$",
                 },
-                "processing_steps": [{"map": _as_record}] if task.endpoint == "visitors" else [],
+                "processing_steps": [{"map": as_record}] if task.endpoint == "visitors" else [],
             }
         ],
     }
     load(task, rest_api_source(config))
 
 
-def _as_record(value: object) -> object:
+def as_record(value: object) -> object:
+    """A hash as a record, which dlt wants."""
     return {"hashed_email": value} if isinstance(value, str) else value
