@@ -175,6 +175,14 @@ def test_websites_are_kept_apart(row: Derived, lake: Lake) -> None:
     assert rows_of(derive(lake, row, window_days=6)) == before
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    plain, odd = Lake(str(tmp_path / "lake")), Lake(str(tmp_path / "a[1]*? 'date=2026-01-01'/lake"))
+    for each in (plain, odd):
+        fill(each)
+    for row in DERIVED:
+        assert rows_of(derive(odd, row, window_days=6)) == rows_of(derive(plain, row, window_days=6))
+
+
 # What goes wrong.
 
 
