@@ -68,9 +68,9 @@ def _dependency(of: Input, window_days: int) -> dg.AssetDep:
     """The partitions that are read for a day: those of the same website, and of the days of the window."""
     earliest = {"window": 1 - window_days, "both_windows": -window_days, "nearest": -window_days}[of.days]
     with warnings.catch_warnings():
-        # Dagster still calls it a beta: mappings by dimension, and windows that are clipped where partitions begin.
+        # Dagster still calls mappings by dimension a beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        days = dg.TimeWindowPartitionMapping(start_offset=earliest, allow_nonexistent_upstream_partitions=True)
+        days = dg.TimeWindowPartitionMapping(start_offset=earliest)  # clipped where partitions begin
         mapping = dg.MultiPartitionMapping(
             {
                 DATE: dg.DimensionPartitionMapping(DATE, days),
