@@ -159,7 +159,7 @@ def rolled(file: IO[Any]) -> bool:
 
 def test_a_large_file_goes_to_disk_and_a_small_one_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "_MEMORY_BYTES", 20_000)
-    monkeypatch.setattr(staging, "_ROW_GROUP_ROWS", 1_000)
+    monkeypatch.setattr(staging, "_ROW_GROUP_BYTES", 50_000)
     small = staged(one_batch([ROW]))
     large = staged([one_batch([{**ROW, "id": n * 7919, "name": f"{n:x}" * 5} for n in range(500)])[0]] * 30)
     assert (rolled(small.file), rolled(large.file)) == (False, True)
