@@ -27,6 +27,7 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
 }
+_ONE_TRY = urllib3.Retry(total=False)
 
 
 class BrokenBodyError(Exception):
@@ -73,7 +74,7 @@ class Host(HTTPAdapter):
             method,
             self._path + target,
             headers=_HEADERS,
-            retries=False,
+            retries=_ONE_TRY,
             redirect=False,
             assert_same_host=False,
             timeout=self._timeout,
