@@ -254,6 +254,8 @@ def _wire_kind(column: Column) -> pa.DataType:
 def _converted(column: Column, values: pa.Array) -> pa.Array:
     if column.type == "url":
         wrapped = pc.and_(pc.starts_with(values, "<"), pc.ends_with(values, ">"))
+        if not pc.any(wrapped).as_py():
+            return values
         return pc.if_else(wrapped, pc.utf8_slice_codeunits(values, 1, -1), values)
     if column.type == "timestamp":
         return _cast(values, _UTC_SECONDS, _ARROW["timestamp"])
