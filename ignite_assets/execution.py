@@ -21,6 +21,7 @@ from ignite_assets.build import build_defs
 from ignite_assets.checks import capture_checks
 from ignite_assets.config import load_settings
 from ignite_assets.failures import outcomes
+from ignite_assets.instance import held_open
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.runs import PartitionResult, Status, WebsiteRun, consecutive
 from ignite_assets.storage import Lake
@@ -250,9 +251,9 @@ def _line(text: str) -> str:
 
 
 @functools.cache
-def _job(config: str) -> dg.JobDefinition:
+def _job(config: str, *, ranged: bool) -> dg.JobDefinition:
     # Whoever watches decides about another try, rather than waiting minutes for it.
-    return build_defs(load_settings(Path(config)), retry_policy=None).resolve_job_def("nightly")
+    return build_defs(load_settings(Path(config)), retry_policy=None, ranged=ranged).resolve_job_def("nightly")
 
 
 def _execute_run(order: _Order) -> None:
@@ -261,10 +262,10 @@ def _execute_run(order: _Order) -> None:
     first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
     one = len(run.days) == 1
     checks = {key for asset in run.assets for key in capture_checks(by_name()[asset])}
-    job = _job(order.config).get_subset(
+    job = _job(order.config, ranged=not one).get_subset(
         asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks
     )
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, held_open(instance):
         job.execute_in_process(
             instance=instance,
             run_id=order.run_id,

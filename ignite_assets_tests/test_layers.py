@@ -29,9 +29,9 @@ class Layer:
 
 PLAIN = ("api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify")
 DAGSTER_HALF = (
-    "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
-    "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
-    "opt_outs",
+    "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "evaluations",
+    "sensors", "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors",
+    "export_triggers", "opt_outs",
 )  # fmt: skip
 
 LAYERS = {
