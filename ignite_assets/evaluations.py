@@ -58,7 +58,8 @@ def of_several_partitions(
     """
     recorded = _recorded(context, found)
     for check, findings in found.items():
-        for partition, finding in findings:
+        # What did not pass comes last: the last that was recorded is what a check's headline shows.
+        for partition, finding in sorted(findings, key=lambda one: not one[1].passed):
             known = recorded.get(partition)
             tells = not finding.passed and not check.expected_of_backfills
             if each or tells or (known and known.before):

@@ -73,7 +73,7 @@ def held_open(instance: dg.DagsterInstance, *runs: str) -> Iterator[None]:
             file = Path(instance.root_directory, "history", "runs", f"{name}.db")
             with contextlib.suppress(sqlite3.Error):  # it isn't there, or not to be read: as good as without
                 # Dagster may end a run in another thread than it began it in.
-                connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+                connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, check_same_thread=False)
                 connections.callback(connection.close)
                 connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # only now the file is opened
         yield
