@@ -34,8 +34,12 @@ def build_defs(
     now: Callable[[], datetime] = utc_now,
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
+    ranged: bool = False,
 ) -> dg.Definitions:
-    """The definitions that a configuration describes; `resources` replace those of the same name."""
+    """The definitions that a configuration describes; `resources` replace those of the same name.
+
+    `ranged`: for runs of several partitions, with checks that Dagster plans for a run rather than for each partition.
+    """
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
@@ -56,7 +60,10 @@ def build_defs(
             ),
             *exports,
         ],
-        asset_checks=[*build_checks((*endpoints, *derived), settings, partitions=partitions), *freshness_checks],
+        asset_checks=[
+            *build_checks((*endpoints, *derived), settings, partitions=None if ranged else partitions),
+            *freshness_checks,
+        ],
         jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
         schedules=[*schedules, freshness_schedule],
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],

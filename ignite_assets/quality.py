@@ -33,6 +33,8 @@ class Check:
     description: str
     applies: Callable[[Table], bool]
     examine: Callable[[Subject], Finding]
+    expected_of_backfills: bool = False
+    """Whether not to pass is what is to be expected of days that are caught up on."""
 
 
 _NOTHING = Finding(
@@ -290,6 +292,7 @@ CHECKS: tuple[Check, ...] = (
         description="Captured the day after its date.",
         applies=_capture(lambda row: row.history == "look_back"),
         examine=captured_on_time,
+        expected_of_backfills=True,
     ),
     Check(
         name="nested",

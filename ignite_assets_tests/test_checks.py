@@ -59,10 +59,12 @@ class Checked:
         self.success = result.success
         return result.run_id
 
-    def days(self, assets: Collection[str], ages: tuple[int, int]) -> str:
+    def days(
+        self, assets: Collection[str], ages: tuple[int, int], checks: Sequence[dg.AssetCheckKey] | None = None
+    ) -> str:
         """Run a range of dates, from one age to another."""
         first, last = (partition_key(days_ago(age), ACME.key) for age in ages)
-        return self.run(assets, tags={RANGE_START: first, RANGE_END: last})
+        return self.run(assets, checks, tags={RANGE_START: first, RANGE_END: last})
 
     def evaluations(self, run_id: str) -> Evaluations:
         """What a run recorded of checks."""
@@ -75,18 +77,44 @@ class Checked:
         found = self.instance.event_log_storage.get_asset_check_partition_info([key])
         return {each.partition_key: each.latest_execution_status.value for each in found}
 
+    def shown(self, asset: str, check: str) -> dict[str, str]:
+        """What the page of the check shows of each partition; one that is not in it has no outcome of its own."""
+        key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+        partitions = self.job.partitions_def
+        state = self.instance.event_log_storage.get_asset_check_state([(key, partitions)])[key]
+        found = {status.value: subset.subset_value for status, subset in state.subsets.items() if not subset.is_empty}
+        return {str(key): status for status, subset in found.items() for key in subset.get_partition_keys()}
+
 
 @pytest.fixture
 def checked(defs: dg.Definitions, instance: dg.DagsterInstance) -> Checked:
     return Checked(defs, instance)
 
 
+@pytest.fixture
+def by_run(settings: Settings, instance: dg.DagsterInstance) -> Checked:
+    """As our own command launches ranged runs: with checks that are planned for the run."""
+    return Checked(build_defs(settings, now=frozen(NOW), retry_policy=None, ranged=True), instance)
+
+
 def names_for(asset: str) -> set[str]:
     return {check.name for check in CHECKS if check.applies(by_name()[asset])}
 
 
+def key_of(age: int) -> str:
+    return f"{days_ago(age)}|{ACME.key}"
+
+
 def duplicated(*hashes: str) -> Fault:
     return Fault(endpoint="visitors", body=json.dumps(hashes).encode())
+
+
+def one_doubled(checked: Checked, sandbox: SandboxServer) -> None:
+    """Two days of visitors; in the newer one a hash stands twice."""
+    checked.run(["visitors"], [], partition_key=partition_key(days_ago(2), ACME.key))
+    sandbox.faults.add(duplicated("ab" * 32, "ab" * 32))
+    checked.run(["visitors"], [])
+    sandbox.faults.clear()
 
 
 # One partition.
@@ -264,11 +292,89 @@ def test_a_partition_that_passes_in_a_ranged_run_after_it_failed_is_recorded_as_
 def test_a_partition_that_is_unusable_in_a_ranged_run_is_an_error_of_its_own(
     checked: Checked, sandbox: SandboxServer
 ) -> None:
-    sandbox.faults.add(Fault(endpoint="visitors", times=1, body=json.dumps(["ab" * 32, "ab" * 32]).encode()))
-    evaluations = [e for e in checked.evaluations(checked.days(["visitors"], (2, 1))) if e.check_name == "keys_unique"]
+    one_doubled(checked, sandbox)
+    key = dg.AssetCheckKey(dg.AssetKey("visitors"), "keys_unique")
+    evaluations = checked.evaluations(checked.days([], (2, 1), [key]))
     by_partition = {e.partition: (e.passed, e.severity.value) for e in evaluations}
     good = f"{days_ago(2)}|{ACME.key}"
     assert by_partition == {KEY: (False, "ERROR"), good: (True, "WARN"), None: (False, "ERROR")}
+
+
+def test_each_partition_of_a_ranged_run_is_shown_with_its_outcome(checked: Checked) -> None:
+    checked.days(["visitors"], (3, 1))
+    assert checked.shown("visitors", "keys_unique") == dict.fromkeys(map(key_of, (1, 2, 3)), "SUCCEEDED")
+    assert checked.shown("visitors", "captured_on_time") == {
+        key_of(1): "SUCCEEDED", key_of(2): "FAILED", key_of(3): "FAILED",
+    }  # fmt: skip
+
+
+# Several partitions in a run of our own command.
+
+
+def test_what_is_planned_for_a_run_is_summed_up_and_names_the_partitions_that_did_not_pass(
+    by_run: Checked, checked: Checked, sandbox: SandboxServer
+) -> None:
+    sandbox.faults.add(duplicated("ab" * 32, "ab" * 32))
+    evaluations = by_run.evaluations(by_run.days(["visitors", "locations"], (3, 1)))
+    assert by_run.success
+    planned = {(asset, check) for asset in ("visitors", "locations") for check in names_for(asset)}
+    assert {(e.asset_key.path[0], e.check_name) for e in evaluations if e.partition is None} == planned
+    doubled = dict.fromkeys(map(key_of, (1, 2, 3)), "FAILED")
+    named = [e for e in evaluations if e.partition]
+    assert {(e.check_name, e.severity.value) for e in named} == {("keys_unique", "ERROR")}
+    assert {e.partition for e in named} == doubled.keys()
+    assert checked.shown("visitors", "keys_unique") == doubled
+    for asset, check in planned:
+        each = doubled if (asset, check) == ("visitors", "keys_unique") else {}
+        statuses = checked.status(asset, check)
+        assert statuses.pop(None) == ("FAILED" if each or check == "captured_on_time" else "SUCCEEDED")
+        assert statuses == each
+
+
+def test_what_is_planned_for_a_run_lists_what_every_partition_showed(by_run: Checked) -> None:
+    evaluations = by_run.evaluations(by_run.days(["visitors"], (3, 1)))
+    (late,) = (e for e in evaluations if e.check_name == "captured_on_time")
+    table = late.metadata["partitions"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [(record.data["date"], record.data["passed"]) for record in table.records] == [
+        (str(days_ago(1)), True), (str(days_ago(2)), False), (str(days_ago(3)), False),
+    ]  # fmt: skip
+    assert late.description == "2 of 3 partitions did not pass"
+
+
+def test_what_was_said_of_a_partition_is_said_anew_when_it_is_captured_again(
+    checked: Checked, by_run: Checked, sandbox: SandboxServer
+) -> None:
+    sandbox.faults.add(duplicated("ab" * 32, "ab" * 32))
+    checked.run(["visitors"])
+    assert checked.shown("visitors", "keys_unique") == {key_of(1): "FAILED"}
+    sandbox.faults.clear()
+    again = by_run.evaluations(by_run.days(["visitors"], (2, 1)))
+    assert {e.check_name for e in again if e.partition == key_of(1)} == names_for("visitors")
+    assert {e.partition for e in again} == {key_of(1), None}
+    assert checked.shown("visitors", "keys_unique") == {key_of(1): "SUCCEEDED"}
+
+
+def test_a_partition_that_did_not_pass_is_the_headline_of_a_ranged_run(
+    checked: Checked, by_run: Checked, sandbox: SandboxServer
+) -> None:
+    one_doubled(checked, sandbox)
+    key = dg.AssetCheckKey(dg.AssetKey("visitors"), "keys_unique")
+    by_run.days([], (2, 1), [key])
+    assert checked.shown("visitors", "keys_unique") == {key_of(1): "FAILED", key_of(2): "SUCCEEDED"}
+    latest = checked.instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert (latest.partition, latest.status.value) == (key_of(1), "FAILED")
+
+
+def test_when_a_ranged_capture_fails_no_check_of_it_seems_to_be_under_way(
+    by_run: Checked, checked: Checked, sandbox: SandboxServer
+) -> None:
+    sandbox.faults.add(Fault(endpoint="visitors", status=404, times=1))
+    run = by_run.days(["visitors"], (3, 1))
+    assert not by_run.success
+    assert len(by_run.instance.get_materialized_partitions(dg.AssetKey("visitors"))) == 2
+    assert by_run.evaluations(run) == []
+    assert all(checked.shown("visitors", check) == {} for check in names_for("visitors"))
 
 
 def test_a_range_of_one_date_is_one_partition(checked: Checked) -> None:

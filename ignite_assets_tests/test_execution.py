@@ -1,5 +1,6 @@
 """Runs in processes of their own: one that dies costs its own website's partitions, and nobody else's."""
 
+import datetime as dt
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.horizon import Horizon
+from ignite_assets.checks import partition_checks
 from ignite_assets.execution import execute
 from ignite_assets.instance import open_instance
 from ignite_assets.runs import PartitionResult, WebsiteRun, plan
@@ -57,6 +60,46 @@ def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
         "bayside-kia": "SUCCESS",
         "summit-ford": "SUCCESS",
     }
+
+
+def test_a_ranged_run_records_what_landed_and_what_became_of_each_planned_check(
+    kept_instance: dg.DagsterInstance, config_file: Path, sandbox: SandboxServer
+) -> None:
+    sandbox.now = utc_now
+    sandbox.faults.add(Fault(website="acme-honda", endpoint="products", status=404, times=1))
+    yesterday = Horizon().yesterday()
+    days = tuple(yesterday - dt.timedelta(days=age) for age in (2, 1, 0))
+
+    results = execute(
+        [WebsiteRun("acme-honda", days, ("visitors", "products"))],
+        config=config_file,
+        instance=kept_instance,
+        on_result=lambda _: None,
+    )
+
+    landed = {
+        result.asset: [r for r in results if r.asset == result.asset and r.rows is not None] for result in results
+    }
+    assert {asset: len(good) for asset, good in landed.items()} == {"visitors": 3, "products": 2}
+    for asset, good in landed.items():
+        recorded = kept_instance.fetch_materializations(dg.AssetKey(asset), limit=10).records
+        facts = [(each.partition_key, each.asset_materialization) for each in recorded]
+        assert sorted((str(key), told.metadata["path"].value) for key, told in facts if told) == sorted(
+            (f"{result.date}|acme-honda", result.path) for result in good
+        )
+    (run,) = kept_instance.get_runs()
+    statuses = {
+        (asset, key.name): {each.partition_key: each.latest_execution_status.value for each in found}
+        for asset in landed
+        for key in partition_checks(by_name()[asset])
+        for found in [kept_instance.event_log_storage.get_asset_check_partition_info([key])]
+    }
+    assert run.is_failure_or_canceled  # which is what is shown of the checks of products, that could not be looked at
+    assert {found[None] for (asset, _), found in statuses.items() if asset == "products"} == {"PLANNED"}
+    assert {found[None] for (asset, _), found in statuses.items() if asset == "visitors"} <= {"SUCCEEDED", "FAILED"}
+    assert {len(found) for found in statuses.values()} == {1}
+    planned = kept_instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    assert len(planned) == len(landed)
 
 
 def act(task: str) -> None:

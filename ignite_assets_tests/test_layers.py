@@ -32,9 +32,9 @@ PLAIN = (
     "file_store", "workspace", "windows", "derived",
 )  # fmt: skip
 DAGSTER_HALF = (
-    "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
-    "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
-    "opt_outs", "derivations",
+    "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "evaluations",
+    "sensors", "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors",
+    "export_triggers", "opt_outs", "derivations",
 )  # fmt: skip
 
 LAYERS = {
