@@ -10,8 +10,23 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ignite_assets.api.endpoints import ColumnType
 from ignite_assets.file_store import Store
 from ignite_assets.storage import Lake, Partition
+
+SQL_TYPES: Mapping[ColumnType, str] = {
+    "string": "VARCHAR",
+    "url": "VARCHAR",
+    "json": "VARCHAR",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "date": "DATE",
+    "timestamp": "TIMESTAMPTZ",
+    "list<string>": "VARCHAR[]",
+}
+"""DuckDB's types of the columns of assets."""
 
 MEMORY_MIB = 512
 """What DuckDB may use before it spills: with Python and Arrow beside it, an export stays within 1 GiB."""

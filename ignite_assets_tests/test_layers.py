@@ -38,7 +38,7 @@ DAGSTER_HALF = (
 )  # fmt: skip
 
 LAYERS = {
-    "": Layer(),
+    "": Layer(own=("build", "config", "reading")),
     "api": Layer(own=("api",)),
     "api.client": Layer(own=("api",), network=True),
     "api.wire": Layer(own=("api",), network=True),
@@ -54,6 +54,10 @@ LAYERS = {
     "capture": Layer(own=("api", "storage", "staging", "snapshots")),
     "audiences": Layer(own=("audiences", "api", "storage", "file_store", "workspace", "windows")),
     "derived": Layer(own=("derived", "api", "storage", "staging", "file_store", "workspace", "windows")),
+    "contents": Layer(own=("api", "storage", "derived")),
+    "selecting": Layer(own=("api", "storage")),
+    "views": Layer(own=("api", "storage", "contents", "workspace")),
+    "reading": Layer(own=("api", "storage", "config", "derived", "contents", "selecting", "views")),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),
@@ -64,7 +68,10 @@ LAYERS = {
     "runs": Layer(own=("api", "derived")),
     "execution": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "runs", "workers"), dagster=True),
     "definitions": Layer(own=("build", "config"), dagster=True),
-    "cli": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "instance", "runs", "execution", "sandbox", "cli"), dagster=True),
+    "cli": Layer(
+        own=(*PLAIN, *DAGSTER_HALF, "build", "instance", "runs", "execution", "sandbox", "reading", "views", "cli"),
+        dagster=True,
+    ),
 }
 """A module's layer is the longest of these names that it is or stands in."""
 

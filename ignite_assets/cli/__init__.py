@@ -13,6 +13,7 @@ from ignite_assets.cli.export import export
 from ignite_assets.cli.materialize import materialize
 from ignite_assets.cli.opt_out import opt_out
 from ignite_assets.cli.sandbox import sandbox
+from ignite_assets.cli.sql import sql
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for _command in (materialize, export, opt_out, demo, sandbox, doctor, endpoints):
+for _command in (materialize, sql, export, opt_out, demo, sandbox, doctor, endpoints):
     main.add_command(_command)

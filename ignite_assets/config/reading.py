@@ -28,12 +28,12 @@ secret_env = "ACME_HONDA_SECRET"
 """The shortest configuration that works."""
 
 
-def load_settings(path: Path | None = None) -> Settings:
+def load_settings(path: str | Path | None = None) -> Settings:
     """The settings of a file: the one given, else the one that `IGNITE_CONFIG` names, else `./ignite.toml`.
 
     Raises `ConfigurationError` with every mistake of the file, a line each.
     """
-    path, reason = _find(path)
+    path, reason = _find(Path(path) if path is not None else None)
     document = _read(path, reason)
     # An absent table is read as an empty one, so that what it must hold is reported key by key.
     document = {"partitions": {}, "websites": {}} | document

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from ignite_assets import __version__
-from ignite_assets.api.endpoints import ENDPOINTS, ColumnType, Table
+from ignite_assets.api.endpoints import ENDPOINTS, Table
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.tables import arrow_schema
@@ -22,20 +22,7 @@ from ignite_assets.file_store import Store
 from ignite_assets.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
 from ignite_assets.storage import Lake, Partition, not_captured
 from ignite_assets.windows import Window, captured_days, trailing
-from ignite_assets.workspace import Workspace
-
-_SQL: Mapping[ColumnType, str] = {
-    "string": "VARCHAR",
-    "url": "VARCHAR",
-    "json": "VARCHAR",
-    "int16": "SMALLINT",
-    "int32": "INTEGER",
-    "int64": "BIGINT",
-    "float64": "DOUBLE",
-    "date": "DATE",
-    "timestamp": "TIMESTAMPTZ",
-    "list<string>": "VARCHAR[]",
-}
+from ignite_assets.workspace import SQL_TYPES, Workspace
 
 
 class DerivationError(IgniteError):
@@ -162,7 +149,7 @@ class Derivations:
 
     def _view(self, workspace: Workspace, of: Input, day: dt.date) -> None:
         partitions = [Partition(of.asset, self._website, each) for each in self._days(of, day)]
-        columns = {name: _SQL[self._tables[of.asset].column(name).type] for name in of.columns}
+        columns = {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
         workspace.view_partitions(of.asset, self._lake, partitions, columns)
 
     def _days(self, of: Input, day: dt.date) -> Sequence[dt.date]:
