@@ -45,7 +45,7 @@ LAYERS = {
     "storage": Layer(own=("api",)),
     "staging": Layer(own=("api",)),
     "file_store": Layer(),
-    "workspace": Layer(own=("file_store", "storage")),
+    "workspace": Layer(own=("file_store", "storage", "api.endpoints")),
     "windows": Layer(own=("file_store", "storage")),
     "examination": Layer(own=("api", "storage")),
     "quality": Layer(own=("api", "storage", "examination")),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.derived.table import TABLES
 from ignite_assets.reading import LakeReader
 from ignite_assets.storage import FILE_NAME, Lake, Partition
 from ignite_assets_tests.audiences.captures import capture, visitors
@@ -107,21 +108,21 @@ def test_columns_that_no_file_has_yet_are_null(lake: Lake, reader: LakeReader) -
 
 
 def test_assets_of_others_are_views_too(lake: Lake, reader: LakeReader) -> None:
-    store(lake, "visitor_recency", {"days": [1, 2]})
+    store(lake, "days_since", {"days": [1, 2]})
     store(lake, "my-scores", {"score": [1.5]})
-    assert found(reader, 'SELECT sum(days), max(score) FROM visitor_recency, "my-scores"') == [(3, 1.5)]
-    assert {("visitor_recency",), ("my-scores",)} <= set(found(reader, "SHOW TABLES"))
+    assert found(reader, 'SELECT sum(days), max(score) FROM days_since, "my-scores"') == [(3, 1.5)]
+    assert {("days_since",), ("my-scores",)} <= set(found(reader, "SHOW TABLES"))
 
 
-def test_every_column_of_the_table_is_commented(reader: LakeReader) -> None:
+def test_every_column_of_every_table_is_commented(reader: LakeReader) -> None:
     rows = found(reader, "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal")
-    comments = {(table, column): comment for table, column, comment in rows}
-    for endpoint in ENDPOINTS:
-        for column in endpoint.columns:
-            assert comments[endpoint.name, column.name] == column.description
+    comments = {(view, column): comment for view, column, comment in rows}
+    for table in TABLES:
+        for column in table.all_columns:
+            assert comments[table.name, column.name] == column.description
     assert all(comments.values())
     views = dict(found(reader, "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"))
-    assert views == {endpoint.name: endpoint.description for endpoint in ENDPOINTS}
+    assert views == {table.name: table.description for table in TABLES}
 
 
 def test_what_is_captured_meanwhile_is_found(lake: Lake, reader: LakeReader) -> None:
