@@ -18,6 +18,7 @@ from ignite_assets.freshness import build_freshness
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.opt_outs import build_opt_out_job
 from ignite_assets.partitions import build_partitions
+from ignite_assets.progress import Telling, telling
 from ignite_assets.resources import IgniteResource
 from ignite_assets.schedules import build_schedules
 from ignite_assets.sensors import build_sensors
@@ -30,12 +31,16 @@ def build_defs(
     now: Callable[[], datetime] = utc_now,
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
+    progress: Telling = telling,
 ) -> dg.Definitions:
-    """The definitions that a configuration describes; `resources` replace those of the same name."""
+    """The definitions that a configuration describes; `resources` replace those of the same name.
+
+    `progress` counts what takes long, for the run's log unless it has other ideas.
+    """
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, horizon)
-    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
+    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy, progress=progress)
     freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
     return dg.Definitions(
         assets=[
@@ -43,14 +48,16 @@ def build_defs(
                 endpoints,
                 partitions=partitions,
                 horizon=horizon,
+                root=settings.root,
                 owners=settings.assets.owners,
                 nesting_share=settings.checks.nesting_share,
                 retry_policy=retry_policy,
+                progress=progress,
             ),
             *exports,
         ],
         asset_checks=[*build_checks(endpoints, settings, partitions=partitions), *freshness_checks],
-        jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
+        jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings, progress)] if settings.opt_outs.inbox else [])],
         schedules=[*schedules, freshness_schedule],
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
         resources={

@@ -100,7 +100,7 @@ def _severity(findings: Sequence[Finding]) -> dg.AssetCheckSeverity:
 
 def _metadata(finding: Finding) -> dict[str, str | int | float]:
     told = {"saw": finding.saw, "expected": finding.expected, "what_to_do": finding.advice or "nothing"}
-    return {**told, **finding.numbers}
+    return {**told, **({"trend": finding.trend} if finding.trend else {}), **finding.numbers}
 
 
 def _evaluation(check: str, partition: Partition, finding: Finding) -> dg.AssetCheckEvaluation:

@@ -46,9 +46,15 @@ def build_schedules(
     freshness = (dg.AssetCheckKey(dg.AssetKey(name), CHECK_NAME) for name in names)
     selection = dg.AssetSelection.assets(*names) - dg.AssetSelection.checks(*freshness)
     nightly = dg.define_asset_job(
-        "nightly", selection, description="Every endpoint of one website for the day that just closed."
+        "nightly",
+        selection,
+        description="Captures every endpoint of one website for the day that just closed; started every night.",
     )
-    heal = dg.define_asset_job("heal", selection, description="What is missing of one website's day.")
+    heal = dg.define_asset_job(
+        "heal",
+        selection,
+        description="Captures what one website's day lacks; started every night for what can still be asked for.",
+    )
     status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
     zone = settings.partitions.timezone
 
@@ -58,7 +64,10 @@ def build_schedules(
         cron_schedule=_cron(settings.schedule.nightly),
         execution_timezone=zone,
         default_status=status,
-        description="Captures the day that just closed, one run a website.",
+        description=(
+            f"Every night at {settings.schedule.nightly:%H:%M}: captures the day that just closed, one run a website, "
+            "while the platform's window holds that day alone."
+        ),
     )
     def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         day = context.scheduled_execution_time.astimezone(horizon.timezone).date() - dt.timedelta(days=1)
@@ -73,7 +82,10 @@ def build_schedules(
         cron_schedule=_cron(settings.schedule.heal),
         execution_timezone=zone,
         default_status=status,
-        description="Captures days that are missing and can still be asked for, oldest first.",
+        description=(
+            f"Every night at {settings.schedule.heal:%H:%M}: captures days that are missing and can still be asked "
+            "for, oldest first, so that an outage leaves no gap."
+        ),
     )
     def gap_healer(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         materialized = {

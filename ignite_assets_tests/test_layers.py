@@ -27,7 +27,10 @@ class Layer:
     """Answers HTTP."""
 
 
-PLAIN = ("api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify")
+PLAIN = (
+    "api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify",
+    "sparkline", "progress",
+)  # fmt: skip
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
     "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
@@ -42,11 +45,13 @@ LAYERS = {
     "storage": Layer(own=("api",)),
     "staging": Layer(own=("api",)),
     "examination": Layer(own=("api", "storage")),
-    "quality": Layer(own=("api", "storage", "examination")),
+    "sparkline": Layer(),
+    "progress": Layer(),
+    "quality": Layer(own=("api", "storage", "examination", "sparkline")),
     "notify": Layer(own=("api", "config"), network=True),
-    "snapshots": Layer(own=("api", "staging")),
-    "capture": Layer(own=("api", "storage", "staging", "snapshots")),
-    "audiences": Layer(own=("audiences", "api", "storage")),
+    "snapshots": Layer(own=("api", "progress", "staging")),
+    "capture": Layer(own=("api", "progress", "storage", "staging", "snapshots")),
+    "audiences": Layer(own=("audiences", "api", "progress", "storage")),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),

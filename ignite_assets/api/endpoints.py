@@ -10,6 +10,7 @@ Source of every row: the vendor's page "API Docs, Ignite Platform", in the secti
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 from ignite_assets.api.errors import ResponseShapeError
 
@@ -22,6 +23,9 @@ HASH_LENGTHS: Mapping[Algo, int] = {"md5": 32, "sha1": 40, "sha2": 64}
 
 ColumnType = Literal["string", "url", "int16", "int32", "int64", "float64", "timestamp", "list<string>", "json"]
 """`url`: text that the platform may wrap in `<…>`; `timestamp`: microseconds, UTC; `json`: JSON text."""
+
+VENDOR_PAGE = "https://launchlabs.ai/api-docs"
+"""The vendor's page, which documents every endpoint."""
 
 History = Literal["look_back", "current_state"]
 Record = Mapping[str, Any]
@@ -100,6 +104,12 @@ class Endpoint:
     def personal(self) -> bool:
         """Whether any column holds personal data."""
         return any(column.personal for column in self.columns)
+
+    @property
+    def documentation_url(self) -> str:
+        """A link to the section of the vendor's page."""
+        # The page has no anchors, so the browser looks for the text; a hyphen would set off context there.
+        return f"{VENDOR_PAGE}#:~:text={quote(self.section, safe='').replace('-', '%2D')}"
 
     def column(self, name: str) -> Column:
         """The column of that name; `KeyError` when there is none."""

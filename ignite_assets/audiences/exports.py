@@ -22,6 +22,7 @@ from ignite_assets.audiences.store import Store
 from ignite_assets.audiences.targets import Target, targets
 from ignite_assets.audiences.workspace import Workspace
 from ignite_assets.audiences.writing import MoreOptOutsError, write
+from ignite_assets.progress import Track, untold
 from ignite_assets.storage import Lake
 
 
@@ -41,6 +42,8 @@ class Options:
     """Work everything out and write nothing."""
     now: dt.datetime | None = None
     """When it is made; the present unless given."""
+    track: Track = untold
+    """Counts its lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +102,14 @@ def _export(
     def is_current() -> bool:
         return ledger.in_scope(lake, website, options.scope) == opt_outs
 
-    return [
-        _Export(workspace, store, rule, target, known.get(target.of, []), window, options, is_current).run()
-        for target in targets(lake, rule, website, day, known)
-    ]
+    found = targets(lake, rule, website, day, known)
+    progress = options.track("lists", len(found))
+    outcomes = []
+    for target in found:
+        one = _Export(workspace, store, rule, target, known.get(target.of, []), window, options, is_current)
+        outcomes.append(one.run())
+        progress.add()
+    return outcomes
 
 
 class _Export:
