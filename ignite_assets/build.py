@@ -35,7 +35,7 @@ def build_defs(
 ) -> dg.Definitions:
     """The definitions that a configuration describes; `resources` replace those of the same name.
 
-    `progress` counts what takes long, for the run's log unless it has other ideas.
+    `progress` counts what takes long; lines about it are for the run's log.
     """
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
