@@ -77,7 +77,7 @@ def build_schedules(
         yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon)
 
     @dg.schedule(
-        name="gap_healer",
+        name="heal_schedule",
         job=heal,
         cron_schedule=_cron(settings.schedule.heal),
         execution_timezone=zone,
@@ -87,7 +87,7 @@ def build_schedules(
             "for, oldest first, so that an outage leaves no gap."
         ),
     )
-    def gap_healer(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def heal_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         materialized = {
             endpoint.name: context.instance.get_materialized_partitions(dg.AssetKey(endpoint.name))
             for endpoint in endpoints
@@ -105,7 +105,7 @@ def build_schedules(
         night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
         yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, endpoints)
 
-    return [nightly_schedule, gap_healer], [nightly, heal]
+    return [nightly_schedule, heal_schedule], [nightly, heal]
 
 
 def _cron(time: dt.time) -> str:

@@ -23,8 +23,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -
     failures = _Alert(settings, settings.alerts.webhook_env, "did not land", alerts.failed_partitions, now)
     checks = _Alert(settings, settings.alerts.webhook_env, "checks failed", alerts.failed_checks, now)
     return [
-        _sensor("run_failure_alerts", _EVERY_MINUTE.format("what did not land"), failures),
-        _sensor("failed_check_alerts", _EVERY_MINUTE.format("checks that failed"), checks),
+        _sensor("run_failure_alert_sensor", _EVERY_MINUTE.format("what did not land"), failures),
+        _sensor("failed_check_alert_sensor", _EVERY_MINUTE.format("checks that failed"), checks),
     ]
 
 

@@ -155,6 +155,6 @@ def test_a_backfill_is_chosen_by_date_and_website(browser: webdriver.Chrome, dag
 def test_both_schedules_are_on(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
     browser.get(f"{dagster_ui}/automation")
 
-    wait_for(browser, "nightly_schedule", "At 12:30 AM", "gap_healer", "At 02:30 AM")
+    wait_for(browser, "nightly_schedule", "At 12:30 AM", "heal_schedule", "At 02:30 AM")
 
     keep(browser, tmp_path, "automation.png")

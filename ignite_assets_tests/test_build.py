@@ -34,7 +34,7 @@ def test_there_are_the_two_jobs_and_schedules_that_keep_the_lake_whole(settings:
     assert {"nightly", "heal"} <= set(repository.job_names)
     jobs = {schedule.name: schedule.job_name for schedule in repository.schedule_defs}
     assert jobs["nightly_schedule"] == "nightly"
-    assert jobs["gap_healer"] == "heal"
+    assert jobs["heal_schedule"] == "heal"
 
 
 @pytest.mark.parametrize("name", ["nightly", "heal"])
@@ -64,11 +64,10 @@ def menu(config_file: Path) -> dg.RepositoryDefinition:
 
 def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg.RepositoryDefinition) -> None:
     jobs = [menu.get_job(name) for name in menu.job_names if not name.startswith("__")]
-    starters = [*menu.schedule_defs, *menu.sensor_defs]
+    starters: list[dg.ScheduleDefinition | dg.SensorDefinition] = [*menu.schedule_defs, *menu.sensor_defs]
     assert (len(jobs), len(starters)) == (5, 7)
-    for each in [*jobs, *starters]:
-        assert each.description, each.name
-        assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", each.description), each.description
+    for description in [job.description for job in jobs] + [starter.description for starter in starters]:
+        assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", str(description))
     assert all(re.match(r"Every (day|night|minute|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description)) for s in starters)
     assert all("tarted " in str(job.description) for job in jobs)
 

@@ -100,9 +100,7 @@ class Office:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    def run(
-        self, label: str, *, loud: bool = False, progress: Telling = telling
-    ) -> dg.ExecuteInProcessResult:
+    def run(self, label: str, *, loud: bool = False, progress: Telling = telling) -> dg.ExecuteInProcessResult:
         config = {"ops": {opt_outs.OP: {"config": {"website": ACME.key, "label": label}}}}
         return (
             build_defs(self.settings, progress=progress)
