@@ -100,11 +100,11 @@ def _severity(findings: Sequence[Finding]) -> dg.AssetCheckSeverity:
 
 def _metadata(finding: Finding) -> dict[str, str | int | float]:
     told = {"saw": finding.saw, "expected": finding.expected, "what_to_do": finding.advice or "nothing"}
-    return {**told, **_trend(finding), **finding.numbers}
+    return {**told, **_history(finding), **finding.numbers}
 
 
-def _trend(finding: Finding) -> dict[str, str]:
-    return {"trend": finding.trend} if finding.trend else {}
+def _history(finding: Finding) -> dict[str, str]:
+    return {"history": finding.history} if finding.history else {}
 
 
 def _evaluation(check: str, partition: Partition, finding: Finding) -> dg.AssetCheckEvaluation:
@@ -132,7 +132,7 @@ def _result(check: str, partition: Partition, finding: Finding) -> dg.AssetCheck
 
 
 def _sum(check: str, asset: str, found: Found) -> dg.AssetCheckResult:
-    """What a run of several partitions found, under no partition's name; the trend is the newest's."""
+    """What a run of several partitions found, under no partition's name; the history is the newest's."""
     failed = [finding for _, finding in found if not finding.passed]
     rows = [
         dg.TableRecord({"date": str(partition.date), "passed": finding.passed, "saw": finding.saw})
@@ -143,6 +143,6 @@ def _sum(check: str, asset: str, found: Found) -> dg.AssetCheckResult:
         check_name=check,
         passed=not failed,
         severity=_severity(failed),
-        metadata={**_trend(found[0][1]), "partitions": dg.MetadataValue.table(rows)},
+        metadata={**_history(found[0][1]), "partitions": dg.MetadataValue.table(rows)},
         description=f"{len(failed)} of {len(found)} partitions did not pass",
     )

@@ -37,7 +37,7 @@ class Finding:
     severe: bool = False
     """Data that should not be used, rather than data to look at."""
     numbers: Mapping[str, int | float] = field(default_factory=dict)
-    trend: str = ""
+    history: str = ""
     """How what was seen has gone, in a line, oldest first."""
 
 

@@ -134,7 +134,7 @@ def coercions(subject: Subject) -> Finding:
 def rows_usual(subject: Subject) -> Finding:
     """As many rows as partitions captured as late usually have; none at all after some is an error."""
     usual = _comparable_rows(subject)
-    trend = _trend([*reversed(usual), subject.rows])
+    history = _history([*reversed(usual), subject.rows])
     median = statistics.median(usual) if usual else 0
     emptied = bool(usual) and subject.rows == 0 and (median > 0 or usual[0] > 0)
     if len(usual) < _FEWEST_COMPARABLE and not emptied:
@@ -144,7 +144,7 @@ def rows_usual(subject: Subject) -> Finding:
             expected=f"nothing yet: of {_FEWEST_COMPARABLE} earlier partitions captured as late as this one, "
             f"there are {len(usual)}",
             numbers={"rows": subject.rows},
-            trend=trend,
+            history=history,
         )
     low, high = median * (1 - subject.thresholds.rows_fall), median * subject.thresholds.rows_jump
     passed = low <= subject.rows <= high and not emptied
@@ -155,11 +155,11 @@ def rows_usual(subject: Subject) -> Finding:
         expected=f"{low:,.0f} to {high:,.0f}, the median of {len(usual)} earlier partitions being {median:,.0f}",
         advice="" if passed else "see whether the website's tracking still runs before you trust this partition",
         numbers={"rows": subject.rows, "median": median},
-        trend=trend,
+        history=history,
     )
 
 
-def _trend(rows: Sequence[int]) -> str:
+def _history(rows: Sequence[int]) -> str:
     """The partitions' rows as a chart, oldest first, with its ends in figures."""
     return f"{rows[0]:,} {sparkline(rows)} {rows[-1]:,}"
 

@@ -161,7 +161,7 @@ def test_a_check_shows_how_the_number_of_rows_has_gone(
 ) -> None:
     browser.get(f"{dagster_ui}/assets/visitors?view=checks&checkDetail=rows_usual")
 
-    shown = wait_for(browser, "rows_usual", "Latest execution", "trend")
+    shown = wait_for(browser, "rows_usual", "Latest execution", "history")
 
     keep(browser, tmp_path, "check.png")
     assert re.search(r"[\d,]+ [▁▂▃▄▅▆▇█]+ [\d,]+", shown)
