@@ -84,8 +84,9 @@ def _once(work: Work, result: Result, python: Path, address: str, folder: Path) 
 
 
 def environment() -> dict[str, str]:
-    """No telemetry of anybody, and no proxies on the way to this machine."""
+    """No telemetry of anybody, no proxies on the way to this machine, no threads that spin for work after an import."""
     quiet = {"DAGSTER_DISABLE_TELEMETRY": "yes", "RUNTIME__DLTHUB_TELEMETRY": "false", "NO_PROXY": "*"}
+    quiet["OPENBLAS_NUM_THREADS"] = "1"
     return {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 

@@ -2,12 +2,14 @@
 
 The file is kept in memory while it is small and in the temporary folder when it isn't, so memory is bounded by
 batches. The content hash is taken on the way: over the rows without `captured_at`, whatever pieces they came in.
+Of a large partition one row group is hashed and written, in a thread, while the next one's batches are being made.
 """
 
 import functools
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -19,7 +21,8 @@ import pyarrow.parquet as pq
 from ignite_assets.api.tables import fixed_width
 
 _MEMORY_BYTES = 1 << 23
-_ROW_GROUP_ROWS = 1 << 17
+_ROW_GROUP_BYTES = 1 << 23
+"""Of a row group as Arrow holds it; at most two are in memory."""
 
 
 @dataclass(frozen=True)
@@ -41,41 +44,67 @@ class Stage:
     """Writes batches to a Parquet file: zstd level 1, dictionaries only for the columns named."""
 
     def __init__(self, schema: pa.Schema, *, dictionaries: list[str], unhashed: frozenset[str] = frozenset()) -> None:
-        self._schema = schema
-        self._dictionaries = dictionaries
+        self._file = _File(schema, dictionaries, unhashed)
         self._finished = False
-        self._file: IO[Any] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - handed on
-        self._hash = _ContentHash(unhashed)
         self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._thread: ThreadPoolExecutor | None = None
+        self._under_way: Future[None] | None = None
         self.rows = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add a batch in the stage's schema."""
-        self._hash.update(batch)
         self._waiting.append(batch)
-        self._waiting_rows += len(batch)
+        self._waiting_bytes += batch.nbytes
         self.rows += len(batch)
-        if self._waiting_rows >= _ROW_GROUP_ROWS:
-            self._flush()
+        if self._waiting_bytes >= _ROW_GROUP_BYTES:
+            self._write_aside()
 
     def finish(self, footer: Mapping[str, str]) -> Staged:
         """Close the file with these facts in its footer, and the row count and content hash beside them."""
-        content_hash = self._hash.hexdigest(self.rows)
+        self._wait()
         if self._waiting or not self.rows:
-            self._flush()
-        facts = {**footer, "rows": str(self.rows), "content_hash": content_hash}
-        self._writer.add_key_value_metadata({f"ignite.{key}": value for key, value in facts.items()})
-        self._writer.close()
-        size = self._file.seek(0, 2)
+            self._file.add(self._waiting)
+        staged = self._file.finished(self.rows, footer)
         self._finished = True
-        return Staged(self._file, self.rows, size, content_hash)
+        self._end_thread()
+        return staged
 
     def discard(self) -> None:
         """Give the file up."""
-        if "_writer" in self.__dict__:
-            self._writer.close()
+        self._end_thread()
         self._file.close()
+
+    def __del__(self) -> None:
+        """Leave nothing open where something unforeseen ended the capture."""
+        if not self._finished:
+            self.discard()
+
+    def _write_aside(self) -> None:
+        self._wait()
+        self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="stage")
+        # The task must not hold the stage, or the stage could come to its end in its own thread.
+        self._under_way = self._thread.submit(self._file.add, self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _wait(self) -> None:
+        """Return when no row group is being written; raise what its writing did."""
+        if self._under_way:
+            self._under_way.result()
+
+    def _end_thread(self) -> None:
+        if self._thread:
+            self._thread.shutdown(wait=True)
+
+
+class _File:
+    """The Parquet file and its content hash, a row group at a time."""
+
+    def __init__(self, schema: pa.Schema, dictionaries: list[str], unhashed: frozenset[str]) -> None:
+        self._schema = schema
+        self._dictionaries = dictionaries
+        self._hash = _ContentHash(unhashed)
+        self._file: IO[Any] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - handed on
 
     @functools.cached_property
     def _writer(self) -> pq.ParquetWriter:
@@ -87,15 +116,23 @@ class Stage:
             use_dictionary=self._dictionaries or False,
         )
 
-    def __del__(self) -> None:
-        """Leave nothing open where something unforeseen ended the capture."""
-        if not self._finished:
-            self.discard()
+    def add(self, batches: Sequence[pa.RecordBatch]) -> None:
+        for batch in batches:
+            self._hash.update(batch)
+        table = pa.Table.from_batches(batches, schema=self._schema)
+        self._writer.write_table(table, row_group_size=max(1, len(table)))
 
-    def _flush(self) -> None:
-        table = pa.Table.from_batches(self._waiting, schema=self._schema)
-        self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS * 2)
-        self._waiting, self._waiting_rows = [], 0
+    def finished(self, rows: int, footer: Mapping[str, str]) -> Staged:
+        content_hash = self._hash.hexdigest(rows)
+        facts = {**footer, "rows": str(rows), "content_hash": content_hash}
+        self._writer.add_key_value_metadata({f"ignite.{key}": value for key, value in facts.items()})
+        self._writer.close()
+        return Staged(self._file, rows, self._file.seek(0, 2), content_hash)
+
+    def close(self) -> None:
+        if "_writer" in self.__dict__:
+            self._writer.close()
+        self._file.close()
 
 
 class _ContentHash:

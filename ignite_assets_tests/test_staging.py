@@ -1,6 +1,8 @@
 """A staged file: its content hash, its footer, and that every reader finds the same in it."""
 
 import datetime as dt
+import tempfile
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -159,7 +161,7 @@ def rolled(file: IO[Any]) -> bool:
 
 def test_a_large_file_goes_to_disk_and_a_small_one_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "_MEMORY_BYTES", 20_000)
-    monkeypatch.setattr(staging, "_ROW_GROUP_ROWS", 1_000)
+    monkeypatch.setattr(staging, "_ROW_GROUP_BYTES", 50_000)
     small = staged(one_batch([ROW]))
     large = staged([one_batch([{**ROW, "id": n * 7919, "name": f"{n:x}" * 5} for n in range(500)])[0]] * 30)
     assert (rolled(small.file), rolled(large.file)) == (False, True)
@@ -168,17 +170,59 @@ def test_a_large_file_goes_to_disk_and_a_small_one_stays_in_memory(monkeypatch: 
         finished.file.close()
 
 
-def test_a_stage_may_be_given_up_at_any_moment() -> None:
-    for written in range(3):
-        stage = Stage(SCHEMA, dictionaries=[])
+@pytest.mark.parametrize("group_bytes", [1, 1 << 20])
+def test_a_stage_may_be_given_up_at_any_moment(group_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "_ROW_GROUP_BYTES", group_bytes)
+    for written in range(4):
+        stage, left = (Stage(SCHEMA, dictionaries=[]) for _ in range(2))
         for _ in range(written):
             stage.write(one_batch([ROW])[0])
+            left.write(one_batch([ROW])[0])
         stage.discard()
         stage.discard()
+        del left
     stage = Stage(SCHEMA, dictionaries=[])
     finished = stage.finish({})
     stage.discard()
     assert finished.file.closed
+    assert writing_threads() == []
+
+
+def writing_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("stage")]
+
+
+def test_only_a_large_partition_is_written_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "_ROW_GROUP_BYTES", 3 * one_batch([ROW])[0].nbytes)
+    stage = Stage(SCHEMA, dictionaries=[])
+    started = []
+    for _ in range(4):
+        stage.write(one_batch([ROW])[0])
+        started.append(bool(writing_threads()))
+    assert started == [False, False, True, True]
+    finished = stage.finish({})
+    assert [group.num_rows for group in row_groups(finished)] == [3, 1]
+    finished.file.close()
+    assert writing_threads() == []
+
+
+def row_groups(finished: Staged) -> list[pq.RowGroupMetaData]:
+    metadata = pq.read_metadata(finished.file)
+    return [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+
+
+def test_trouble_in_the_thread_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "_ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr(staging, "_MEMORY_BYTES", 10)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    stage = Stage(SCHEMA, dictionaries=[])
+    stage.write(one_batch([ROW])[0])
+    with pytest.raises(FileNotFoundError):
+        stage.write(one_batch([ROW])[0])
+    with pytest.raises(FileNotFoundError):
+        stage.finish({})
+    monkeypatch.undo()
+    stage.discard()
 
 
 CONTENT = [

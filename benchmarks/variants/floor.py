@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
@@ -75,7 +74,7 @@ def parsed(endpoint: str, body: Sequence[bytes | memoryview]) -> pa.Table:
     """The rows of one array, which comes in parts."""
     kind = ROWS[endpoint]
     if not pa.types.is_struct(kind):
-        return pa.table({"hashed_email": _hashes(orjson.loads(b"".join(body)))})
+        return pa.table({"hashed_email": _hashes(b"".join(body))})
     data = b"".join((b'{"r":', *body, b"}"))
     rows = pj.read_json(
         pa.BufferReader(data),
@@ -85,13 +84,12 @@ def parsed(endpoint: str, body: Sequence[bytes | memoryview]) -> pa.Table:
     return pa.table(rows.chunk(0).flatten().flatten(), names=kind.names)
 
 
-def _hashes(values: list[str]) -> pa.Array:
-    """An array of ASCII texts; not by `pa.array`, which would import pandas."""
-    lengths = np.fromiter(map(len, values), dtype=np.int32, count=len(values))
-    offsets = np.concatenate([np.zeros(1, dtype=np.int32), np.cumsum(lengths, dtype=np.int32)])
-    return pa.StringArray.from_buffers(
-        len(values), pa.py_buffer(offsets), pa.py_buffer("".join(values).encode("ascii"))
-    )
+def _hashes(body: bytes) -> pa.Array:
+    """An array of texts that are all as long as the first, as these are: cut where they must begin and end."""
+    length = body.find(b'"', 2) - 2
+    rows = np.frombuffer(body, dtype=np.uint8)[1:].reshape(-1, length + 3)
+    offsets = np.arange(0, len(rows) * length + 1, length, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(rows[:, 1:-2].tobytes()))
 
 
 def joined(tables: list[pa.Table]) -> pa.Table:

@@ -13,11 +13,8 @@ from functools import partial
 from typing import Self, TypeVar
 from urllib.parse import urlencode
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
-from ignite_assets import __version__
 from ignite_assets.api import fitting
 from ignite_assets.api.endpoints import Algo, one_object
 from ignite_assets.api.errors import (
@@ -36,13 +33,13 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Breaker, Gate, Heard, Limits, Pace, Tally, overloaded, wait_before_retry
 from ignite_assets.api.protocol import Call, Credentials, OptOutCall, opt_out_query, query, refusal, retry_after
 from ignite_assets.api.wire import (
+    NETWORK_ERRORS,
     READ_BYTES,
     BrokenBodyError,
-    certificates,
+    Host,
     gunzip,
     hide_queries_in_logs,
     network_reason,
-    proxies,
     safe_address,
 )
 
@@ -87,9 +84,9 @@ class IgniteClient:
         self._sleep = sleep or self._breaker.sleep
         self._gate = Gate(self.limits.max_concurrency)
         self._pace = Pace(self.limits.requests_per_second, sleep=self._sleep)
-        self._adapter = HTTPAdapter(pool_maxsize=self.limits.max_concurrency, max_retries=0)
-        self._proxies = proxies(self._base_url)
-        self._certificates = certificates()
+        self._host = Host(
+            self._base_url, connections=self.limits.max_concurrency, timeout_seconds=self.limits.timeout_seconds
+        )
         self._closed = False
         self._threads = ThreadPoolExecutor(self.limits.max_concurrency, thread_name_prefix="ignite")
         hide_queries_in_logs()
@@ -108,7 +105,7 @@ class IgniteClient:
         self._closed = True
         self._breaker.stop("the client was closed")
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._adapter.close()
+        self._host.close()
 
     def read(self, call: AnyCall, reader: Reader[T], tally: Tally) -> T:
         """What the reader makes of the call's answer, after as many tries as the limits allow."""
@@ -195,9 +192,9 @@ class IgniteClient:
 
         try:
             response = self._send(call)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except NETWORK_ERRORS as error:
             return failure(NetworkError, network_reason(error, "before the answer"))
-        status = response.status_code
+        status = response.status
         try:
             if refused := refusal(status):
                 asked = retry_after(response.headers.get("Retry-After"), self.horizon.now())
@@ -212,6 +209,7 @@ class IgniteClient:
             return failure(NetworkError, str(error), status)
         finally:
             response.close()
+            response.release_conn()
 
     def opt_out(self, emails: str, tally: Tally) -> None:
         """Tell the platform of people who opted out: one address, or a JSON array. A repeat harms nothing."""
@@ -220,29 +218,19 @@ class IgniteClient:
     @property
     def opt_out_url_chars(self) -> int:
         """How long the URL of an opt-out is without its addresses."""
-        return len(self._url(OptOutCall(emails="")))
+        return len(self._base_url + self._target(OptOutCall(emails="")))
 
-    def _url(self, call: AnyCall) -> str:
+    def _target(self, call: AnyCall) -> str:
         if isinstance(call, OptOutCall):
             parameters = opt_out_query(call, self._credentials)
         else:
             parameters = query(call, self.algo, self._credentials)
-        return f"{self._base_url}{call.path}?{urlencode(parameters)}"
+        return f"{call.path}?{urlencode(parameters)}"
 
-    def _send(self, call: AnyCall) -> requests.Response:
-        request = requests.PreparedRequest()
-        method = "POST" if isinstance(call, OptOutCall) else "GET"
-        request.prepare(method=method, url=self._url(call), headers=_HEADERS)
-        timeout = self.limits.timeout_seconds
-        return self._adapter.send(
-            request,
-            stream=True,
-            timeout=(timeout, timeout),
-            verify=self._certificates,
-            proxies=self._proxies,
-        )
+    def _send(self, call: AnyCall) -> urllib3.BaseHTTPResponse:
+        return self._host.open("POST" if isinstance(call, OptOutCall) else "GET", self._target(call))
 
-    def _pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+    def _pieces(self, response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         pieces = self._arriving(response, deadline)
         if encoding in {"gzip", "x-gzip"}:
@@ -256,13 +244,13 @@ class IgniteClient:
                 raise _TooLargeError
             yield piece
 
-    def _arriving(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+    def _arriving(self, response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
         while True:
             piece, reason = b"", ""
             try:
                 # `read1` returns what has arrived; `stream` would wait for a full piece, however slowly it drips in.
-                piece = response.raw.read1(READ_BYTES, decode_content=False)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
+                piece = response.read1(READ_BYTES, decode_content=False)
+            except NETWORK_ERRORS as error:
                 reason = network_reason(error, "inside the body")
             if reason := reason or self._no_further(deadline):
                 raise BrokenBodyError(reason)
@@ -294,10 +282,3 @@ def _heard(outcome: object) -> Heard:
     if not isinstance(outcome, _Failure):
         return "answer"
     return "overload" if overloaded(outcome.error) else "trouble"
-
-
-_HEADERS = {
-    "User-Agent": f"ignite_assets/{__version__}",
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip",
-}

@@ -7,7 +7,7 @@ needed; the reader that has to read the piece anyway is the judge.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ignite_assets.api import fitting
@@ -23,40 +23,52 @@ _LARGEST_OTHER = 1 << 24
 _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\r\n"
 
-HASHES = re.compile(rb",[ \t\r\n]*(?=\")")
-"""Separates the elements of an array of strings."""
-OBJECTS = re.compile(rb"(?<=\})[ \t\r\n]*,[ \t\r\n]*(?=\{)")
-"""Separates the elements of an array of objects."""
+
+@dataclass(frozen=True)
+class Elements:
+    """How an array's elements are told apart, and what a piece of them stands between when it is read."""
+
+    separator: re.Pattern[bytes]
+    opening: bytes
+    closing: bytes
+
+    def array(self, piece: bytearray) -> bytes:
+        """A piece as an array of its own."""
+        return b"[%b]" % bytes(piece[len(self.opening) : -len(self.closing)])
 
 
-def split(body: Iterable[bytes], separator: re.Pattern[bytes], read: Callable[[bytes], T]) -> Iterator[T]:
+HASHES = Elements(re.compile(rb"(?<=\")[ \t\r\n]*,[ \t\r\n]*(?=\")"), b"[", b"]")
+OBJECTS = Elements(re.compile(rb"(?<=\})[ \t\r\n]*,[ \t\r\n]*(?=\{)"), b'{"r":[', b"]}")
+"""Arrow reads an object on each line, so an array is read as the one member of such an object."""
+
+
+def split(body: Iterable[bytes], elements: Elements, read: Callable[[bytearray], T]) -> Iterator[T]:
     """What `read` makes of each piece of the body's array, in order.
 
-    `read` takes elements joined by commas, without the brackets, and raises `UnparsableError` for anything else; an
-    empty array is read as one empty piece. Raises `UnparsableError` when the body isn't JSON or ends early,
-    `ResponseShapeError` when it is JSON but not an array.
+    `read` takes elements joined by commas between the opening and the closing, which is its to keep, and raises
+    `UnparsableError` for anything else; an empty array is read as one empty piece. Raises `UnparsableError` when the
+    body isn't JSON or ends early, `ResponseShapeError` when it is JSON but not an array.
     """
-    buffer = bytearray()
-    threshold = PIECE_BYTES
     arriving = iter(body)
-    _open_array(buffer, arriving)
+    buffer = bytearray(elements.opening)
+    buffer += _start_of_array(arriving)
+    threshold = PIECE_BYTES
     pieces_read = 0
     for piece in arriving:
         buffer += piece
         while len(buffer) >= threshold:
-            cut = _cut(buffer, separator, read)
-            if cut is None:
+            value, buffer = _cut(buffer, elements, read)
+            if value is None:
                 threshold *= 2
                 break
-            value, end = cut
-            del buffer[:end]
             threshold, pieces_read = PIECE_BYTES, pieces_read + 1
             yield value
-    yield read(_last_piece(buffer, first=pieces_read == 0))
+    yield read(_last_piece(buffer, elements, first=pieces_read == 0))
 
 
-def _open_array(buffer: bytearray, arriving: Iterator[bytes]) -> None:
-    """Take in the body's start, up to and without the bracket that opens the array."""
+def _start_of_array(arriving: Iterator[bytes]) -> bytearray:
+    """What comes after the bracket that opens the array, as far as it has arrived."""
+    buffer = bytearray()
     bom = _BOM
     for piece in arriving:
         buffer += piece
@@ -71,6 +83,7 @@ def _open_array(buffer: bytearray, arriving: Iterator[bytes]) -> None:
     if buffer[:1] != b"[":
         raise _not_an_array(bytes(buffer), arriving)
     del buffer[:1]
+    return buffer
 
 
 def _not_an_array(start: bytes, arriving: Iterator[bytes]) -> ResponseShapeError:
@@ -84,31 +97,48 @@ def _not_an_array(start: bytes, arriving: Iterator[bytes]) -> ResponseShapeError
     return ResponseShapeError(expected="an array", found=fitting.decode(bytes(body)))
 
 
-def _cut(buffer: bytearray, separator: re.Pattern[bytes], read: Callable[[bytes], T]) -> tuple[T, int] | None:
-    """The value read from the longest prefix of whole elements that was found, and where the rest starts."""
-    for match in islice(_separators_from_the_end(buffer, separator), _CUTS_TRIED):
+def _cut(buffer: bytearray, elements: Elements, read: Callable[[bytearray], T]) -> tuple[T | None, bytearray]:
+    """The value read from the longest prefix of whole elements that was found, if any, and the rest.
+
+    A buffer that a reader has seen isn't touched again: the reader may hold it.
+    """
+    start = len(buffer)
+    for _ in range(_CUTS_TRIED):
+        separator = _last_separator(buffer, elements.separator, before=start)
+        if separator is None:
+            break
+        start, end = separator
+        between, after = bytes(buffer[start:end]), bytes(buffer[end:])
+        buffer[start:] = elements.closing
         try:
-            return read(bytes(buffer[: match.start()])), match.end()
+            return read(buffer), bytearray(elements.opening + after)
         except UnparsableError:
-            continue
-    return None
+            buffer = buffer[:start] + between + after
+    return None, buffer
 
 
-def _separators_from_the_end(buffer: bytearray, separator: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+def _last_separator(buffer: bytearray, separator: re.Pattern[bytes], *, before: int) -> tuple[int, int] | None:
+    """Where the last separator that begins before a place begins and ends."""
     reach = 1 << 12
-    end = len(buffer)
-    while end > 0:
-        start = max(0, len(buffer) - reach)
-        found = [m for m in separator.finditer(bytes(buffer), start) if m.start() < end]
-        yield from reversed(found)
-        end, reach = start, reach * 8
+    while True:
+        start = max(0, before - reach)
+        found = [match.span() for match in separator.finditer(buffer, start) if match.start() < before]
+        if found or not start:
+            return found[-1] if found else None
+        reach *= 8
 
 
-def _last_piece(buffer: bytearray, *, first: bool) -> bytes:
-    rest = bytes(buffer).rstrip(_SPACE)
-    if not rest.endswith(b"]"):
+def _last_piece(buffer: bytearray, elements: Elements, *, first: bool) -> bytearray:
+    buffer = _stripped(buffer)
+    if not buffer.endswith(b"]"):
         raise UnparsableError("the body ends inside the array")
-    rest = rest[:-1].strip(_SPACE)
-    if not rest and not first:
+    del buffer[-1:]
+    if not first and len(_stripped(buffer)) <= len(elements.opening):
         raise UnparsableError("the array ends with a comma")
-    return rest
+    buffer += elements.closing
+    return buffer
+
+
+def _stripped(buffer: bytearray) -> bytearray:
+    """Without white space at its end; a copy only where there is some."""
+    return buffer.rstrip(_SPACE) if buffer[-1:].isspace() else buffer

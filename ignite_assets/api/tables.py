@@ -24,6 +24,7 @@ import pyarrow.json as pj
 from ignite_assets.api import fitting, pieces
 from ignite_assets.api.endpoints import CAPTURED_AT, Column, ColumnType, Endpoint, Record
 from ignite_assets.api.errors import ResponseShapeError
+from ignite_assets.api.pieces import HASHES, OBJECTS
 
 _ARROW: Mapping[ColumnType, pa.DataType] = {
     "string": pa.string(),
@@ -39,6 +40,7 @@ _ARROW: Mapping[ColumnType, pa.DataType] = {
 _UTC_SECONDS = r"^[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$"
 _CANONICAL_INT = r"^(0|-?[1-9]\d{0,18})$"
 _EXACT_FLOAT = float(2**53)
+_QUOTE, _COMMA, _SPACE = b'", '
 
 Constants = Mapping[str, str | int]
 """Columns whose value the call decides rather than the body: the algorithm, the id asked for."""
@@ -143,10 +145,10 @@ class _Reading:
     def pieces(self, body: Iterable[bytes]) -> Iterator[_Columns]:
         answer = self._endpoint.answer
         if answer == "hashes":
-            for hashes in pieces.split(body, pieces.HASHES, _hashes):
+            for hashes in pieces.split(body, HASHES, _hashes):
                 yield {"hashed_email": hashes}, len(hashes)
         elif answer == "objects":
-            yield from pieces.split(body, pieces.OBJECTS, self._objects)
+            yield from pieces.split(body, OBJECTS, self._objects)
         else:
             yield self.converted(orjson.dumps(self.whole(body))[1:-1])
 
@@ -157,25 +159,46 @@ class _Reading:
 
     def converted(self, piece: bytes) -> "_Columns":
         """Fitted records, as JSON joined by commas, as columns."""
-        return _parsed(self._columns, piece)
+        return _parsed(self._columns, b"".join((OBJECTS.opening, piece, OBJECTS.closing)))
 
-    def _objects(self, piece: bytes) -> _Columns:
+    def _objects(self, piece: bytearray) -> _Columns:
         if all(column.source == (column.name,) for column in self._sent):
             with suppress(_MisfitError):
                 return _parsed(self._sent, piece)
-        return self._fitted(fitting.decode(b"[%b]" % piece))
+        return self._careful_objects(piece)
 
-    def _fitted(self, records: list[Record]) -> _Columns:
-        return self.converted(orjson.dumps(self._fit(records))[1:-1])
+    def _careful_objects(self, piece: bytearray) -> _Columns:
+        fitted = self._fit(fitting.decode(OBJECTS.array(piece)))
+        return self.converted(orjson.dumps(fitted)[1:-1])
 
     def _fit(self, records: list[Record]) -> list[Record]:
         return [fitting.fit(self._endpoint, record, self._coercions, without=self._constants) for record in records]
 
 
-def _hashes(piece: bytes) -> pa.Array:
+def _hashes(piece: bytearray) -> pa.Array:
+    if (texts := _equally_long(piece)) is not None:
+        return texts
     with suppress(orjson.JSONDecodeError):
-        return _hashes_of(orjson.loads(b"[%b]" % piece))
-    return _hashes_of(fitting.decode(b"[%b]" % piece))
+        return _hashes_of(orjson.loads(piece))
+    return _hashes_of(fitting.decode(HASHES.array(piece)))
+
+
+def _equally_long(piece: bytearray) -> pa.Array | None:
+    """The texts of an array without escapes or spaces, all of one length, as hashes are; None for any other array.
+
+    Read as a matrix, a row a text, which takes a tenth of the time of a parser.
+    """
+    length = piece.find(b'"', 2) - 2
+    if length < 1 or (len(piece) - 1) % (length + 3):
+        return None
+    rows = np.frombuffer(piece, dtype=np.uint8)[1:].reshape(-1, length + 3)
+    quoted = (rows[:, 0] == _QUOTE).all() and (rows[:, -2] == _QUOTE).all() and (rows[:-1, -1] == _COMMA).all()
+    texts = rows[:, 1:-2].tobytes()
+    lowest = np.frombuffer(texts, dtype=np.uint8).min()
+    if not quoted or not texts.isascii() or b'"' in texts or b"\\" in texts or lowest < _SPACE:
+        return None
+    offsets = np.arange(0, len(texts) + 1, length, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(texts))
 
 
 def _hashes_of(values: list[object]) -> pa.Array:
@@ -195,15 +218,15 @@ def _text(values: list[Any]) -> pa.Array:
     return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets), pa.py_buffer(data))
 
 
-def _parsed(columns: tuple[Column, ...], piece: bytes) -> _Columns:
+def _parsed(columns: tuple[Column, ...], piece: bytes | bytearray) -> _Columns:
     """The piece's objects, read under the columns' wire kinds and converted; `_MisfitError` when they don't fit."""
     wire = pa.struct([(column.name, _wire_kind(column)) for column in columns])
-    data = b'{"r":[%b]}' % piece
     try:
-        piece.decode()
+        if not piece.isascii():
+            piece.decode()
         table = pj.read_json(
-            pa.BufferReader(data),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+            pa.BufferReader(piece),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(piece) + 1),
             parse_options=pj.ParseOptions(
                 explicit_schema=pa.schema([("r", pa.list_(wire))]), unexpected_field_behavior="error"
             ),
@@ -231,6 +254,8 @@ def _wire_kind(column: Column) -> pa.DataType:
 def _converted(column: Column, values: pa.Array) -> pa.Array:
     if column.type == "url":
         wrapped = pc.and_(pc.starts_with(values, "<"), pc.ends_with(values, ">"))
+        if not pc.any(wrapped).as_py():
+            return values
         return pc.if_else(wrapped, pc.utf8_slice_codeunits(values, 1, -1), values)
     if column.type == "timestamp":
         return _cast(values, _UTC_SECONDS, _ARROW["timestamp"])

@@ -314,6 +314,29 @@ def test_loopback_is_never_reached_through_a_proxy(
     assert len(platform.requests) == 1
 
 
+def test_a_proxy_is_asked_for_a_tunnel_and_sees_no_credentials(
+    client_for: Clients, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RawServer(b"HTTP/1.1 403 Forbidden\r\n\r\n") as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//guest:door@"))
+        monkeypatch.setenv("no_proxy", "")
+        error = failure(client_for(base_url="https://platform.invalid"), VISITORS, caplog)
+    check(error, VISITORS, Expected(NetworkError, "the connection broke before the answer", None, 3))
+    assert len(proxy.requests) == 3
+    assert all(request.startswith(b"CONNECT platform.invalid:443 ") for request in proxy.requests)
+    assert all(b"Proxy-Authorization: Basic" in request for request in proxy.requests)
+    assert not leaks(b"".join(proxy.requests).decode())
+
+
+def test_an_address_of_a_proxy_that_makes_no_sense_is_a_network_failure(
+    client_for: Clients, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://:8080")
+    monkeypatch.setenv("no_proxy", "")
+    error = failure(client_for(base_url="https://platform.invalid"), VISITORS, caplog)
+    check(error, VISITORS, Expected(NetworkError, "the connection broke before the answer", None, 3))
+
+
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
@@ -420,9 +443,9 @@ def test_the_credentials_arrive_as_they_are(platform: SandboxServer, client: Ign
 
 def test_a_request_says_who_asks(client_for: Clients) -> None:
     with RawServer(ok(b"[]")) as server:
-        fetch(client_for(base_url=server.url + "/"), VISITORS)
+        fetch(client_for(base_url=server.url + "/gate/"), VISITORS)
     (request,) = server.requests
-    assert request.startswith(b"GET /api/visitors?token=")
+    assert request.startswith(b"GET /gate/api/visitors?token=")
     assert re.search(rb"\r\nUser-Agent: ignite_assets/[\d.]+\r\n", request)
     assert re.search(rb"\r\nAccept-Encoding: gzip\r\n", request)
 
