@@ -10,7 +10,7 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.capture import Capture
 from ignite_assets.captures import Captures
-from ignite_assets.metadata import column_lineage, column_schema, storage_kinds, storage_uri
+from ignite_assets.metadata import column_schema, ids_lineage, storage_kinds, storage_uri
 from ignite_assets.partitions import read_key
 from ignite_assets.progress import Telling, Track, telling
 from ignite_assets.resources import IgniteResource
@@ -55,7 +55,7 @@ def build_assets(
                 "dagster/uri": storage_uri(root, endpoint.name),
                 "endpoint": f"GET {endpoint.path}",
                 "documentation": dg.MetadataValue.url(endpoint.documentation_url),
-                **column_lineage(endpoint),
+                **ids_lineage(endpoint),
             },
             retry_policy=retry_policy,
         )

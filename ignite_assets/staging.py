@@ -5,6 +5,7 @@ batches. The content hash is taken on the way: over the rows without `captured_a
 Of a large partition one row group is hashed and written, in a thread, while the next one's batches are being made.
 """
 
+import datetime as dt
 import functools
 import hashlib
 import tempfile
@@ -18,8 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ignite_assets.api.tables import fixed_width
+from ignite_assets.api.tables import constant, fixed_width
 
+PREVIEW_ROWS = 5
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MEMORY_BYTES = 1 << 23
 _ROW_GROUP_BYTES = 1 << 23
 """Of a row group as Arrow holds it; at most two are in memory."""
@@ -133,6 +136,23 @@ class _File:
         if "_writer" in self.__dict__:
             self._writer.close()
         self._file.close()
+
+
+def stamped(batch: pa.RecordBatch, schema: pa.Schema, moment: dt.datetime) -> pa.RecordBatch:
+    """The batch in a schema that has one column more, its last: the moment."""
+    microseconds = (moment - _EPOCH) // dt.timedelta(microseconds=1)
+    times = constant(pa.int64(), microseconds, len(batch)).view(schema.types[-1])
+    return pa.RecordBatch.from_arrays([*batch.columns, times], schema=schema)
+
+
+def first_rows(batch: pa.RecordBatch, rows: int) -> list[dict[str, Any]]:
+    """Up to so many rows as dictionaries, times as text: Arrow would import pandas to make Python's own of them."""
+    batch = batch.slice(0, rows)
+    shown = {
+        name: column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return [{name: column[row].as_py() for name, column in shown.items()} for row in range(len(batch))]
 
 
 class _ContentHash:

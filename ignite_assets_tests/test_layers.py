@@ -30,11 +30,12 @@ class Layer:
 PLAIN = (
     "api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify",
     "sparkline", "progress",
+    "file_store", "workspace", "windows", "derived",
 )  # fmt: skip
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
     "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
-    "opt_outs",
+    "opt_outs", "derivations",
 )  # fmt: skip
 
 LAYERS = {
@@ -44,6 +45,9 @@ LAYERS = {
     "api.wire": Layer(own=("api",), network=True),
     "storage": Layer(own=("api",)),
     "staging": Layer(own=("api",)),
+    "file_store": Layer(),
+    "workspace": Layer(own=("file_store", "storage")),
+    "windows": Layer(own=("file_store", "storage")),
     "examination": Layer(own=("api", "storage")),
     "sparkline": Layer(),
     "progress": Layer(),
@@ -51,7 +55,8 @@ LAYERS = {
     "notify": Layer(own=("api", "config"), network=True),
     "snapshots": Layer(own=("api", "progress", "staging")),
     "capture": Layer(own=("api", "progress", "storage", "staging", "snapshots")),
-    "audiences": Layer(own=("audiences", "api", "progress", "storage")),
+    "audiences": Layer(own=("audiences", "api", "progress", "storage", "file_store", "workspace", "windows")),
+    "derived": Layer(own=("derived", "api", "storage", "staging", "file_store", "workspace", "windows")),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),
@@ -59,7 +64,7 @@ LAYERS = {
     "build": Layer(own=(*PLAIN, *DAGSTER_HALF), dagster=True),
     "instance": Layer(own=("config",), dagster=True),
     "workers": Layer(own=("api.errors",)),
-    "runs": Layer(own=("api",)),
+    "runs": Layer(own=("api", "derived")),
     "execution": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "runs", "workers"), dagster=True),
     "definitions": Layer(own=("build", "config"), dagster=True),
     "cli": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "instance", "runs", "execution", "sandbox", "cli"), dagster=True),

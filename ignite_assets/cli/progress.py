@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 
-from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.cli.bars import tracked
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
+from ignite_assets.derived.table import TABLES
 from ignite_assets.execution import execute
 from ignite_assets.instance import dagster_home, open_instance
 from ignite_assets.progress import Pace
 from ignite_assets.runs import PartitionResult, Plan
 
 _AT_ONCE = Pace(quiet_seconds=0)
-_ASSETS = tuple(endpoint.name for endpoint in ENDPOINTS)
+_ASSETS = tuple(table.name for table in TABLES)
 
 
 def carry_out(plan: Plan, settings: Settings) -> list[PartitionResult]:
