@@ -59,7 +59,13 @@ def build_defs(
                 progress=progress,
             ),
             *build_derived(
-                derived, settings, partitions=partitions, tables=endpoints, now=now, retry_policy=retry_policy
+                derived,
+                settings,
+                partitions=partitions,
+                tables=endpoints,
+                now=now,
+                retry_policy=retry_policy,
+                progress=progress,
             ),
             *exports,
         ],

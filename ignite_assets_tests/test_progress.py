@@ -162,13 +162,14 @@ def test_long_ones_tell_the_event_log_of_entities_rows_and_days(
     runner = Runner(instance, define(progress=AT_ONCE))
 
     one = told(instance, runner.day(["visitors", "locations", "location_details", "audience_members"]))
-    several = told(instance, runner.days(["audience_members"], days_ago(5), YESTERDAY))
+    several = told(instance, runner.days(["audience_members", "visitors", "visitor_recency"], days_ago(5), YESTERDAY))
 
     visitors, locations = (lake.read([partition(name)]).num_rows for name in ("visitors", "locations"))
     assert one["visitors"] == [f"{visitors} rows, …"]
     assert one["location_details"] == [f"{done} of {locations} locations, …" for done in range(1, locations + 1)]
     assert re.fullmatch(r"1 of \d+ audiences, …", one["audience_members"][0])
-    assert several == {"audience_members": [f"{done} of 5 days, …" for done in range(1, 6)]}
+    days = [f"{done} of 5 days, …" for done in range(1, 6)]
+    assert several == dict.fromkeys(["audience_members", "visitors", "visitor_recency"], days)
 
 
 def test_days_and_entities_that_fail_are_counted_as_failed(
