@@ -10,8 +10,9 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.capture import Capture
 from ignite_assets.captures import Captures
-from ignite_assets.metadata import column_schema
+from ignite_assets.metadata import column_schema, ids_lineage, storage_kinds, storage_uri
 from ignite_assets.partitions import read_key
+from ignite_assets.progress import Telling, Track, telling
 from ignite_assets.resources import IgniteResource
 from ignite_assets.snapshots import Outcome
 from ignite_assets.storage import Selection
@@ -24,21 +25,26 @@ def build_assets(
     *,
     partitions: dg.PartitionsDefinition[str],
     horizon: Horizon,
+    root: str,
     owners: Sequence[str] = (),
     nesting_share: float = 0.01,
     retry_policy: dg.RetryPolicy | None = None,
+    progress: Telling = telling,
 ) -> list[dg.AssetsDefinition]:
-    """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for."""
+    """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for.
+
+    `root` is the lake's, for the asset's page to tell; `progress` counts what takes long for the run's log.
+    """
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, inputs = _body(endpoint, endpoints, horizon, nesting_share)
+        body, inputs = _body(endpoint, endpoints, horizon, nesting_share, progress)
         decorate = dg.asset(
             name=endpoint.name,
             ins=inputs,
             description=endpoint.description,
             partitions_def=partitions,
             group_name=endpoint.history,
-            kinds={"api", "parquet"},
+            kinds={"api", "parquet", *storage_kinds(root)},
             owners=list(owners),
             tags={
                 "ignite/history": endpoint.history,
@@ -46,8 +52,10 @@ def build_assets(
             },
             metadata={
                 "dagster/column_schema": column_schema(endpoint),
+                "dagster/uri": storage_uri(root, endpoint.name),
                 "endpoint": f"GET {endpoint.path}",
-                "vendor_documentation": f"API Docs, section {endpoint.section}",
+                "documentation": dg.MetadataValue.url(endpoint.documentation_url),
+                **ids_lineage(endpoint),
             },
             retry_policy=retry_policy,
         )
@@ -57,7 +65,11 @@ def build_assets(
 
 
 def _body(
-    endpoint: Endpoint, endpoints: tuple[Endpoint, ...], horizon: Horizon, nesting_share: float
+    endpoint: Endpoint,
+    endpoints: tuple[Endpoint, ...],
+    horizon: Horizon,
+    nesting_share: float,
+    progress: Telling,
 ) -> tuple[Callable[..., Captures], dict[str, dg.AssetIn]]:
     """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
 
@@ -65,10 +77,10 @@ def _body(
         keys = [read_key(key) for key in context.partition_keys]
         (website,) = {website for _, website in keys}
         days = [day for day, _ in keys]
-        return Captures(context, website, _outcomes(ignite, website, days, listed))
+        return Captures(context, website, _outcomes(ignite, website, days, listed, progress(context.log.info)))
 
     def _outcomes(
-        ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
+        ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None, track: Track
     ) -> Iterator[Outcome]:
         try:
             client = ignite.client(website, horizon)
@@ -79,7 +91,7 @@ def _body(
             ids, missing = _ids(listed, days) if listed else ({}, {})
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
-            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, nesting_share=nesting_share)
+            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, nesting_share=nesting_share, track=track)
             yield from capture.each(wanted)
 
     if endpoint.ids and endpoint.ids.from_partition:

@@ -19,6 +19,7 @@ from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.partitions import read_key
+from ignite_assets.progress import Telling, Track, telling, untold
 from ignite_assets.storage import Lake
 from ignite_assets.workspace import Workspace
 
@@ -68,9 +69,13 @@ class Exported:
 
 
 def build_exports(
-    settings: Settings, *, partitions: dg.PartitionsDefinition[str], retry_policy: dg.RetryPolicy | None = None
+    settings: Settings,
+    *,
+    partitions: dg.PartitionsDefinition[str],
+    retry_policy: dg.RetryPolicy | None = None,
+    progress: Telling = telling,
 ) -> tuple[list[dg.AssetsDefinition], list[Any]]:
-    """The asset and its job; nothing where no export is configured."""
+    """The asset and its job; nothing where no export is configured. `progress` counts lists for the run's log."""
     rules = settings.rules()
     if not rules:
         return [], []
@@ -82,7 +87,7 @@ def build_exports(
         description="Files for the ad platforms: who joined and left each audience, without anyone who opted out.",
         partitions_def=partitions,
         group_name="exports",
-        kinds={"file"},
+        kinds={rule.row.platform for rule in rules},
         owners=list(settings.assets.owners),
         tags={"ignite/personal_data": "true"},
         check_specs=[_check_spec(partitions)],
@@ -93,13 +98,16 @@ def build_exports(
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
         due = [rule for rule in _named(rules, config.names) if rule.covers(website)]
-        exported = run_exports(settings, io_manager.lake, due, website, day, force=config.force or None)
+        track = progress(context.log.info)
+        exported = run_exports(settings, io_manager.lake, due, website, day, force=config.force or None, track=track)
         yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
         if exported.failures:
             raise _failure(exported)
 
     job = dg.define_asset_job(
-        JOB, dg.AssetSelection.assets(ASSET), description="Exports one website's audiences for its newest day."
+        JOB,
+        dg.AssetSelection.assets(ASSET),
+        description="Writes one website's lists for the ad platforms; started once its newest day is captured.",
     )
     return [audience_exports], [job]
 
@@ -127,6 +135,7 @@ def run_exports(
     *,
     force: str | None = None,
     dry_run: bool = False,
+    track: Track = untold,
 ) -> Exported:
     """Export each rule for a website and a date; with `dry_run` only work out what would be sent."""
     options = Options(
@@ -135,6 +144,7 @@ def run_exports(
         scope=settings.opt_outs.scope,
         force=force,
         dry_run=dry_run,
+        track=track,
     )
     outcomes: list[Outcome] = []
     failures: dict[str, IgniteError] = {}

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ignite_assets import audience_exports, opt_outs
 from ignite_assets.audiences import inbox
+from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.export_triggers import Captured, Watch
 from ignite_assets.file_store import Store
@@ -16,6 +17,8 @@ _RECORDS_A_PAGE = 500
 _PAGES_A_TICK = 20
 _AGAIN = 100
 """So many storage ids are looked at again: databases may commit them out of order."""
+
+_NAMED = 3
 
 _FILE_TAG = "ignite/opt_out_file"
 _UNFINISHED = [
@@ -42,7 +45,10 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=audience_exports.JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Exports a website's audiences once all they need has its newest day; again when that changes.",
+        description=(
+            "Every minute: exports a website's audiences once all they need has its newest day, and again when that "
+            "changes, so that the lists are out by morning."
+        ),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         watch = Watch.read(context.cursor)
@@ -56,9 +62,21 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
             )
             for each in due
         ]
-        return dg.SensorResult(run_requests=requests, cursor=watch.text())
+        if requests:
+            return dg.SensorResult(run_requests=requests, cursor=watch.text())
+        return dg.SensorResult(skip_reason=_idle(behind, watch, rules, settings), cursor=watch.text())
 
     return look
+
+
+def _idle(behind: Sequence[str], watch: Watch, rules: Sequence[ExportRule], settings: Settings) -> str:
+    """Why nothing is exported, for whoever looks at the sensor's ticks."""
+    if behind:
+        return f"more records of {', '.join(behind)} are to be read first"
+    lacking = watch.lacking(rules, sorted(settings.websites))
+    waits = [f"{website} waits for {', '.join(assets)}" for website, assets in list(lacking.items())[:_NAMED]]
+    more = [f"and {len(lacking) - _NAMED} more websites wait"] if len(lacking) > _NAMED else []
+    return "; ".join([*waits, *more, "nothing else is new" if lacking else "nothing is new"])
 
 
 def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str) -> bool:
@@ -92,7 +110,10 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
         job_name=opt_outs.JOB,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Submits each file of opt-outs that was dropped, once it is complete.",
+        description=(
+            "Every 30 seconds: has each complete file in the opt-out inbox dealt with, so that its people are in no "
+            "further export."
+        ),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         looks = inbox.Looks.read(context.cursor)

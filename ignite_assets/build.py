@@ -21,6 +21,7 @@ from ignite_assets.freshness import build_freshness
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.opt_outs import build_opt_out_job
 from ignite_assets.partitions import build_partitions
+from ignite_assets.progress import Telling, telling
 from ignite_assets.resources import IgniteResource
 from ignite_assets.schedules import build_schedules
 from ignite_assets.sensors import build_sensors
@@ -35,17 +36,19 @@ def build_defs(
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = dg.in_process_executor,
+    progress: Telling = telling,
     ranged: bool = False,
 ) -> dg.Definitions:
     """The definitions that a configuration describes; `resources` replace those of the same name.
 
-    Without an executor, they can be merged into a code location that has one of its own. `ranged`: for runs of several
-    partitions, with checks that Dagster plans for a run rather than for each partition.
+    Without an executor, they can be merged into a code location that has one of its own. `progress` counts what takes
+    long; lines about it are for the run's log. `ranged`: for runs of several partitions, with checks that Dagster plans
+    for a run rather than for each partition.
     """
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
-    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
+    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy, progress=progress)
     freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
     return dg.Definitions(
         assets=[
@@ -53,12 +56,20 @@ def build_defs(
                 endpoints,
                 partitions=partitions,
                 horizon=horizon,
+                root=settings.root,
                 owners=settings.assets.owners,
                 nesting_share=settings.checks.nesting_share,
                 retry_policy=retry_policy,
+                progress=progress,
             ),
             *build_derived(
-                derived, settings, partitions=partitions, tables=endpoints, now=now, retry_policy=retry_policy
+                derived,
+                settings,
+                partitions=partitions,
+                tables=endpoints,
+                now=now,
+                retry_policy=retry_policy,
+                progress=progress,
             ),
             *exports,
         ],
@@ -66,7 +77,7 @@ def build_defs(
             *build_checks((*endpoints, *derived), settings, partitions=None if ranged else partitions),
             *freshness_checks,
         ],
-        jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
+        jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings, progress)] if settings.opt_outs.inbox else [])],
         schedules=[*schedules, freshness_schedule],
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
         resources={

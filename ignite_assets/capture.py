@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ignite_assets.api import tables
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
-from ignite_assets.api.errors import IgniteError, RequestError, WindowError
+from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError, WindowError
 from ignite_assets.api.fanout import in_order
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
@@ -24,6 +24,7 @@ from ignite_assets.api.protocol import Call
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient, Reader
 
+from ignite_assets.progress import Track, untold
 from ignite_assets.snapshots import Answer, Answers, Draft, Outcome, Snapshot
 
 _WINDOWS_AT_ONCE = 8
@@ -36,6 +37,8 @@ class Capture:
 
     `ids` gives, by date, the ids of an endpoint whose ids come from a partition. Dates that share an id share its one
     request. `nesting_share` is the share of a window that an older one may lack, for people who opted out meanwhile.
+    `track` counts what takes long: the entities of one date or of all dates together, the dates of several windows, or
+    the rows of a single answer. It is counted where the snapshots are asked for, in no other thread.
     """
 
     def __init__(
@@ -46,12 +49,14 @@ class Capture:
         ids: Mapping[dt.date, Sequence[int]] | None = None,
         endpoints: tuple[Endpoint, ...] = ENDPOINTS,
         nesting_share: float = 0.01,
+        track: Track = untold,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._ids = ids or {}
         self._endpoints = by_name(endpoints)
         self._nesting_share = nesting_share
+        self._track = track
 
     def one(self, day: dt.date) -> Snapshot:
         """The snapshot for one date. Raises `IgniteError`; refuses a date before any request is made."""
@@ -86,7 +91,7 @@ class Capture:
             yield from ((day, error) for day in days)
             return
         if len(days) == 1:
-            yield days[0], self._of_day(days[0], listed, tally)
+            yield days[0], self._of_day(days[0], listed, tally, track=self._track)
             return
         at_once = min(_WINDOWS_AT_ONCE, self._client.limits.max_concurrency)
         with ThreadPoolExecutor(at_once, thread_name_prefix="window") as threads:
@@ -95,7 +100,10 @@ class Capture:
                 (day, functools.partial(self._of_day, day, listed, each, compared=True))
                 for day, each in zip(days, tallies, strict=False)
             )
-            yield from in_order(threads, windows, ahead=at_once, discard=_discard)
+            progress = self._track("days", len(days))
+            for day, outcome in in_order(threads, windows, ahead=at_once, discard=_discard):
+                progress.add(failed=not isinstance(outcome, Snapshot))
+                yield day, outcome
 
     def _nested(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         """The outcomes, newest first; from the first window that lacks people of a newer one on, failures."""
@@ -121,14 +129,20 @@ class Capture:
         )
 
     def _of_day(
-        self, day: dt.date, listed: Sequence[int], tally: Tally | None = None, *, compared: bool = False
+        self,
+        day: dt.date,
+        listed: Sequence[int],
+        tally: Tally | None = None,
+        *,
+        compared: bool = False,
+        track: Track = untold,
     ) -> Snapshot | IgniteError:
         draft = self._draft(day, tally, compared=compared)
         try:
             if self._endpoint.ids is None:
-                draft.take_whole_answer(self._client)
+                draft.take_whole_answer(self._client, track)
             else:
-                for some in self._answers(listed, draft.tally, day):
+                for some in self._answers(listed, draft.tally, day, track):
                     draft.add(some)
             return draft.finish()
         except IgniteError as error:
@@ -143,7 +157,7 @@ class Capture:
         wanted = {day: frozenset(self._ids.get(day, ())) for day in days}
         union = sorted(frozenset().union(*wanted.values()))
         failed: dict[dt.date, IgniteError] = {}
-        for some in self._answers(union, tally, None):
+        for some in self._answers(union, tally, None, self._track):
             for day in days:
                 if day in failed:
                     continue
@@ -157,12 +171,16 @@ class Capture:
         for day in days:
             yield day, failed[day] if day in failed else drafts[day].finish()
 
-    def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None) -> Iterator["Answers"]:
+    def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None, track: Track) -> Iterator["Answers"]:
         """The entities' answers, some at a time: Arrow costs as much for one row as for a hundred."""
-        calls = (Call(endpoint=self._endpoint, look_back=day, entity=entity) for entity in sorted(set(ids)))
+        entities = sorted(set(ids))
+        calls = (Call(endpoint=self._endpoint, look_back=day, entity=entity) for entity in entities)
+        progress = track(self._listing.replace("_", " "), len(entities))
         some: list[tuple[int, Answer | RequestError]] = []
         rows = 0
         for call, outcome in self._client.read_each(calls, self._reader_for, tally):
+            vanished = isinstance(outcome, NotFoundError)
+            progress.add(failed=isinstance(outcome, RequestError) and not vanished)
             some.append((call.entity or 0, outcome))
             rows += 0 if isinstance(outcome, RequestError) else outcome.rows
             if rows >= _GATHERED_ROWS or len(some) >= _GATHERED_ANSWERS:
@@ -170,6 +188,11 @@ class Capture:
                 some, rows = [], 0
         if some:
             yield self._gathered(some)
+
+    @property
+    def _listing(self) -> str:
+        """The asset that lists the entities."""
+        return self._endpoint.ids.endpoint if self._endpoint.ids else self._endpoint.name
 
     def _gathered(self, some: list[tuple[int, "Answer | RequestError"]]) -> "Answers":
         good = [(entity, answer) for entity, answer in some if not isinstance(answer, RequestError)]

@@ -2,18 +2,20 @@
 
 import datetime as dt
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
 from ignite_assets.api.endpoints import Table
+from ignite_assets.api.errors import IgniteError
 from ignite_assets.captures import Captures
 from ignite_assets.config import Settings
-from ignite_assets.derived.derivation import Derivations
+from ignite_assets.derived.derivation import Derivations, Outcome
 from ignite_assets.derived.row import Derived, Input
 from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.metadata import column_schema
+from ignite_assets.metadata import column_lineage, column_schema, storage_kinds, storage_uri
 from ignite_assets.partitions import DATE, WEBSITE, read_key
+from ignite_assets.progress import Counts, Telling, telling
 
 GROUP = "derived"
 
@@ -26,8 +28,9 @@ def build_derived(
     tables: Sequence[Table],
     now: Callable[[], dt.datetime],
     retry_policy: dg.RetryPolicy | None = None,
+    progress: Telling = telling,
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the rows; `tables` are those that they read."""
+    """The assets of the rows; `tables` are those that they read; `progress` counts days for the run's log."""
 
     def build(row: Derived) -> dg.AssetsDefinition:
         @dg.asset(
@@ -36,11 +39,13 @@ def build_derived(
             description=row.description,
             partitions_def=partitions,
             group_name=GROUP,
-            kinds={"duckdb", "parquet"},
+            kinds={"duckdb", "parquet", *storage_kinds(settings.root)},
             owners=list(settings.assets.owners),
             tags={"ignite/personal_data": str(row.personal).lower()},
             metadata={
                 "dagster/column_schema": column_schema(row),
+                "dagster/uri": storage_uri(settings.root, row.name),
+                "dagster/column_lineage": column_lineage(row),
                 "window_days": settings.derived.window_days,
             },
             retry_policy=retry_policy,
@@ -57,11 +62,19 @@ def build_derived(
                 tables=tables,
                 now=now,
             )
-            return Captures(context, website, derivations.each(sorted(day for day, _ in keys)))
+            days = sorted(day for day, _ in keys)
+            counts = progress(context.log.info)("days", len(days))
+            return Captures(context, website, _counted(derivations.each(days), counts))
 
         return derive
 
     return [build(row) for row in rows]
+
+
+def _counted(outcomes: Iterator[Outcome], counts: Counts) -> Iterator[Outcome]:
+    for day, outcome in outcomes:
+        counts.add(failed=isinstance(outcome, IgniteError))
+        yield day, outcome
 
 
 def _dependency(of: Input, window_days: int) -> dg.AssetDep:

@@ -104,6 +104,7 @@ def _evaluation(
             "saw": finding.saw,
             "expected": finding.expected,
             "what_to_do": finding.advice or "nothing",
+            **_history(finding),
             **finding.numbers,
         },
         description=finding.saw,
@@ -113,7 +114,7 @@ def _evaluation(
 
 
 def _sum(check: Check, found: Found) -> dg.AssetCheckResult:
-    """What a run of several partitions found, under no partition's name."""
+    """What a run of several partitions found, under no partition's name; the history is the newest's."""
     failed = [finding for _, finding in found if not finding.passed]
     rows = [
         dg.TableRecord({"date": str(partition.date), "passed": finding.passed, "saw": finding.saw})
@@ -124,9 +125,13 @@ def _sum(check: Check, found: Found) -> dg.AssetCheckResult:
         check_name=check.name,
         passed=not failed,
         severity=_severity(failed),
-        metadata={"partitions": dg.MetadataValue.table(rows)},
+        metadata={**_history(found[0][1]), "partitions": dg.MetadataValue.table(rows)},
         description=f"{len(failed)} of {len(found)} partitions did not pass",
     )
+
+
+def _history(finding: Finding) -> dict[str, str]:
+    return {"history": finding.history} if finding.history else {}
 
 
 def _severity(findings: Sequence[Finding]) -> dg.AssetCheckSeverity:

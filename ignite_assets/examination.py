@@ -37,6 +37,8 @@ class Finding:
     severe: bool = False
     """Data that should not be used, rather than data to look at."""
     numbers: Mapping[str, int | float] = field(default_factory=dict)
+    history: str = ""
+    """How what was seen has gone, in a line, oldest first."""
 
 
 def captured_at(footer: Mapping[str, str]) -> dt.datetime:

@@ -86,11 +86,7 @@ class Watch:
 
     def due(self, rules: Iterable[ExportRule], websites: Iterable[str]) -> Iterator[Due]:
         """The websites whose sources are all there for one newest day, with content not asked for yet."""
-        needed = {
-            website: sorted({asset for rule in rules if rule.covers(website) for asset in rule.source_assets})
-            for website in websites
-        }
-        for website, assets in needed.items():
+        for website, assets in _needed(rules, websites).items():
             known = self.newest.get(website, {})
             found = {asset: known[asset] for asset in assets if asset in known}
             days = {newest.day for newest in found.values()}
@@ -101,6 +97,26 @@ class Watch:
                 self.sent[website] = fingerprint
                 last = max(newest.storage_id for newest in found.values())
                 yield Due(website, dt.date.fromisoformat(days.pop()), f"{fingerprint}@{last}")
+
+    def lacking(self, rules: Iterable[ExportRule], websites: Iterable[str]) -> dict[str, list[str]]:
+        """The websites that can't be exported yet, each with the assets that lack the newest day of the others."""
+        found = {}
+        for website, assets in _needed(rules, websites).items():
+            known = self.newest.get(website, {})
+            days = {asset: known[asset].day if asset in known else "" for asset in assets}
+            last = max(days.values(), default="")
+            if late := [asset for asset, day in days.items() if day < last or not day]:
+                found[website] = late
+        return found
+
+
+def _needed(rules: Iterable[ExportRule], websites: Iterable[str]) -> dict[str, list[str]]:
+    """By website, the assets that its rules need."""
+    some = list(rules)
+    return {
+        website: sorted({asset for rule in some if rule.covers(website) for asset in rule.source_assets})
+        for website in websites
+    }
 
 
 def _fingerprint(found: Mapping[str, Newest]) -> str:

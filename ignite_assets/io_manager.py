@@ -19,6 +19,7 @@ from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.captures import Captures
 from ignite_assets.failures import failure, input_failure
 from ignite_assets.instance import held_open
+from ignite_assets.metadata import place
 from ignite_assets.partitions import lake_partitions, partition_key
 from ignite_assets.storage import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
 
@@ -67,9 +68,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 location = self.lake.commit(partition, file)
             except StorageError as error:
                 raise failure({partition_key(partition.date, partition.website): error}) from None
-        context.add_output_metadata(
-            {"dagster/row_count": len(table), "bytes": size, "path": dg.MetadataValue.path(location)}
-        )
+        context.add_output_metadata({"dagster/row_count": len(table), "bytes": size, "path": place(location)})
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The input's partitions, as its annotation asks for them."""

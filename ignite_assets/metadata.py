@@ -1,14 +1,16 @@
 """What Dagster shows of an asset and of a partition. No personal data: previews are masked here."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import Column, Table
+from ignite_assets.api.endpoints import Column, Endpoint, Table
 from ignite_assets.derived.derivation import Derivation
 from ignite_assets.derived.row import Derived
 from ignite_assets.snapshots import Snapshot
+from ignite_assets.storage import shown_root
 
 MASK = "•••"
 
@@ -39,12 +41,38 @@ def column_lineage(derived: Derived) -> dg.TableColumnLineage:
     )
 
 
+def ids_lineage(endpoint: Endpoint) -> dict[str, dg.MetadataValue]:
+    """The columns that come from another asset: the ids that are asked for. What the platform repeats does not."""
+    ids = endpoint.ids
+    if ids is None or not ids.from_partition:
+        return {}
+    source = dg.TableColumnDep(asset_key=dg.AssetKey(ids.endpoint), column_name="id")
+    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(dg.TableColumnLineage({ids.column: [source]}))}
+
+
+def place(location: str) -> dg.MetadataValue:
+    """Where something is: a URL as a link, a path to copy, since browsers open no local files from a page."""
+    return dg.MetadataValue.url(location) if "://" in location else dg.MetadataValue.path(location)
+
+
+def storage_uri(root: str, asset: str) -> str:
+    """Where an asset's partitions are, as a URI."""
+    folder = shown_root(root) if "://" in root else Path(root).absolute().as_uri()
+    return f"{folder}/{asset}"
+
+
+def storage_kinds(root: str) -> set[str]:
+    """What Dagster's UI has a picture of: the object store that the lake is in."""
+    kind = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}.get(root.partition("://")[0])
+    return {kind} if kind else set()
+
+
 def snapshot_metadata(snapshot: Snapshot, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
     """A partition's facts: where it is, how large, how it was got, its first rows masked."""
     return {
         "dagster/row_count": dg.MetadataValue.int(snapshot.staged.rows),
         "bytes": dg.MetadataValue.int(snapshot.staged.bytes),
-        "path": dg.MetadataValue.path(location),
+        "path": place(location),
         "seconds": dg.MetadataValue.float(round(seconds, 3)),
         "captured_at": dg.MetadataValue.timestamp(snapshot.captured_at),
         "look_back_date": dg.MetadataValue.text(snapshot.date.isoformat()),
@@ -54,7 +82,9 @@ def snapshot_metadata(snapshot: Snapshot, location: str, seconds: float) -> dict
         "coercions_by_column": dg.MetadataValue.json(dict(snapshot.coercions)),
         "vanished": dg.MetadataValue.int(snapshot.vanished),
         "content_hash": dg.MetadataValue.text(snapshot.staged.content_hash),
+        "documentation": dg.MetadataValue.url(snapshot.endpoint.documentation_url),
         "preview": preview(snapshot.endpoint, snapshot.preview),
+        **ids_lineage(snapshot.endpoint),
     }
 
 
@@ -68,7 +98,7 @@ def derivation_metadata(derivation: Derivation, location: str, seconds: float) -
     return {
         "dagster/row_count": dg.MetadataValue.int(derivation.staged.rows),
         "bytes": dg.MetadataValue.int(derivation.staged.bytes),
-        "path": dg.MetadataValue.path(location),
+        "path": place(location),
         "seconds": dg.MetadataValue.float(round(seconds, 3)),
         "derived_at": dg.MetadataValue.timestamp(derivation.derived_at),
         "window": dg.MetadataValue.text(f"{window.first} to {window.last}"),

@@ -15,6 +15,7 @@ from ignite_assets.config import Settings
 from ignite_assets.failures import input_failure
 from ignite_assets.file_store import Store
 from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.progress import Telling, Track, telling, untold
 from ignite_assets.resources import IgniteResource
 from ignite_assets.storage import Lake
 
@@ -33,14 +34,17 @@ class DroppedFile(dg.Config):
     """As the inbox calls it: never by an address."""
 
 
-def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Addresses) -> Receipt:
+def tell(
+    settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Addresses, *, track: Track = untold
+) -> Receipt:
     """Tell the platform of people who are suppressed already. Raises `IgniteError`."""
     with ignite.client(website) as client:
 
         def send(people: tuple[Person, ...]) -> None:
             client.opt_out(parameter(people), Tally())
 
-        return submission.tell(lake, website, found, send=send, room=_room(settings, client), now=utc_now)
+        room = _room(settings, client)
+        return submission.tell(lake, website, found, send=send, room=room, now=utc_now, track=track)
 
 
 def _room(settings: Settings, client: "IgniteClient") -> int:
@@ -48,8 +52,8 @@ def _room(settings: Settings, client: "IgniteClient") -> int:
     return settings.opt_outs.max_url_chars - client.opt_out_url_chars
 
 
-def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
-    """The job that deals with one dropped file."""
+def build_opt_out_job(settings: Settings, progress: Telling = telling) -> dg.JobDefinition:
+    """The job that deals with one dropped file; `progress` counts people for the run's log."""
 
     @dg.op(name=OP, description="Suppresses the people of one dropped file and submits them.")
     def submit_dropped_file(
@@ -63,10 +67,15 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
         if not waiting:
             context.log.info("the file is gone: it was dealt with before")
             return
-        for line in _without_names(settings, io_manager.lake, ignite, store, waiting[0]):
+        track = progress(context.log.info)
+        for line in _without_names(settings, io_manager.lake, ignite, store, waiting[0], track):
             context.log.info(line)
 
-    @dg.job(name=JOB, description="Suppresses the people of a dropped file and submits them to the platform.")
+    @dg.job(
+        name=JOB,
+        description="Keeps the people of one dropped file out of every export, then tells the platform; started by its "
+        "arrival in the inbox.",
+    )
     def submit_opt_outs() -> None:
         submit_dropped_file()
 
@@ -74,21 +83,23 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
 
 
 def _without_names(
-    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped
+    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped, track: Track
 ) -> list[str]:
     """The same, when the file system fails: its own errors quote the file's name, which may be an address."""
     try:
-        return _deal_with(settings, lake, ignite, store, file)
+        return _deal_with(settings, lake, ignite, store, file, track)
     except OSError as error:
         trouble = f"the inbox or the lake could not be read or written ({type(error).__name__} {error.errno or ''})"
     raise dg.Failure(description=trouble)
 
 
-def _deal_with(settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped) -> list[str]:
+def _deal_with(
+    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped, track: Track
+) -> list[str]:
     """What there is to say of it. Raises Dagster's failure when the file stays, or can't be read at all."""
     data = store.read(file.path)
     try:
-        receipt = _submit(settings, lake, ignite, file, data)
+        receipt = _submit(settings, lake, ignite, file, data, track)
     except DropError as error:
         inbox.put_away(store, file, data, (Reject(line=0, reason=str(error)),), keep=True)
         raise input_failure(error) from None
@@ -98,11 +109,13 @@ def _deal_with(settings: Settings, lake: Lake, ignite: IgniteResource, store: St
     return [describe(receipt), *([] if gone else ["the file was changed meanwhile: it will be read again"])]
 
 
-def _submit(settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes) -> Receipt:
+def _submit(
+    settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes, track: Track
+) -> Receipt:
     if file.of_hashes:
         return submission.suppress_hashes(lake, file.website, data, file.name, now=utc_now())
     found = submission.suppress(lake, file.website, data, file.name, now=utc_now())
-    return tell(settings, lake, ignite, file.website, found)
+    return tell(settings, lake, ignite, file.website, found, track=track)
 
 
 def describe(receipt: Receipt) -> str:

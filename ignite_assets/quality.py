@@ -7,7 +7,7 @@ and says so.
 import json
 import statistics
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from ignite_assets.api.endpoints import HASH_LENGTHS, Endpoint, Table
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.tables import arrow_schema
 from ignite_assets.examination import Finding, Subject, captured_at
+from ignite_assets.sparkline import sparkline
 from ignite_assets.storage import Partition
 
 _TRAILING_DAYS = 28
@@ -135,6 +136,7 @@ def coercions(subject: Subject) -> Finding:
 def rows_usual(subject: Subject) -> Finding:
     """As many rows as partitions captured as late usually have; none at all after some is an error."""
     usual = _comparable_rows(subject)
+    history = _history([*reversed(usual), subject.rows])
     median = statistics.median(usual) if usual else 0
     emptied = bool(usual) and subject.rows == 0 and (median > 0 or usual[0] > 0)
     if len(usual) < _FEWEST_COMPARABLE and not emptied:
@@ -144,6 +146,7 @@ def rows_usual(subject: Subject) -> Finding:
             expected=f"nothing yet: of {_FEWEST_COMPARABLE} earlier partitions captured as late as this one, "
             f"there are {len(usual)}",
             numbers={"rows": subject.rows},
+            history=history,
         )
     low, high = median * (1 - subject.thresholds.rows_fall), median * subject.thresholds.rows_jump
     passed = low <= subject.rows <= high and not emptied
@@ -154,7 +157,13 @@ def rows_usual(subject: Subject) -> Finding:
         expected=f"{low:,.0f} to {high:,.0f}, the median of {len(usual)} earlier partitions being {median:,.0f}",
         advice="" if passed else "see whether the website's tracking still runs before you trust this partition",
         numbers={"rows": subject.rows, "median": median},
+        history=history,
     )
+
+
+def _history(rows: Sequence[int]) -> str:
+    """The partitions' rows as a chart, oldest first, with its ends in figures."""
+    return f"{rows[0]:,} {sparkline(rows)} {rows[-1]:,}"
 
 
 def _comparable_rows(subject: Subject) -> list[int]:

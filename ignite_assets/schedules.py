@@ -55,9 +55,16 @@ def build_schedules(
     nightly = dg.define_asset_job(
         "nightly",
         selection,
-        description="Every endpoint of one website for the day that just closed, and what is derived from it.",
+        description=(
+            "Captures every endpoint of one website for the day that just closed, and derives from it; started every "
+            "night."
+        ),
     )
-    heal = dg.define_asset_job("heal", selection, description="What is missing of one website's day.")
+    heal = dg.define_asset_job(
+        "heal",
+        selection,
+        description="Captures and derives what one website's day lacks; started every night for what can still be had.",
+    )
     status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
     zone = settings.partitions.timezone
 
@@ -67,7 +74,10 @@ def build_schedules(
         cron_schedule=_cron(settings.schedule.nightly),
         execution_timezone=zone,
         default_status=status,
-        description="Captures the day that just closed, one run a website.",
+        description=(
+            f"Every night at {settings.schedule.nightly:%H:%M}: captures the day that just closed, one run a website, "
+            "while the platform's window holds that day alone."
+        ),
     )
     def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         day = context.scheduled_execution_time.astimezone(horizon.timezone).date() - dt.timedelta(days=1)
@@ -77,14 +87,17 @@ def build_schedules(
         yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived)
 
     @dg.schedule(
-        name="gap_healer",
+        name="heal_schedule",
         job=heal,
         cron_schedule=_cron(settings.schedule.heal),
         execution_timezone=zone,
         default_status=status,
-        description="Captures days that are missing and can still be asked for, oldest first, and derives from them.",
+        description=(
+            f"Every night at {settings.schedule.heal:%H:%M}: captures days that are missing and can still be asked "
+            "for, oldest first, and derives from them, so that no gap stays."
+        ),
     )
-    def gap_healer(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def heal_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         materialized = {
             table.name: context.instance.get_materialized_partitions(dg.AssetKey(table.name)) for table in tables
         }
@@ -102,7 +115,7 @@ def build_schedules(
         night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
         yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, tables)
 
-    return [nightly_schedule, gap_healer], [nightly, heal]
+    return [nightly_schedule, heal_schedule], [nightly, heal]
 
 
 def _cron(time: dt.time) -> str:

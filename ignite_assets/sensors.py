@@ -13,6 +13,8 @@ from ignite_assets.notify import NotDeliveredError, post, webhook_url
 _SECONDS_A_TICK = 20
 """Dagster ends a tick after a minute and forgets its cursor, and so what was delivered; a delivery may take 20 s."""
 
+_EVERY_MINUTE = "Every minute: posts one message a website and night about {}, so that a person hears of it."
+
 
 def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
     """The alerts, when the configuration names a webhook for them. `now` tells seconds since 1970."""
@@ -21,8 +23,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -
     failures = _Alert(settings, settings.alerts.webhook_env, "did not land", alerts.failed_partitions, now)
     checks = _Alert(settings, settings.alerts.webhook_env, "checks failed", alerts.failed_checks, now)
     return [
-        _sensor("run_failure_alerts", "Posts one message a website and night about what did not land.", failures),
-        _sensor("failed_check_alerts", "Posts one message a website and night about checks that failed.", checks),
+        _sensor("run_failure_alert_sensor", _EVERY_MINUTE.format("what did not land"), failures),
+        _sensor("failed_check_alert_sensor", _EVERY_MINUTE.format("checks that failed"), checks),
     ]
 
 

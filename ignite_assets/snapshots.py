@@ -18,6 +18,7 @@ from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError
 from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
+from ignite_assets.progress import Track, untold
 from ignite_assets.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
 
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
@@ -117,15 +118,17 @@ class Draft:
         self._vanished = 0
         self._preview: list[dict[str, Any]] = []
 
-    def take_whole_answer(self, client: "IgniteClient") -> None:
+    def take_whole_answer(self, client: "IgniteClient", track: Track = untold) -> None:
         """Stage the answer of the endpoint's one call, while it arrives; a further try starts anew."""
         call = Call(endpoint=self._endpoint, look_back=self._day if self._endpoint.dated else None)
 
         def read(pieces: Iterator[bytes]) -> None:
             self._stage.discard()
             self._start()
+            progress = track("rows", None)
             for batch in tables.batches(self._endpoint, pieces, {"algo": self._algo}, self._coercions):
                 self._write(batch)
+                progress.add(len(batch))
 
         client.read(call, read, self.tally)
 

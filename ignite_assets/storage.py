@@ -92,13 +92,18 @@ class Selection:
         return Selection(self.lake, tuple(p for p in self.partitions if p.date == day))
 
 
+def shown_root(root: str) -> str:
+    """The lake's root as a user writes it: a path, or a URL without its query, which may hold credentials."""
+    return root.partition("?")[0].rstrip("/") if "://" in root else root.rstrip("/")
+
+
 class Lake:
     """A tree of partitions on a local path or any file system that `pyarrow.fs` knows (`s3://…`, `gs://…`)."""
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
         self._fs, self._base = _resolve(self.root)
-        self._shown = self.root.partition("?")[0].rstrip("/") if "://" in self.root else self.root
+        self._shown = shown_root(root)
         self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
 
     def __repr__(self) -> str:

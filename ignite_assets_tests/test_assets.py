@@ -68,6 +68,9 @@ def test_each_row_of_the_table_is_an_asset_that_tells_what_it_is(define: Define,
     assert spec.tags["ignite/history"] == endpoint.history
     assert spec.tags["ignite/personal_data"] == ("true" if endpoint.personal else "false")
     assert spec.metadata["endpoint"] == f"GET {endpoint.path}"
+    assert spec.metadata["documentation"].url == endpoint.documentation_url
+    assert spec.metadata["dagster/uri"].startswith("file:///")
+    assert spec.metadata["dagster/uri"].endswith(f"/lake/{endpoint.name}")
     assert isinstance(spec.partitions_def, dg.MultiPartitionsDefinition)
     columns = spec.metadata["dagster/column_schema"].columns
     assert [column.name for column in columns] == [*(column.name for column in endpoint.columns), CAPTURED_AT.name]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ignite_assets.audience_exports import ASSET, CHECK, LISTS, Row, rows_of
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.partitions import partition_key
+from ignite_assets.progress import Pace, telling
 from ignite_assets.sandbox import frozen
 from ignite_assets_tests.conftest import (
     ACME,
@@ -97,6 +99,7 @@ def test_it_is_partitioned_as_its_sources_and_follows_from_them(settings: Settin
     assert {key.to_user_string() for key in node.parent_keys} == {"visitors", "audiences", "audience_members"}
     assert node.partitions_def == graph.get(dg.AssetKey("visitors")).partitions_def
     assert node.tags["ignite/personal_data"] == "true"
+    assert node.kinds == {"meta", "google", "file"}
 
 
 # What is told.
@@ -128,6 +131,19 @@ def test_the_metadata_is_a_table_of_what_was_sent_and_held(runner: Runner, setti
     told = event.materialization.metadata
     assert (told["sent"].value, told["held"].value, told["failed"].value) == (1, 1, 0)
     assert isinstance(told[LISTS], dg.TableMetadataValue)
+
+
+def test_long_exports_tell_the_event_log_of_their_lists(runner: Runner, settings: Settings) -> None:
+    runner.day(["visitors"])
+    at_once = partial(telling, pace=Pace(quiet_seconds=0))
+    defs = build_defs(settings, now=frozen(NOW), retry_policy=None, progress=at_once)
+    quick, slow = export(runner), export(runner, defs=defs)
+    said = {
+        run.run_id: [each.user_message for each in runner.instance.all_logs(run.run_id) if not each.dagster_event]
+        for run in (quick, slow)
+    }
+    assert said[quick.run_id] == []
+    assert [line.partition(", ")[0] for line in said[slow.run_id]] == ["1 of 1 lists"] * 2
 
 
 def test_the_check_fails_with_the_reasons_of_what_was_held(runner: Runner) -> None:

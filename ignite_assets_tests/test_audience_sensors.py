@@ -108,6 +108,9 @@ def test_a_night_is_exported_once_all_its_sources_have_landed(exports: Sensor, r
     runner.day(["visitors"])
     runner.day(["visitors"], website=BAYSIDE.key)
     assert exports.keys() == [f"{YESTERDAY}|{BAYSIDE.key}"], "acme's audiences are still to come"
+    assert exports.keys() == []
+    waits = "acme-honda waits for audience_members, audiences; summit-ford waits for visitors"
+    assert exports.said == f"{waits}; nothing else is new"
     runner.day(["audiences", "audience_members"])
     assert exports.keys() == [f"{YESTERDAY}|{ACME.key}"]
     assert exports.keys() == []

@@ -17,6 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from urllib3.util.retry import Retry
 
+from ignite_assets.api.endpoints import by_name
 from ignite_assets_tests.commands import BIN, ROOT, demo, environment
 from ignite_assets_tests.conftest import EVERY
 
@@ -121,6 +122,7 @@ def test_a_partition_shows_its_facts_and_no_personal_data(
     assert int(facts["dagster/row_count"]) > 0
     assert facts["path"].endswith(f"lake/locations/website=acme-honda/date={newest}/part-0.parquet")
     assert facts["requests"] == "1"
+    assert browser.find_elements(By.CSS_SELECTOR, f"a[href='{by_name()['locations'].documentation_url}']")
     assert re.fullmatch(r"[0-9a-f]{64}", facts["content_hash"])
     header = next(line for line in lines if line.startswith("id latitude"))
     assert header == "id latitude longitude street city state zip resident extra captured_at"
@@ -152,13 +154,40 @@ def test_a_derived_partition_shows_its_coverage_and_no_personal_data(
 def test_an_asset_says_what_its_columns_are(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
     browser.get(f"{dagster_ui}/assets/visitors")
 
-    shown = wait_for(browser, "Columns", "Parquet", "nightly", "hashed_email")
+    shown = wait_for(browser, "Columns", "Parquet", "nightly", "hashed_email", "Storage")
 
     keep(browser, tmp_path, "asset.png")
     assert "Hashed e-mails of the identified visitors last seen" in shown
     assert "Hash of a visitor's e-mail address." in shown
     assert "ignite/personal_data: true" in shown
     assert "GET /api/visitors" in shown
+    folder, _ = demo()
+    assert f"file://{folder}/.demo/lake/visitors" in shown
+
+
+def test_numbers_of_partitions_are_plotted(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
+    browser.set_window_size(1280, 1900)
+    browser.get(f"{dagster_ui}/assets/location_details")
+    wait_for(browser, "Columns", "Metadata", "Plots")
+
+    browser.find_element(By.XPATH, "//button[contains(., 'Plots')]").click()
+
+    numbers = ("bytes", "coercions", "dagster/row_count", "requests", "retries", "seconds", "vanished")
+    wait_for(browser, *numbers, "When graphing values by partition")
+    browser.execute_script("arguments[0].scrollIntoView()", browser.find_element(By.XPATH, "//*[text() = 'Plots']"))
+    keep(browser, tmp_path, "plots.png")
+    browser.set_window_size(1280, 800)
+
+
+def test_a_check_shows_how_the_number_of_rows_has_gone(
+    browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path
+) -> None:
+    browser.get(f"{dagster_ui}/assets/visitors?view=checks&checkDetail=rows_usual")
+
+    shown = wait_for(browser, "rows_usual", "Latest execution", "history")
+
+    keep(browser, tmp_path, "check.png")
+    assert re.search(r"[\d,]+ [▁▂▃▄▅▆▇█]+ [\d,]+", shown)
 
 
 def test_a_backfill_is_chosen_by_date_and_website(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
@@ -175,9 +204,25 @@ def test_a_backfill_is_chosen_by_date_and_website(browser: webdriver.Chrome, dag
     assert "Backfill only failed and missing partitions within selection" in shown
 
 
-def test_both_schedules_are_on(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
+def test_schedules_and_sensors_are_on(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
     browser.get(f"{dagster_ui}/automation")
 
-    wait_for(browser, "nightly_schedule", "At 12:30 AM", "gap_healer", "At 02:30 AM")
+    wait_for(browser, "nightly_schedule", "At 12:30 AM", "heal_schedule", "At 02:30 AM", "audience_export_sensor")
 
     keep(browser, tmp_path, "automation.png")
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("schedules/nightly_schedule", "Every night at 00:30: captures the day that just closed, one run a website"),
+        ("sensors/audience_export_sensor", "Every minute: exports a website's audiences once all they need has"),
+        ("jobs/heal", "Captures what one website's day lacks; started every night"),
+    ],
+)
+def test_what_runs_by_itself_says_when_what_and_what_for(
+    browser: webdriver.Chrome, dagster_ui: str, page: str, told: str
+) -> None:
+    browser.get(f"{dagster_ui}/locations/ignite_assets/{page}")
+
+    wait_for(browser, "Description", told)

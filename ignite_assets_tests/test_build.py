@@ -1,10 +1,13 @@
 """The definitions as a whole: what they hold, and what building them must not take."""
 
+import re
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from ignite_assets.build import build_defs
-from ignite_assets.config import Settings
+from ignite_assets.config import Settings, load_settings
 from ignite_assets.failures import RETRY_POLICY
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage import Lake
@@ -30,13 +33,55 @@ def test_there_are_the_two_jobs_and_schedules_that_keep_the_lake_whole(settings:
     assert {"nightly", "heal"} <= set(repository.job_names)
     jobs = {schedule.name: schedule.job_name for schedule in repository.schedule_defs}
     assert jobs["nightly_schedule"] == "nightly"
-    assert jobs["gap_healer"] == "heal"
+    assert jobs["heal_schedule"] == "heal"
 
 
 @pytest.mark.parametrize("name", ["nightly", "heal"])
 def test_a_job_covers_every_row_of_both_tables(settings: Settings, name: str) -> None:
     job = build_defs(settings).resolve_job_def(name)
     assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == set(EVERY)
+
+
+EVERYTHING = """
+[alerts]
+webhook_env = "WEBHOOK"
+[[exports]]
+name = "r"
+source = "visitors"
+destination = "plain_list"
+[opt_outs]
+inbox = "inbox"
+"""
+
+
+@pytest.fixture
+def menu(config_file: Path) -> dg.RepositoryDefinition:
+    """Every job, schedule and sensor that there can be."""
+    config_file.write_text(config_file.read_text() + EVERYTHING)
+    return build_defs(load_settings(config_file)).get_repository_def()
+
+
+def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg.RepositoryDefinition) -> None:
+    jobs = [menu.get_job(name) for name in menu.job_names if not name.startswith("__")]
+    starters: list[dg.ScheduleDefinition | dg.SensorDefinition] = [*menu.schedule_defs, *menu.sensor_defs]
+    assert (len(jobs), len(starters)) == (5, 7)
+    for description in [job.description for job in jobs] + [starter.description for starter in starters]:
+        assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", str(description))
+    assert all(re.match(r"Every (day|night|minute|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description)) for s in starters)
+    assert all("tarted " in str(job.description) for job in jobs)
+
+
+def test_schedules_are_named_for_their_job_and_sensors_for_what_they_are(menu: dg.RepositoryDefinition) -> None:
+    assert {schedule.name for schedule in menu.schedule_defs} == {
+        f"{schedule.job_name}_schedule" for schedule in menu.schedule_defs
+    }
+    assert all(sensor.name.endswith("_sensor") for sensor in menu.sensor_defs)
+
+
+def test_every_check_says_what_it_is_about(menu: dg.RepositoryDefinition) -> None:
+    nodes = menu.asset_graph.asset_check_keys
+    told = {key: menu.asset_graph.get_check_spec(key).description for key in nodes}
+    assert all(told.values())
 
 
 def test_every_asset_is_tried_again_by_the_one_policy(settings: Settings) -> None:

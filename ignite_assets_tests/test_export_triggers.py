@@ -118,3 +118,15 @@ def test_looks_at_any_time_that_overlap_find_no_old_day_and_end_at_the_newest_co
             assert days[website][-1].isoformat() == newest["audiences"].partition("|")[0]
             last = {a: [r.content_hash for r in records if (r.asset, r.key) == (a, newest[a])][-1] for a in newest}
             assert {a: plain.newest[website][a].content_hash for a in newest} == last
+
+
+def test_a_website_that_waits_is_told_with_the_assets_it_waits_for() -> None:
+    watch = Watch()
+    look(
+        watch,
+        [record(1, "audiences", 3), record(2, "audience_members", 4), record(3, "audiences", 4, website="bayside")],
+    )
+    assert watch.lacking([rule()], WEBSITES) == {"acme": ["audiences"], "bayside": ["audience_members"]}
+    look(watch, [record(4, "audiences", 4), record(5, "audience_members", 4, website="bayside")])
+    assert watch.lacking([rule()], WEBSITES) == {}
+    assert Watch().lacking([], WEBSITES) == {}

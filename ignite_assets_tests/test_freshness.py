@@ -129,7 +129,7 @@ def test_stale_websites_reach_a_person_one_message_each(
 ) -> None:
     config_file.write_text(config_file.read_text() + '[alerts]\nwebhook_env = "ALERTS_WEBHOOK"\n')
     settings = load_settings(config_file)
-    (sensor,) = (each for each in build_sensors(settings) if each.name == "failed_check_alerts")
+    (sensor,) = (each for each in build_sensors(settings) if each.name == "failed_check_alert_sensor")
     land(instance, ["visitors", "sales"], [ACME.key])
     land(instance, ["visitors", "sales"], [SUMMIT.key], days_ago(3))
     with Receiver() as receiver:

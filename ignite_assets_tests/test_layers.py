@@ -29,6 +29,7 @@ class Layer:
 
 PLAIN = (
     "api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify",
+    "sparkline", "progress",
     "file_store", "workspace", "windows", "derived",
 )  # fmt: skip
 DAGSTER_HALF = (
@@ -48,11 +49,13 @@ LAYERS = {
     "workspace": Layer(own=("file_store", "storage", "api.endpoints")),
     "windows": Layer(own=("file_store", "storage")),
     "examination": Layer(own=("api", "storage")),
-    "quality": Layer(own=("api", "storage", "examination")),
+    "sparkline": Layer(),
+    "progress": Layer(),
+    "quality": Layer(own=("api", "storage", "examination", "sparkline")),
     "notify": Layer(own=("api", "config"), network=True),
-    "snapshots": Layer(own=("api", "staging")),
-    "capture": Layer(own=("api", "storage", "staging", "snapshots")),
-    "audiences": Layer(own=("audiences", "api", "storage", "file_store", "workspace", "windows")),
+    "snapshots": Layer(own=("api", "progress", "staging")),
+    "capture": Layer(own=("api", "progress", "storage", "staging", "snapshots")),
+    "audiences": Layer(own=("audiences", "api", "progress", "storage", "file_store", "workspace", "windows")),
     "derived": Layer(own=("derived", "api", "storage", "staging", "file_store", "workspace", "windows")),
     "contents": Layer(own=("api", "storage", "derived")),
     "selecting": Layer(own=("api", "storage")),

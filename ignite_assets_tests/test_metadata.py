@@ -3,12 +3,22 @@
 import io
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import dagster as dg
 import pytest
 
 from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, Endpoint, by_name
-from ignite_assets.metadata import MASK, column_schema, preview, snapshot_metadata
+from ignite_assets.metadata import (
+    MASK,
+    column_schema,
+    ids_lineage,
+    place,
+    preview,
+    snapshot_metadata,
+    storage_kinds,
+    storage_uri,
+)
 from ignite_assets.snapshots import Snapshot
 from ignite_assets.staging import Staged
 from ignite_assets_tests.conftest import NOW, YESTERDAY
@@ -95,4 +105,42 @@ def test_a_partitions_facts_carry_what_its_capture_took() -> None:
         "coercions_by_column": {"year": 2, "created_at": 1},
         "vanished": 4,
         "content_hash": "abc",
+        "documentation": "https://launchlabs.ai/api-docs#:~:text=Products",
     }
+
+
+@EACH_ROW
+def test_only_ids_that_were_asked_for_come_from_another_asset(endpoint: Endpoint) -> None:
+    told = {name: found.value for name, found in ids_lineage(endpoint).items()}
+    source = dg.TableColumnDep(asset_key=dg.AssetKey("locations"), column_name="id")
+    expected = {"dagster/column_lineage": dg.TableColumnLineage({"id": [source]})}
+    assert told == (expected if endpoint.name == "location_details" else {})
+    shown = snapshot_metadata(snapshot(endpoint), "", 0.5)
+    assert {name: value.value for name, value in shown.items() if name.endswith("lineage")} == told
+
+
+def test_a_path_is_to_be_copied_and_a_url_to_be_followed() -> None:
+    assert isinstance(place("/lake/part-0.parquet"), dg.PathMetadataValue)
+    assert isinstance(place("s3://bucket/lake/part-0.parquet"), dg.UrlMetadataValue)
+
+
+@pytest.mark.parametrize(
+    ("root", "uri", "kinds"),
+    [
+        ("/data/lake", "file:///data/lake/visitors", set()),
+        ("/data/my lake/", "file:///data/my%20lake/visitors", set()),
+        ("s3://bucket/lake?access_key=a&secret_key=b", "s3://bucket/lake/visitors", {"s3"}),
+        ("gs://bucket/lake/", "gs://bucket/lake/visitors", {"gcs"}),
+    ],
+)
+def test_an_asset_tells_where_it_is_and_nothing_of_how_to_get_in(root: str, uri: str, kinds: set[str]) -> None:
+    assert storage_uri(root, "visitors") == uri
+    assert storage_kinds(root) == kinds
+
+
+@EACH_ROW
+def test_the_vendors_section_is_linked_by_its_text(endpoint: Endpoint) -> None:
+    page, fragment = endpoint.documentation_url.split("#:~:text=")
+    assert page == "https://launchlabs.ai/api-docs"
+    assert unquote(fragment) == endpoint.section
+    assert not set(fragment) & set(" -,&")

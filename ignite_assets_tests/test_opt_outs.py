@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,7 @@ from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.file_store import Store
+from ignite_assets.progress import Pace, Telling, telling
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage import Lake
@@ -98,10 +100,10 @@ class Office:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    def run(self, label: str, *, loud: bool = False) -> dg.ExecuteInProcessResult:
+    def run(self, label: str, *, loud: bool = False, progress: Telling = telling) -> dg.ExecuteInProcessResult:
         config = {"ops": {opt_outs.OP: {"config": {"website": ACME.key, "label": label}}}}
         return (
-            build_defs(self.settings)
+            build_defs(self.settings, progress=progress)
             .resolve_job_def(opt_outs.JOB)
             .execute_in_process(
                 instance=self.instance,
@@ -148,6 +150,23 @@ def test_a_file_of_any_form_is_submitted_and_deleted(
     assert sandbox.world.opt_outs.of(ACME.key) == everyone
     assert office.known() == (2, 2)
     assert office.inbox() == []
+
+
+def test_a_long_submission_tells_the_event_log_how_many_it_has_done_and_never_whom(
+    tmp_path: Path, recorder: Recorder, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_credentials(monkeypatch)
+    office = Office(tmp_path, recorder.url, instance, BATCHED)
+    office.drop("many.txt", "\n".join([*PEOPLE, CANARY]))
+    at_once = partial(telling, pace=Pace(quiet_seconds=0, every_seconds=0))
+
+    done = office.run("many.txt", progress=at_once)
+
+    said = [each.user_message for each in instance.all_logs(done.run_id) if not each.dagster_event]
+    lines = [line.partition(", ")[0] for line in said if "submitted, " in line and "/" in line]
+    assert len(lines) == len(recorder.batches())
+    assert lines[-1] == "31 of 31 people submitted"
+    assert not any("@" in line or SECRETS["domain"] in line for line in said)
 
 
 def test_a_bad_line_is_told_by_its_number_beside_the_processed_file(office: Office) -> None:

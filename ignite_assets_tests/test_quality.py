@@ -299,6 +299,7 @@ def test_rows_are_held_against_the_median_of_earlier_nights(
 def test_an_unusual_number_of_rows_is_told_with_what_is_usual(lake: Lake) -> None:
     finding = check_of("rows_usual", lake, history(lake, 8, 10, 12, 2))
     assert finding.expected == "5 to 30, the median of 3 earlier partitions being 10"
+    assert finding.history == "8 ▆▇█▂ 2"
 
 
 @pytest.mark.parametrize("earlier", [0, 1, 2])
@@ -307,6 +308,7 @@ def test_too_little_history_passes_and_says_so(lake: Lake, earlier: int) -> None
     assert finding.passed
     assert finding.expected.startswith("nothing yet: of 3 earlier partitions")
     assert finding.expected.endswith(f"there are {earlier}")
+    assert finding.history == f"{100 if earlier else 1} {'█' * (earlier or 1)}{'▁' if earlier else ''} 1"
 
 
 def test_only_partitions_captured_as_late_are_comparable(lake: Lake) -> None:

@@ -266,7 +266,7 @@ def keys_of(data: ScheduleExecutionData) -> list[str]:
 def test_the_schedules_run_at_their_times_in_the_configured_zone(settings: Settings) -> None:
     there = with_partitions(settings, timezone="America/New_York")
     repository = build_defs(there).get_repository_def()
-    nightly, healer = (repository.get_schedule_def(name) for name in ("nightly_schedule", "gap_healer"))
+    nightly, healer = (repository.get_schedule_def(name) for name in ("nightly_schedule", "heal_schedule"))
     assert (nightly.cron_schedule, nightly.execution_timezone) == ("30 0 * * *", "America/New_York")
     assert (healer.cron_schedule, healer.execution_timezone) == ("30 2 * * *", "America/New_York")
     assert nightly.default_status is healer.default_status is dg.DefaultScheduleStatus.RUNNING
@@ -275,7 +275,7 @@ def test_the_schedules_run_at_their_times_in_the_configured_zone(settings: Setti
 def test_schedules_that_are_not_enabled_are_stopped(settings: Settings) -> None:
     off = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"enabled": False})})
     repository = build_defs(off).get_repository_def()
-    for name in ("nightly_schedule", "gap_healer"):
+    for name in ("nightly_schedule", "heal_schedule"):
         assert repository.get_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
 
 
@@ -332,20 +332,20 @@ def test_three_nights_without_a_daemon_are_brought_back_by_the_next(
     runner = Runner(instance, build_defs(recent, now=frozen(NOW), retry_policy=None))
     runner.days([*LOOK_BACK, *DERIVED_NAMES], days_ago(5), days_ago(5))
     runner.day(EVERY)
-    data = tick("gap_healer", HEALING_TIME, of=recent)
+    data = tick("heal_schedule", HEALING_TIME, of=recent)
     assert keys_of(data) == [f"{days_ago(age)}|{ACME.key}" for age in (4, 3, 2)]
     for request in data.run_requests or []:
         assert runner.day(sorted(assets_of(request)), dt.date.fromisoformat(str(request.partition_key)[:10])).success
     for name in (*LOOK_BACK, *DERIVED_NAMES):
         assert runner.recorded(name) == [f"{days_ago(age)}|{ACME.key}" for age in (5, 4, 3, 2, 1)]
-    healed = tick("gap_healer", HEALING_TIME, of=recent)
+    healed = tick("heal_schedule", HEALING_TIME, of=recent)
     assert not healed.run_requests
     assert healed.skip_message == "nothing is missing"
 
 
 def test_the_healer_is_bounded_by_the_configuration(tick: Tick, settings: Settings) -> None:
     few = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"heal_runs_per_tick": 4})})
-    assert len(keys_of(tick("gap_healer", HEALING_TIME, of=few))) == 4
+    assert len(keys_of(tick("heal_schedule", HEALING_TIME, of=few))) == 4
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ def test_the_healer_leaves_alone_what_a_run_is_under_way_for(
     recent = with_partitions(settings, start_date=days_ago(3))
     job = build_defs(recent).resolve_job_def("heal")
     instance.create_run_for_job(job, status=status, tags=tags)
-    found = set(keys_of(tick("gap_healer", HEALING_TIME, of=recent)))
+    found = set(keys_of(tick("heal_schedule", HEALING_TIME, of=recent)))
     expected = {f"{days_ago(age)}|{ACME.key}" for age in ((3, 2, 1) if not under_way else {3, 2, 1} - spared)}
     assert {key for key in found if key.endswith(ACME.key)} == expected
     assert len({key for key in found if key.endswith(BAYSIDE.key)}) == 3

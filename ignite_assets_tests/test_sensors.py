@@ -28,7 +28,7 @@ from ignite_assets_tests.conftest import (
 from ignite_assets_tests.webhook import SECRETS, Receiver
 
 VARIABLE = "ALERTS_WEBHOOK"
-FAILURES, CHECKS = "run_failure_alerts", "failed_check_alerts"
+FAILURES, CHECKS = "run_failure_alert_sensor", "failed_check_alert_sensor"
 
 
 @pytest.fixture

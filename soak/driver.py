@@ -28,7 +28,7 @@ from soak.processes import CodeServer, Daemon, free_port
 from soak.proof import Excuses, Proof, materializations, prove
 from soak.ticks import LOCATION, Scheduler, Watch, submit_by_hand
 
-NIGHTLY, HEAL = "nightly_schedule", "gap_healer"
+NIGHTLY, HEAL = "nightly_schedule", "heal_schedule"
 PHASE_SECONDS = 600.0
 """The longest that a night's runs may take."""
 _POLL_SECONDS = 0.2

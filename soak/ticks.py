@@ -95,7 +95,7 @@ def submit_by_hand(
 ) -> None:
     """What an operator launches: runs of the healer's job that the healer did not ask for."""
     with _workspace(instance, port) as workspace:
-        submit(requests, "gap_healer", moment, workspace)
+        submit(requests, "heal_schedule", moment, workspace)
 
 
 class Watch:

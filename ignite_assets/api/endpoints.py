@@ -10,6 +10,7 @@ Source of every row: the vendor's page "API Docs, Ignite Platform", in the secti
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+from urllib.parse import quote
 
 from ignite_assets.api.errors import ResponseShapeError
 
@@ -25,6 +26,9 @@ ColumnType = Literal["string", "url", "int16", "int32", "int64", "float64", "dat
 
 `date` is for what is derived: the platform sends none.
 """
+
+VENDOR_PAGE = "https://launchlabs.ai/api-docs"
+"""The vendor's page, which documents every endpoint."""
 
 History = Literal["look_back", "current_state"]
 Record = Mapping[str, Any]
@@ -145,6 +149,12 @@ class Endpoint(Table):
     def reads(self) -> tuple[str, ...]:
         """The asset whose partition lists its ids, where one does."""
         return (self.ids.endpoint,) if self.ids and self.ids.from_partition else ()
+
+    @property
+    def documentation_url(self) -> str:
+        """A link to the section of the vendor's page."""
+        # The page has no anchors, so the browser looks for the text; a hyphen would set off context there.
+        return f"{VENDOR_PAGE}#:~:text={quote(self.section, safe='').replace('-', '%2D')}"
 
 
 CAPTURED_AT = Column(

@@ -35,6 +35,8 @@ class Destination:
 
     name: str
     title: str
+    platform: str
+    """Whom the files are for, in a word."""
     extension: str
     head: Callable[[ListFacts, Action], tuple[str, ...]]
     """The lines above the people's."""
@@ -119,6 +121,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="google_customer_match",
         title="Google Customer Match",
+        platform="google",
         extension="csv",
         head=_column("Email"),
         line=_hex,
@@ -133,6 +136,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="meta_custom_audience",
         title="Meta Custom Audience",
+        platform="meta",
         extension="csv",
         head=_column("email"),
         line=_hex,
@@ -146,6 +150,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="tiktok_customer_file",
         title="TikTok Customer File",
+        platform="tiktok",
         extension="csv",
         head=_column("Email_SHA256"),
         line=_hex,
@@ -160,6 +165,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="microsoft_ads_bulk",
         title="Microsoft Ads, bulk file",
+        platform="microsoft",
         extension="csv",
         head=_microsoft_head,
         line=_microsoft_line,
@@ -179,6 +185,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="the_trade_desk_uid2",
         title="The Trade Desk, UID2",
+        platform="thetradedesk",
         extension="txt",
         head=_no_head,
         line=_base64,
@@ -192,6 +199,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="liveramp",
         title="LiveRamp onboarding",
+        platform="liveramp",
         extension="csv",
         head=_liveramp_head,
         line=_quoted,
@@ -205,6 +213,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="x_audience",
         title="X",
+        platform="x",
         extension="txt",
         head=_no_head,
         line=_hex,
@@ -218,6 +227,7 @@ DESTINATIONS: tuple[Destination, ...] = (
     Destination(
         name="plain_list",
         title="A plain list",
+        platform="file",
         extension="txt",
         head=_no_head,
         line=_hex,

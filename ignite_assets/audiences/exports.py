@@ -21,6 +21,7 @@ from ignite_assets.audiences.rules import ExportRule, Scope
 from ignite_assets.audiences.targets import Target, targets
 from ignite_assets.audiences.writing import MoreOptOutsError, write
 from ignite_assets.file_store import Store
+from ignite_assets.progress import Track, untold
 from ignite_assets.storage import Lake
 from ignite_assets.windows import Window
 from ignite_assets.workspace import Workspace
@@ -42,6 +43,8 @@ class Options:
     """Work everything out and write nothing."""
     now: dt.datetime | None = None
     """When it is made; the present unless given."""
+    track: Track = untold
+    """Counts its lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,10 +103,14 @@ def _export(
     def is_current() -> bool:
         return ledger.in_scope(lake, website, options.scope) == opt_outs
 
-    return [
-        _Export(workspace, store, rule, target, known.get(target.of, []), window, options, is_current).run()
-        for target in targets(lake, rule, website, day, known)
-    ]
+    found = targets(lake, rule, website, day, known)
+    progress = options.track("lists", len(found))
+    outcomes = []
+    for target in found:
+        one = _Export(workspace, store, rule, target, known.get(target.of, []), window, options, is_current)
+        outcomes.append(one.run())
+        progress.add()
+    return outcomes
 
 
 class _Export:

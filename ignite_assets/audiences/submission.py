@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, batches, read_addresses, read_hashes
+from ignite_assets.progress import Track, untold
 from ignite_assets.storage import Lake
 
 Send = Callable[[tuple[Person, ...]], None]
@@ -52,18 +53,27 @@ def suppress(lake: Lake, website: str, data: bytes, name: str, *, now: dt.dateti
 
 
 def tell(
-    lake: Lake, website: str, found: Addresses, *, send: Send, room: int, now: Callable[[], dt.datetime]
+    lake: Lake,
+    website: str,
+    found: Addresses,
+    *,
+    send: Send,
+    room: int,
+    now: Callable[[], dt.datetime],
+    track: Track = untold,
 ) -> Receipt:
     """Tell the platform of those of a file's people that it hasn't acknowledged yet.
 
-    `room`: the characters that the encoded `emails` parameter of one call may have. Raises what `send` raises: the
-    batches before it stay acknowledged.
+    `room`: the characters that the encoded `emails` parameter of one call may have; `track` counts people. Raises what
+    `send` raises: the batches before it stay acknowledged.
     """
     before = ledger.acknowledged(lake, website)
     waiting = [person for person in found.people if person.hashes.sha256 not in before]
+    progress = track("people submitted", len(waiting))
     for batch in batches(waiting, room):
         send(batch)
         ledger.acknowledge(lake, website, (p.hashes for p in batch), source_hash=found.source_hash, at=now())
+        progress.add(len(batch))
     return Receipt(
         people=len(found.people),
         submitted=len(waiting),

@@ -94,21 +94,25 @@ def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], d
 def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
     """What would be sent, and nothing written; a row a list."""
     from ignite_assets.audience_exports import run_exports
+    from ignite_assets.cli.bars import tracked
     from ignite_assets.storage import Lake
 
-    for website, rules, day in due:
-        yield from run_exports(settings, Lake(settings.root), rules, website, day, force=force, dry_run=True).rows()
+    lake = Lake(settings.root)
+    with tracked() as track:
+        for website, rules, day in due:
+            yield from run_exports(settings, lake, rules, website, day, force=force, dry_run=True, track=track).rows()
 
 
 def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
     """Export through Dagster, so that what was sent is on record; a row a list."""
     from ignite_assets.audience_exports import ASSET, JOB
     from ignite_assets.build import build_defs
+    from ignite_assets.cli.bars import tracked
     from ignite_assets.instance import dagster_home, open_instance
     from ignite_assets.partitions import partition_key
 
-    job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
-    with open_instance(dagster_home(settings)) as instance:
+    with open_instance(dagster_home(settings)) as instance, tracked() as track:
+        job = build_defs(settings, retry_policy=None, progress=lambda _say: track).resolve_job_def(JOB)
         for website, rules, day in due:
             names = [rule.name for rule in rules]
             result = job.execute_in_process(

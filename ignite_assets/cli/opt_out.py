@@ -29,6 +29,7 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
     from ignite_assets.api.errors import IgniteError
     from ignite_assets.api.horizon import utc_now
     from ignite_assets.audiences.submission import suppress, suppress_hashes
+    from ignite_assets.cli.bars import tracked
     from ignite_assets.config import load_settings
     from ignite_assets.opt_outs import describe, suppressed, tell
     from ignite_assets.resources import IgniteResource
@@ -44,7 +45,8 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
     else:
         found = suppress(lake, website, data, name, now=utc_now())
         try:
-            receipt = tell(settings, lake, IgniteResource.from_settings(settings), website, found)
+            with tracked() as track:
+                receipt = tell(settings, lake, IgniteResource.from_settings(settings), website, found, track=track)
         except IgniteError:
             click.echo(
                 f"{suppressed(len(found.people))}; the platform does not know all of them: run it again", err=True

@@ -1,7 +1,10 @@
 """A folder with an `ignite.toml` for a sandbox whose clock is the real one, as the command line's is."""
 
+import contextlib
 import datetime as dt
 import json
+import os
+import pty
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ import pytest
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.instance import DAGSTER_YAML
 from ignite_assets.sandbox import SandboxServer
-from ignite_assets_tests.commands import run
+from ignite_assets_tests.commands import IGNITE_ASSETS, environment, run
 from ignite_assets_tests.conftest import WEBSITES, config_text, variable
 
 
@@ -102,3 +105,24 @@ def statuses(partitions: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
     for partition in partitions:
         found.setdefault(partition["website"], set()).add(partition["status"])
     return found
+
+
+def on_terminal(shop: Shop, *arguments: str) -> tuple[str, str]:
+    """What a command shows on a terminal that is its standard error, and what it prints."""
+    ours, terminal = pty.openpty()
+    shown = b""
+    with subprocess.Popen(
+        [IGNITE_ASSETS, *arguments],
+        cwd=shop.folder,
+        env=environment(**shop.environment, TERM="xterm"),
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    ) as process:
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # how a terminal that is gone reads
+            while piece := os.read(ours, 1 << 16):
+                shown += piece
+        printed, _ = process.communicate(timeout=60)
+    os.close(ours)
+    return shown.decode(), printed

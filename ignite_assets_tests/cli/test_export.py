@@ -10,7 +10,7 @@ import pytest
 
 from ignite_assets.audience_exports import ASSET
 from ignite_assets.sandbox import SandboxServer
-from ignite_assets_tests.cli.conftest import Shop, shop_in
+from ignite_assets_tests.cli.conftest import Shop, on_terminal, shop_in
 from ignite_assets_tests.conftest import ACME, BAYSIDE, contents
 
 EXPORTS = """
@@ -148,3 +148,13 @@ def test_without_exports_there_is_nothing_to_use_it_for(shop: Shop) -> None:
     done = shop.run("export")
     assert done.returncode == 2
     assert "has no [[exports]]" in done.stderr
+
+
+@pytest.mark.slow
+def test_lists_are_counted_on_a_terminal_and_quick_ones_say_nothing_elsewhere(exporting: Shop) -> None:
+    bar, printed = on_terminal(exporting, "export", "--dry-run", "--name", "everyone")
+    elsewhere = exporting.run("export", "--dry-run", "--name", "everyone")
+
+    assert "1/1" in bar
+    assert printed == elsewhere.stdout
+    assert elsewhere.stderr == ""
