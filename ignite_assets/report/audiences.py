@@ -1,0 +1,94 @@
+"""Audiences that grew and shrank: who joined and left them in the week, by `audience_trends`."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from ignite_assets.report.comparing import Compared
+from ignite_assets.report.readings import WEEK, Readings, days_between
+
+ASSET = "audience_trends"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trend:
+    """One audience."""
+
+    audience: int
+    label: str
+    size: int
+    """People in it on the report's day, over the window."""
+    joined: int
+    left: int
+    """In the days that can be told."""
+
+    @property
+    def net(self) -> int:
+        """How much it grew."""
+        return self.joined - self.left
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audiences:
+    """All audiences of a website, those that moved most first."""
+
+    days: int
+    """Of the seven up to the report's, those of which it is known who joined and left."""
+    trends: tuple[Trend, ...]
+    memberships: Compared
+
+
+def read(readings: Readings) -> Audiences | None:
+    """The audiences on the report's day; None when their trends were never derived for it."""
+    if not readings.view("today", ASSET, [readings.day]):
+        return None
+    readings.view("week", ASSET, days_between(readings.day - WEEK + dt.timedelta(days=1), readings.day))
+    rows = readings.rows(_TRENDS)
+    trends = tuple(
+        Trend(
+            audience=row["audience_id"],
+            label=_label(row["audience_id"], row["primary_category"], row["brand"], row["model"]),
+            size=row["size"] or 0,
+            joined=row["joined"],
+            left=row["leaving"],
+        )
+        for row in rows
+    )
+    return Audiences(days=_days(readings), trends=trends, memberships=_memberships(readings, trends))
+
+
+_TRENDS = """
+    SELECT today.audience_id, any_value(today.primary_category) AS primary_category,
+        any_value(today.brand) AS brand, any_value(today.model) AS model, any_value(today.size) AS size,
+        coalesce(sum(week.joined), 0)::BIGINT AS joined, coalesce(sum(week."left"), 0)::BIGINT AS leaving
+    FROM today JOIN week USING (audience_id)
+    GROUP BY today.audience_id
+    ORDER BY joined + leaving DESC, size DESC, audience_id
+"""
+
+
+def _days(readings: Readings) -> int:
+    sql = "SELECT count(joined) AS known FROM one_day"
+    known = 0
+    for day in days_between(readings.day - WEEK + dt.timedelta(days=1), readings.day):
+        if readings.view("one_day", ASSET, [day]):
+            known += readings.one(sql)["known"] > 0
+    return known
+
+
+def _memberships(readings: Readings, trends: tuple[Trend, ...]) -> Compared:
+    before, why = None, "No comparison with the week before: that day's trends were not derived."
+    if readings.view("week_before", ASSET, [readings.day - WEEK]):
+        before = int(readings.one("SELECT coalesce(sum(size), 0)::BIGINT AS size FROM week_before")["size"])
+        why = ""
+    return Compared(
+        name="memberships",
+        label="Audience memberships",
+        value=sum(trend.size for trend in trends),
+        before=before,
+        note=why,
+        unit=f"in {len(trends)} audiences over {readings.window_days} days",
+    )
+
+
+def _label(audience: int, *parts: str | None) -> str:
+    return " ".join(part.strip() for part in parts if part and part.strip()) or f"audience {audience}"
