@@ -1,10 +1,9 @@
 """Audiences that grew and shrank: who joined and left them in the week, by `audience_trends`."""
 
-import datetime as dt
 from dataclasses import dataclass
 
 from ignite_assets.report.comparing import Compared
-from ignite_assets.report.readings import WEEK, Readings, days_between
+from ignite_assets.report.readings import DAY, WEEK, Readings, days_between
 
 ASSET = "audience_trends"
 
@@ -39,9 +38,9 @@ class Audiences:
 
 def read(readings: Readings) -> Audiences | None:
     """The audiences on the report's day; None when their trends were never derived for it."""
-    if not readings.view("today", ASSET, [readings.day]):
+    if not readings.view("current", ASSET, [readings.day]):
         return None
-    readings.view("week", ASSET, days_between(readings.day - WEEK + dt.timedelta(days=1), readings.day))
+    readings.view("lately", ASSET, days_between(readings.day - WEEK + DAY, readings.day))
     rows = readings.rows(_TRENDS)
     trends = tuple(
         Trend(
@@ -57,19 +56,20 @@ def read(readings: Readings) -> Audiences | None:
 
 
 _TRENDS = """
-    SELECT today.audience_id, any_value(today.primary_category) AS primary_category,
-        any_value(today.brand) AS brand, any_value(today.model) AS model, any_value(today.size) AS size,
-        coalesce(sum(week.joined), 0)::BIGINT AS joined, coalesce(sum(week."left"), 0)::BIGINT AS leaving
-    FROM today JOIN week USING (audience_id)
-    GROUP BY today.audience_id
-    ORDER BY joined + leaving DESC, size DESC, audience_id
+    WITH moved AS (
+        SELECT audience_id, coalesce(sum(joined), 0)::BIGINT AS joined, coalesce(sum("left"), 0)::BIGINT AS leaving
+        FROM lately GROUP BY audience_id
+    )
+    SELECT audience_id, primary_category, brand, model, size, moved.joined, moved.leaving
+    FROM current JOIN moved USING (audience_id)
+    ORDER BY moved.joined + moved.leaving DESC, size DESC, audience_id
 """
 
 
 def _days(readings: Readings) -> int:
     sql = "SELECT count(joined) AS known FROM one_day"
     known = 0
-    for day in days_between(readings.day - WEEK + dt.timedelta(days=1), readings.day):
+    for day in days_between(readings.day - WEEK + DAY, readings.day):
         if readings.view("one_day", ASSET, [day]):
             known += readings.one(sql)["known"] > 0
     return known

@@ -1,9 +1,8 @@
 """A number beside that of the week before, or the reason why the two can't be compared."""
 
-import datetime as dt
 from dataclasses import dataclass
 
-from ignite_assets.report.readings import WEEK, Readings
+from ignite_assets.report.readings import DAY, WEEK, Readings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,33 +42,24 @@ def rows_compared(readings: Readings, asset: str, *, name: str, label: str, unit
         label=label,
         value=value,
         before=None if trouble else readings.row_count(asset, before),
-        note=_why(_day_words(trouble), of_before=not late),
+        note=_why(trouble, of_before=not late),
         unit=unit,
     )
 
 
 def week_compared(readings: Readings, asset: str, column: str, *, name: str, label: str, unit: str = "") -> Compared:
     """The different values of a column over seven days, beside those of the seven days before."""
-    last = readings.day
-    first, before = last - WEEK + dt.timedelta(days=1), last - WEEK
-    mine, theirs = (
-        readings.trouble(asset, first, last),
-        readings.trouble(asset, before - WEEK + dt.timedelta(days=1), before),
-    )
-    trouble = mine or theirs
+    last, last_before = readings.day, readings.day - WEEK
+    first, first_before = last_before + DAY, last_before - WEEK + DAY
+    mine = readings.trouble(asset, first, last)
+    trouble = mine or readings.trouble(asset, first_before, last_before)
     return Compared(
         name=name,
         label=label,
         value=readings.distinct(asset, column, first, last),
-        before=None if trouble else readings.distinct(asset, column, before - WEEK + dt.timedelta(days=1), before),
+        before=None if trouble else readings.distinct(asset, column, first_before, last_before),
         note=_why(trouble, of_before=not mine),
         unit=unit,
-    )
-
-
-def _day_words(trouble: str) -> str:
-    return trouble.replace("1 of 1 days were not captured", "that day was not captured").replace(
-        "1 of 1 days were captured later, with later visitors in them", "that day was captured later"
     )
 
 

@@ -92,17 +92,11 @@ def _days(readings: Readings, asset: str) -> AssetState:
     return AssetState(
         asset=asset,
         newest=newest,
-        rows=_rows(readings, asset, newest),
+        rows=readings.row_count(asset, newest) if newest else None,
         captured=len(readings.window) - len(missing),
         wanted=len(readings.window),
         missing=missing,
     )
-
-
-def _rows(readings: Readings, asset: str, day: dt.date | None) -> int | None:
-    if day is None or not readings.view("counted", asset, [day]):
-        return None
-    return int(readings.one("SELECT count(*) AS number FROM counted")["number"])
 
 
 def _verdicts(examination: Examination, partition: Partition) -> Iterator[Verdict]:

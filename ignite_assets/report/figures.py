@@ -2,14 +2,15 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.rules import ExportRule, Scope
-from ignite_assets.audiences.workspace import Workspace
+from ignite_assets.workspace import Workspace
+from ignite_assets.derived.table import DERIVED
 from ignite_assets.examination import Thresholds, captured_at
 from ignite_assets.report import audiences, condition, exports, inventory, locations, opted_out, visitors
 from ignite_assets.report.audiences import Audiences
@@ -22,9 +23,6 @@ from ignite_assets.report.opted_out import OptOuts
 from ignite_assets.report.readings import Readings
 from ignite_assets.report.visitors import Visitors
 from ignite_assets.storage import Lake
-
-DERIVED = (visitors.RECENCY, audiences.ASSET, locations.ASSET)
-"""The derived assets that a report reads where they are there."""
 
 
 class NothingCapturedError(IgniteError):
@@ -43,7 +41,7 @@ class Options:
     zone: ZoneInfo
     now: dt.datetime
     endpoints: tuple[Endpoint, ...] = ENDPOINTS
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = field(default_factory=Thresholds)
     rules: tuple[ExportRule, ...] = ()
     scope: Scope = "website"
     inbox: str | None = None
@@ -147,7 +145,7 @@ def _gather(readings: Readings, options: Options) -> Figures:
         lists=tuple(lists),
         exported=any(rule.covers(website) for rule in options.rules),
         opt_outs=opt_outs,
-        condition=condition.read(readings, options.endpoints, options.thresholds, DERIVED),
+        condition=condition.read(readings, options.endpoints, options.thresholds, [d.name for d in DERIVED]),
         headlines=tuple(_headlines(readings, seen, trends, lists, opt_outs)),
     )
 

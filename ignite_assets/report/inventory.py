@@ -9,7 +9,8 @@ from ignite_assets.report.comparing import Compared, rows_compared
 from ignite_assets.report.readings import Readings
 
 ASSET = "products"
-_AGES = ((0, 7), (8, 30), (31, 60), (61, 90), (91, 180), (181, None))
+_FOREVER = 1 << 30
+_AGES = ((0, 7), (8, 30), (31, 60), (61, 90), (91, 180), (181, _FOREVER))
 _MOST_MAKES = 8
 UNKNOWN = "not known"
 OTHERS = "all others"
@@ -61,7 +62,7 @@ def read(readings: Readings) -> Inventory | None:
     makes = _stacks(readings, "make")
     return Inventory(
         date=newest,
-        all=_sum("all", [row for row in makes.values()]),
+        all=_sum("all", list(makes.values())),
         median_days=told["middle"],
         over_90=told["over_90"],
         by_age=_by_age(readings),
@@ -94,12 +95,8 @@ def _by_age(readings: Readings) -> tuple[Stack, ...]:
     days = _stacks(readings, "days")
     found = [
         _sum(
-            f"{first} to {last} days" if last is not None else f"over {first - 1} days",
-            [
-                stack
-                for age, stack in days.items()
-                if age is not None and first <= age and (last is None or age <= last)
-            ],
+            f"over {first - 1} days" if last == _FOREVER else f"{first} to {last} days",
+            [stack for age, stack in days.items() if age is not None and first <= age <= last],
         )
         for first, last in _AGES
     ]

@@ -38,13 +38,13 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """The locations of one standing in one cell."""
+    """The locations of one cell."""
 
     latitude: float
     longitude: float
-    standing: str
-    """`new`, `returning` or `unknown`."""
     locations: int
+    new: int
+    returning: int
     score: float
     """Their scores added up."""
 
@@ -133,8 +133,7 @@ def read(readings: Readings, *, personal_details: bool = False) -> Locations | N
 
 
 _PLACED = f"""
-    SELECT round(latitude, 2) AS latitude, round(longitude, 2) AS longitude, score,
-        coalesce(standing, 'unknown') AS standing
+    SELECT round(latitude, 2) AS latitude, round(longitude, 2) AS longitude, score, standing
     FROM places WHERE latitude BETWEEN -80 AND 80 AND longitude BETWEEN -180 AND 180
         AND NOT (abs(latitude) < {FINEST} AND abs(longitude) < {FINEST})
 """  # noqa: S608 - a number of our own
@@ -173,13 +172,14 @@ def step_of(view: View) -> float:
 
 def _spots(readings: Readings, view: View) -> tuple[Spot, ...]:
     sql = """
-        SELECT round(avg(latitude), 2) AS latitude, round(avg(longitude), 2) AS longitude, standing,
-            count(*) AS locations, coalesce(sum(score), 0) AS score
+        SELECT round(avg(latitude), 2) AS latitude, round(avg(longitude), 2) AS longitude, count(*) AS locations,
+            count(*) FILTER (standing = 'new') AS new, count(*) FILTER (standing = 'returning') AS returning,
+            coalesce(sum(score), 0) AS score
         FROM placed
         WHERE longitude BETWEEN getvariable('west') AND getvariable('east')
             AND latitude BETWEEN getvariable('south') AND getvariable('north')
-        GROUP BY round(latitude / getvariable('step')), round(longitude / getvariable('step')), standing
-        ORDER BY score DESC, locations DESC, latitude, longitude, standing
+        GROUP BY round(latitude / getvariable('step')), round(longitude / getvariable('step'))
+        ORDER BY score DESC, locations DESC, latitude, longitude
     """
     rows = readings.rows(sql, step=step_of(view), **vars(view))
     return tuple(Spot(**row) for row in rows)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ignite_assets.audiences import inbox, ledger
 from ignite_assets.audiences.rules import Scope
-from ignite_assets.audiences.store import Store
+from ignite_assets.file_store import Store
 from ignite_assets.report.readings import WEEK
 from ignite_assets.storage import Lake
 

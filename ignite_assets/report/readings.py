@@ -7,14 +7,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ignite_assets.api.errors import MissingPartitionError
-from ignite_assets.audiences.membership import captured_days
-from ignite_assets.audiences.store import Store
-from ignite_assets.audiences.workspace import Workspace
+from ignite_assets.windows import captured_days, trailing
+from ignite_assets.file_store import Store
+from ignite_assets.workspace import Workspace
 from ignite_assets.examination import captured_at
+from ignite_assets.report.words import day_words
 from ignite_assets.storage import FILE_NAME, Lake, Partition
 
 WEEK = dt.timedelta(days=7)
-_DAY = dt.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 
 
 def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
@@ -41,8 +42,7 @@ class Readings:
     @property
     def window(self) -> list[dt.date]:
         """The days of the window, in order; none before the first that has partitions."""
-        first = max(self.day - dt.timedelta(days=self.window_days - 1), self.first_day)
-        return days_between(min(first, self.day), self.day)
+        return list(trailing((), self.day, self.window_days, self.first_day).missing)
 
     def captured(self, asset: str) -> list[dt.date]:
         """The days of an asset that are in the lake, in order."""
@@ -91,11 +91,11 @@ class Readings:
         """
         days = days_between(first, last)
         if days[0] < self.first_day:
-            return f"there are no days before {self.first_day}"
+            return f"there are no days before {day_words(self.first_day)}"
         if missing := sum(day not in self.captured(asset) for day in days):
-            return f"{missing} of {len(days)} days were not captured"
-        later = sum((self.taken_on(asset, day) or day) > last + _DAY for day in days)
-        return f"{later} of {len(days)} days were captured later, with later visitors in them" if later else ""
+            return f"{_share(missing, days)} not captured"
+        later = sum((self.taken_on(asset, day) or day) > last + DAY for day in days)
+        return f"{_share(later, days)} captured later, with visitors who came since" if later else ""
 
     def view(self, name: str, asset: str, days: Sequence[dt.date]) -> bool:
         """Name the rows of some of an asset's days for SQL, as far as they are there; False when none is."""
@@ -118,3 +118,7 @@ class Readings:
         if not self.view("counted", asset, days_between(first, last)):
             return None
         return int(self.one(f"SELECT count(DISTINCT {column}) AS number FROM counted")["number"])  # noqa: S608 - our own name
+
+
+def _share(some: int, days: Sequence[dt.date]) -> str:
+    return f"{some} of {len(days)} days" if len(days) > 1 else "the day was"

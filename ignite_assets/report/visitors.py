@@ -4,11 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from ignite_assets.report.comparing import Compared, rows_compared, week_compared
-from ignite_assets.report.readings import Readings, days_between
+from ignite_assets.report.readings import DAY, WEEK, Readings, days_between
 
 ASSET = "visitors"
 RECENCY = "visitor_recency"
-MEAN_DAYS = 7
 FEWEST = 4
 """So many of seven days must be known for a mean."""
 _BANDS = ((0, 0), (1, 6), (7, 13), (14, 29), (30, 59))
@@ -71,7 +70,7 @@ def read(readings: Readings) -> Visitors:
 def _day(readings: Readings, day: dt.date) -> VisitorDay:
     known = [
         readings.row_count(ASSET, each) or 0
-        for each in days_between(day - dt.timedelta(days=MEAN_DAYS - 1), day)
+        for each in days_between(day - WEEK + DAY, day)
         if readings.has(ASSET, each) and not readings.days_late(ASSET, each)
     ]
     return VisitorDay(
