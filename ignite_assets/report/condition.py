@@ -1,13 +1,14 @@
 """The state of the data itself: what is missing, what did not fit, and what the checks say of the day."""
 
+import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ignite_assets.api.endpoints import Endpoint, by_name
+from ignite_assets.api.endpoints import Endpoint, Table
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
-from ignite_assets.examination import Examination, Thresholds
+from ignite_assets.examination import Examination, Subject, Thresholds
 from ignite_assets.quality import CHECKS, examine
 from ignite_assets.report.readings import Readings
 from ignite_assets.storage import Partition
@@ -54,35 +55,28 @@ class AssetState:
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
 
-def read(
-    readings: Readings, endpoints: Sequence[Endpoint], thresholds: Thresholds, derived: Iterable[str]
-) -> tuple[AssetState, ...]:
-    """The state of each asset; of those that are derived only their days."""
-    known = by_name(tuple(endpoints))
-    return (
-        *(_captured(readings, endpoint, known, thresholds) for endpoint in endpoints),
-        *(_days(readings, asset) for asset in derived),
-    )
+def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> tuple[AssetState, ...]:
+    """The state of each asset, of captures or derived from them."""
+    known = {table.name: table for table in tables}
+    return tuple(_with_verdicts(readings, table, known, thresholds) for table in tables)
 
 
-def _captured(
-    readings: Readings, endpoint: Endpoint, endpoints: dict[str, Endpoint], thresholds: Thresholds
-) -> AssetState:
-    state = _days(readings, endpoint.name)
-    footer = readings.footer(endpoint.name, state.newest) if state.newest else None
+def _with_verdicts(readings: Readings, table: Table, tables: Mapping[str, Table], thresholds: Thresholds) -> AssetState:
+    state = _days(readings, table.name)
+    footer = readings.footer(table.name, state.newest) if state.newest else None
     if not (state.newest and footer):
         return state
-    examination = Examination(readings.lake, endpoint, endpoints, thresholds, readings.zone)
-    past = state.missing if endpoint.history == "look_back" else ()
-    return AssetState(
-        **vars(state)
-        | {
-            "days_late": readings.days_late(endpoint.name, state.newest),
-            "until": past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
-            "coercions": json.loads(footer.get("ignite.coercions", "{}")),
-            "vanished": int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
-            "verdicts": tuple(_verdicts(examination, Partition(endpoint.name, readings.website, state.newest))),
-        }
+    examination = Examination(readings.lake, table, tables, thresholds, readings.zone)
+    subject = examination.subject(Partition(table.name, readings.website, state.newest))
+    captured = isinstance(table, Endpoint)
+    past = state.missing if isinstance(table, Endpoint) and table.history == "look_back" else ()
+    return dataclasses.replace(
+        state,
+        days_late=readings.days_late(table.name, state.newest) if captured else 0,
+        until=past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
+        coercions=json.loads(footer.get("ignite.coercions", "{}")),
+        vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
+        verdicts=tuple(_verdicts(subject)),
     )
 
 
@@ -99,17 +93,9 @@ def _days(readings: Readings, asset: str) -> AssetState:
     )
 
 
-def _verdicts(examination: Examination, partition: Partition) -> Iterator[Verdict]:
-    subject = examination.subject(partition)
+def _verdicts(subject: Subject) -> Iterator[Verdict]:
     for check in CHECKS:
-        if check.applies(examination.endpoint):
+        if check.applies(subject.endpoint):
             found = examine(check, subject)
-            yield Verdict(
-                check=check.name,
-                description=check.description,
-                passed=found.passed,
-                severe=found.severe,
-                saw=found.saw,
-                expected=found.expected,
-                advice=found.advice,
-            )
+            told = {name: getattr(found, name) for name in ("passed", "severe", "saw", "expected", "advice")}
+            yield Verdict(check=check.name, description=check.description, **told)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.rules import ExportRule, Scope
-from ignite_assets.workspace import Workspace
+from ignite_assets.derived.row import Derived
 from ignite_assets.derived.table import DERIVED
 from ignite_assets.examination import Thresholds, captured_at
 from ignite_assets.report import audiences, condition, exports, inventory, locations, opted_out, visitors
@@ -23,6 +23,7 @@ from ignite_assets.report.opted_out import OptOuts
 from ignite_assets.report.readings import Readings
 from ignite_assets.report.visitors import Visitors
 from ignite_assets.storage import Lake
+from ignite_assets.workspace import Workspace
 
 
 class NothingCapturedError(IgniteError):
@@ -41,6 +42,7 @@ class Options:
     zone: ZoneInfo
     now: dt.datetime
     endpoints: tuple[Endpoint, ...] = ENDPOINTS
+    derived: tuple[Derived, ...] = DERIVED
     thresholds: Thresholds = field(default_factory=Thresholds)
     rules: tuple[ExportRule, ...] = ()
     scope: Scope = "website"
@@ -145,7 +147,7 @@ def _gather(readings: Readings, options: Options) -> Figures:
         lists=tuple(lists),
         exported=any(rule.covers(website) for rule in options.rules),
         opt_outs=opt_outs,
-        condition=condition.read(readings, options.endpoints, options.thresholds, [d.name for d in DERIVED]),
+        condition=condition.read(readings, (*options.endpoints, *options.derived), options.thresholds),
         headlines=tuple(_headlines(readings, seen, trends, lists, opt_outs)),
     )
 

@@ -1,13 +1,13 @@
 """The map: states' outlines, the locations on them by score and standing, and where in the country that is."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from ignite_assets.report import outlines
-from ignite_assets.report.drawing import Drawing, draw, svg
+from ignite_assets.report.drawing import Chart, Drawing, Row, draw, inline, svg
 from ignite_assets.report.locations import City, Locations, Spot, View
 from ignite_assets.report.words import count
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _WIDE, _NARROW = 720, 330
 _MOST_LABELS = 6
-_LABEL_APART = 70
-"""Pixels between the labels of two cities."""
+_LABEL_APART, _LABEL_ABOVE = 70, 26
+"""Pixels between the labels of two cities, beside and above each other."""
 _WIDE_VIEW = 25.0
 """Degrees of longitude from which on the view shows the country itself."""
 _INSET_STEP = 0.25
@@ -48,7 +48,7 @@ def inset(locations: Locations) -> Markup | None:
         fill="var(--land)", stroke="var(--paper)", strokeWidth=0.5
     )
     x, y = (view.west + view.east) / 2, (view.south + view.north) / 2
-    place = alt.Chart(alt.Data(values=[{"x": x, "y": y}])).mark_point(
+    place = alt.Chart(inline([{"x": x, "y": y}])).mark_point(
         shape="square", size=90, stroke="var(--ink)", strokeWidth=1.5, fill="transparent"
     )
     chart = alt.layer(states, place.encode(longitude="x:Q", latitude="y:Q"))
@@ -59,7 +59,7 @@ def inset(locations: Locations) -> Markup | None:
     )
 
 
-def _map(locations: Locations, view: View, width: int) -> "alt.TopLevelMixin":
+def _map(locations: Locations, view: View, width: int) -> Chart:
     import altair as alt
 
     frame = _Frame(view, width)
@@ -123,18 +123,14 @@ def _latitude(y: float) -> float:
     return math.degrees(2 * math.atan(math.exp(y)) - math.pi / 2)
 
 
-def _features(states: "Iterator[outlines.State] | Sequence[outlines.State]") -> "alt.Data":
-    import altair as alt
-
-    return alt.Data(
-        values=[
-            {
-                "type": "Feature",
-                "properties": {"name": state.name},
-                "geometry": {"type": "MultiPolygon", "coordinates": state.polygons},
-            }
-            for state in states
-        ]
+def _features(states: Iterable[outlines.State]) -> "alt.InlineData":
+    return inline(
+        {
+            "type": "Feature",
+            "properties": {"name": state.name},
+            "geometry": {"type": "MultiPolygon", "coordinates": state.polygons},
+        }
+        for state in states
     )
 
 
@@ -145,8 +141,8 @@ def _spots(spots: Sequence[Spot], frame: _Frame) -> "alt.Chart":
     most = max([spot.score for spot in spots] + [1e-9])
     rows = [wedge for spot in spots for wedge in _pie(spot, frame, most)]
     colours = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
-    marks = alt.Chart(alt.Data(values=rows)).mark_arc(opacity=0.88, stroke="var(--card)", strokeWidth=0.7, clip=True)
-    return marks.encode(
+    marks = alt.Chart(inline(rows)).mark_arc(opacity=0.88, stroke="var(--card)", strokeWidth=0.7, clip=True)
+    encoded: alt.Chart = marks.encode(
         x=alt.X("x:Q", scale=None, axis=None),
         y=alt.Y("y:Q", scale=None, axis=None),
         radius=alt.Radius("radius:Q", scale=None),
@@ -155,9 +151,10 @@ def _spots(spots: Sequence[Spot], frame: _Frame) -> "alt.Chart":
         color=alt.Color("standing:N", scale=colours, legend=None),
         description="told:N",
     )
+    return encoded
 
 
-def _pie(spot: Spot, frame: _Frame, most: float) -> Iterator[dict[str, float | str]]:
+def _pie(spot: Spot, frame: _Frame, most: float) -> Iterator[Row]:
     x, y = frame.place(spot.longitude, spot.latitude)
     radius = max(frame.largest * math.sqrt(max(spot.score, 0) / most), _SMALLEST)
     begin = 0.0
@@ -176,16 +173,18 @@ def _labels(cities: Sequence[City], frame: _Frame) -> "list[alt.Chart]":
     """The names of the largest cities, where there is room."""
     import altair as alt
 
+    rows: list[Row] = []
     taken: list[tuple[float, float]] = []
-    rows = []
     for city in cities:
         if city.latitude is None or city.longitude is None or len(rows) == _MOST_LABELS:
             continue
         x, y = frame.place(city.longitude, city.latitude)
         inside = 25 < x < frame.width - 25 and 2.2 * frame.largest < y < frame.height - 10
-        if inside and all(abs(x - a) > _LABEL_APART or abs(y - b) > 26 for a, b in taken):
+        if inside and all(abs(x - a) > _LABEL_APART or abs(y - b) > _LABEL_ABOVE for a, b in taken):
             taken.append((x, y))
             rows.append({"name": city.city, "x": x, "y": y - frame.largest - 8})
-    text = alt.Chart(alt.Data(values=rows)).mark_text(fontSize=12, fontWeight=600, color="var(--ink)")
-    x, y = alt.X("x:Q", scale=None, axis=None), alt.Y("y:Q", scale=None, axis=None)
-    return [text.encode(x=x, y=y, text="name:N")] if rows else []
+    text = alt.Chart(inline(rows)).mark_text(fontSize=12, fontWeight=600, color="var(--ink)")
+    encoded = text.encode(
+        x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), text=alt.Text("name:N")
+    )
+    return [encoded] if rows else []

@@ -75,8 +75,8 @@ def _environment() -> "jinja2.Environment":
 
 def _coded(text: str) -> Markup:
     """Text with what stands between backticks as code."""
-    parts = (Markup("<code>{}</code>" if n % 2 else "{}").format(part) for n, part in enumerate(text.split("`")))
-    return Markup("").join(parts)
+    plain, code = Markup("{}"), Markup("<code>{}</code>")
+    return Markup().join((code if n % 2 else plain).format(part) for n, part in enumerate(text.split("`")))
 
 
 def _number(value: float | None) -> str:
