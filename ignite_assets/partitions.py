@@ -27,15 +27,15 @@ def build_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
 def trailing_mapping(days: int) -> dg.MultiPartitionMapping:
     """To the partitions of the same website, of as many days up to a partition's own; fewer where days begin."""
     with warnings.catch_warnings():
-        # Dagster still calls it a beta that the first days' windows may be clipped.
+        # Dagster still calls these a beta, and that the first days' windows may be clipped.
         warnings.simplefilter("ignore", dg.BetaWarning)
         window = dg.TimeWindowPartitionMapping(start_offset=1 - days, allow_nonexistent_upstream_partitions=True)
-    return dg.MultiPartitionMapping(
-        {
-            DATE: dg.DimensionPartitionMapping(DATE, window),
-            WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
-        }
-    )
+        return dg.MultiPartitionMapping(
+            {
+                DATE: dg.DimensionPartitionMapping(DATE, window),
+                WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
+            }
+        )
 
 
 def partition_key(day: dt.date, website: str) -> dg.MultiPartitionKey:
