@@ -156,6 +156,7 @@ def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, opt
     Raises `NothingCapturedError` when the website has nothing of the day, `ReportError` when files fail.
     """
     import duckdb
+    import pyarrow as pa
 
     from ignite_assets.report.page import render
 
@@ -166,7 +167,7 @@ def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, opt
         store.put(name, page)
     except NothingCapturedError:
         raise
-    except (OSError, duckdb.Error) as error:
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
         raise ReportError(f"the page of {website} for {day}: {type(error).__name__}: {error}") from error
     return Written(figures=figures, location=store.location(name), bytes=len(page))
 

@@ -15,6 +15,7 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.derived.table import DERIVED
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage import Lake, Partition
@@ -35,6 +36,8 @@ ACME, BAYSIDE, SUMMIT = WEBSITES
 NAMES = tuple(endpoint.name for endpoint in ENDPOINTS)
 LOOK_BACK = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.history == "look_back")
 CURRENT_STATE = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.history == "current_state")
+DERIVED_NAMES = tuple(row.name for row in DERIVED)
+EVERY = (*NAMES, *DERIVED_NAMES)
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

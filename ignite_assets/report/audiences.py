@@ -1,6 +1,9 @@
 """Audiences that grew and shrank: who joined and left them in the week, by `audience_trends`."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ignite_assets.report.comparing import Compared
 from ignite_assets.report.readings import DAY, WEEK, Readings, days_between
@@ -14,6 +17,7 @@ class Trend:
 
     audience: int
     label: str
+    """Unlike any other audience's."""
     size: int
     """People in it on the report's day, over the window."""
     joined: int
@@ -42,10 +46,11 @@ def read(readings: Readings) -> Audiences | None:
         return None
     readings.view("lately", ASSET, days_between(readings.day - WEEK + DAY, readings.day))
     rows = readings.rows(_TRENDS)
+    labels = _labels(rows)
     trends = tuple(
         Trend(
             audience=row["audience_id"],
-            label=_label(row["audience_id"], row["primary_category"], row["brand"], row["model"]),
+            label=labels[row["audience_id"]],
             size=row["size"] or 0,
             joined=row["joined"],
             left=row["leaving"],
@@ -90,5 +95,15 @@ def _memberships(readings: Readings, trends: tuple[Trend, ...]) -> Compared:
     )
 
 
-def _label(audience: int, *parts: str | None) -> str:
-    return " ".join(part.strip() for part in parts if part and part.strip()) or f"audience {audience}"
+def _labels(rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """What each audience is called, by its id: with the id where another is called the same."""
+    plain = {row["audience_id"]: _label(row["primary_category"], row["brand"], row["model"]) for row in rows}
+    often = Counter(plain.values())
+    return {
+        audience: label if label and often[label] == 1 else f"{label or 'audience'} #{audience}"
+        for audience, label in plain.items()
+    }
+
+
+def _label(*parts: str | None) -> str:
+    return " ".join(part.strip() for part in parts if part and part.strip())

@@ -95,11 +95,11 @@ def audiences_chart(audiences: Audiences) -> Drawing:
 def _audiences(trends: Sequence[Trend], width: int) -> Chart:
     import altair as alt
 
-    rows = [row for trend in trends for row in _moves(trend, trends)]
+    rows = [row for trend in trends for row in _moves(trend)]
     most = max([trend.joined for trend in trends] + [trend.left for trend in trends] + [1])
     base = alt.Chart(inline(rows), width=width, height=alt.Step(25)).encode(
         x=alt.X("people:Q", title=None, axis=None, scale=alt.Scale(domain=[-1.3 * most, 1.3 * most], nice=False)),
-        y=_labels_down("audience:N", [_unlike(trend, trends) for trend in trends], width),
+        y=_labels_down("audience:N", [trend.label for trend in trends], width),
     )
     bars = base.mark_bar(cornerRadius=2, height=14).encode(color=_colours("move:N", _MOVES), description="told:N")
     right = base.transform_filter("datum.people > 0").mark_text(align="left", dx=5, fontSize=11, color="var(--muted)")
@@ -108,24 +108,17 @@ def _audiences(trends: Sequence[Trend], width: int) -> Chart:
     return alt.layer(middle, bars, right.encode(text="shown:N"), left.encode(text="shown:N"))
 
 
-def _moves(trend: Trend, trends: Sequence[Trend]) -> list[Row]:
-    audience = _unlike(trend, trends)
+def _moves(trend: Trend) -> list[Row]:
     return [
         {
-            "audience": audience,
+            "audience": trend.label,
             "people": people if move == "joined" else -people,
             "move": move,
             "shown": f"{'+' if move == 'joined' else '−'}{people:,}",
-            "told": f"{audience}: {people:,} {move}",
+            "told": f"{trend.label}: {people:,} {move}",
         }
         for move, people in (("joined", trend.joined), ("left", trend.left))
     ]
-
-
-def _unlike(trend: Trend, trends: Sequence[Trend]) -> str:
-    """An audience's label, with its id where another has the same."""
-    alike = sum(each.label == trend.label for each in trends) > 1
-    return f"{trend.label} #{trend.audience}" if alike else trend.label
 
 
 def inventory_chart(name: str, of: str, stacks: Sequence[Stack]) -> Drawing:

@@ -163,8 +163,9 @@ def _headlines(
     if trends:
         found.append(trends.memberships)
     if lists:
-        sent = sum(each.is_sent for each in lists)
-        found.append(Compared(name="lists_sent", label="Lists sent", value=sent, unit=f"of {len(lists)} for the day"))
+        sent, held = sum(each.is_sent for each in lists), sum(each.is_held for each in lists)
+        note, unit = f"{held:,} held." if held else "", f"of {len(lists)} for the day"
+        found.append(Compared(name="lists_sent", label="Lists sent", value=sent, unit=unit, note=note))
     people = opt_outs.people
     found.append(
         Compared(
