@@ -86,9 +86,8 @@ def _state(rule: ExportRule, of: List, day: dt.date, last: Manifest | None, reco
     status = _status(mine) if mine else recorded.status if recorded else UNKNOWN
     reasons = "; ".join(mine.reasons) if mine else recorded.reasons if recorded else ""
     if mine and recorded and recorded.status != status and recorded.reasons:
-        reasons = "; ".join(
-            filter(None, (reasons, f"when it was made again it was {recorded.status}: {recorded.reasons}"))
-        )
+        again = f"made again, it was {recorded.status}: {recorded.reasons}"
+        reasons = f"{reasons}; {again}" if reasons else again
     return ListState(
         rule=of.rule,
         audience=of.audience,

@@ -72,7 +72,8 @@ def read(readings: Readings) -> Inventory | None:
 
 # Age as of the capture: that is when the platform listed them.
 _LISTED = """
-    SELECT greatest(floor(epoch(captured_at - created_at) / 86400), 0)::BIGINT AS days,
+    SELECT CASE WHEN created_at IS NOT NULL
+            THEN greatest(floor(epoch(captured_at - created_at) / 86400), 0)::BIGINT END AS days,
         coalesce(nullif(trim(make), ''), 'not known') AS make,
         CASE upper(trim(item_condition)) WHEN 'NEW' THEN 'new' WHEN 'USED' THEN 'used' ELSE 'other' END AS condition
     FROM products
