@@ -8,14 +8,15 @@ import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.derived.table import DERIVED
+from ignite_assets.report.condition import AssetState
 from ignite_assets.report.figures import Figures, NothingCapturedError, newest_day
 from ignite_assets.storage import Lake
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago
 from ignite_assets_tests.report.made import FIRST_DAY, WINDOW_DAYS, capture, figures, opt_out, visitors
 
 
-def asset(found: Figures, name: str) -> dict[str, object]:
-    return {each.asset: vars(each) | {"failed": each.failed} for each in found.condition}[name]
+def asset(found: Figures, name: str) -> AssetState:
+    return {each.asset: each for each in found.condition}[name]
 
 
 def test_a_website_without_anything_of_the_day_has_no_report(lake: Lake) -> None:
@@ -90,21 +91,20 @@ def test_opt_outs_are_counted_and_dated(lake: Lake, tmp_path: Path) -> None:
     assert figures(lake).opt_outs.elsewhere is None
 
 
-def test_gaps_are_told_by_asset(full: Lake, reported: Figures) -> None:
+def test_gaps_are_told_by_asset(reported: Figures) -> None:
     found = asset(reported, "visitors")
-    assert (found["newest"], found["captured"], found["wanted"], found["missing"]) == (DAY, 9, 10, (ago(4),))
-    assert found["until"] == ago(4) + dt.timedelta(days=60)
-    assert asset(reported, "audiences")["until"] is None
-    assert asset(reported, "sales")["newest"] is None
-    assert asset(reported, "sales")["captured"] == 0
+    assert (found.newest, found.captured, found.wanted, found.missing) == (DAY, 9, 10, (ago(4),))
+    assert found.until == ago(4) + dt.timedelta(days=60)
+    assert asset(reported, "audiences").until is None
+    assert asset(reported, "sales").newest is None
+    assert asset(reported, "sales").captured == 0
     assert len(reported.condition) == len(ENDPOINTS) + len(DERIVED)
-    assert full.root
 
 
 def test_misfits_are_told_with_what_the_check_says(reported: Figures) -> None:
     found = asset(reported, "products")
-    assert found["coercions"] == {"year": 3}
-    (verdict,) = found["failed"]  # type: ignore[misc]
+    assert found.coercions == {"year": 3}
+    (verdict,) = found.failed
     assert verdict.check == "coercions_few"
     assert verdict.saw == "3 values of year did not fit it (6.0%)"
 
@@ -114,8 +114,8 @@ def test_a_late_capture_is_told(lake: Lake) -> None:
 
     found = asset(figures(lake), "visitors")
 
-    assert found["days_late"] == 2
-    assert [verdict.check for verdict in found["failed"]] == ["captured_on_time"]  # type: ignore[attr-defined]
+    assert found.days_late == 2
+    assert [verdict.check for verdict in found.failed] == ["captured_on_time"]
 
 
 def test_the_newest_day_is_that_of_any_asset(lake: Lake) -> None:
