@@ -27,9 +27,9 @@ def build_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
 def trailing_mapping(days: int) -> dg.MultiPartitionMapping:
     """To the partitions of the same website, of as many days up to a partition's own; fewer where days begin."""
     with warnings.catch_warnings():
-        # Dagster still calls these a beta, and that the first days' windows may be clipped.
+        # Dagster still calls mappings by dimension a beta.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        window = dg.TimeWindowPartitionMapping(start_offset=1 - days, allow_nonexistent_upstream_partitions=True)
+        window = dg.TimeWindowPartitionMapping(start_offset=1 - days)  # clipped where partitions begin
         return dg.MultiPartitionMapping(
             {
                 DATE: dg.DimensionPartitionMapping(DATE, window),

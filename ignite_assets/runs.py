@@ -12,9 +12,10 @@ from ignite_assets.api.endpoints import Endpoint, Table
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.derived.row import Derived
 from ignite_assets.derived.table import TABLES
-from ignite_assets.storage import Partition
 
 Status = Literal["materialized", "failed", "refused"]
+Held = tuple[str, str, dt.date]
+"""A partition that the lake holds: asset, website, date."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def plan(
     *,
     named: bool,
     landed: Collection[PartitionResult] = (),
-    held: Collection[Partition] = (),
+    held: Collection[Held] = (),
     tables: Sequence[Table] = TABLES,
 ) -> Plan:
     """One run a website over the days; assets that tell only the present get their one day in a run of their own.
@@ -96,7 +97,6 @@ def plan(
         if (reason := horizon.refusal(table, day)) and (named or not _present(table))
     ]
     there = {(each.website, each.asset, each.date): each for each in landed}
-    rows = {table.name: table for table in tables}
     runs: list[WebsiteRun] = []
     kept: list[PartitionResult] = []
     for website in websites:
@@ -104,11 +104,8 @@ def plan(
         for table in chosen:
             due = [day for day in days if horizon.refusal(table, day) is None]
             if isinstance(table, Derived) and not named:
-                due = [
-                    day
-                    for day in due
-                    if horizon.refusal(rows[table.main], day) is None or Partition(table.main, website, day) in held
-                ]
+                main = next(each for each in tables if each.name == table.main)
+                due = [day for day in due if horizon.refusal(main, day) is None or (main.name, website, day) in held]
             kept += [there[website, table.name, day] for day in due if (website, table.name, day) in there]
             missing[table.name] = [day for day in due if (website, table.name, day) not in there]
         runs += runs_of(website, missing, tables)

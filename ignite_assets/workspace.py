@@ -1,5 +1,6 @@
 """A DuckDB session with bounded memory, over files of any store, and a folder for what it makes on the way."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -48,7 +49,7 @@ class Workspace:
         if not files:
             self._view_nothing(name, columns)
         elif store.is_local:
-            rows = self._session.read_parquet([store.path(file) for file in files], hive_partitioning=False)
+            rows = self._session.read_parquet([_literal(store.path(file)) for file in files], hive_partitioning=False)
             rows.create_view(name, replace=True)
         else:
             import pyarrow.dataset as pads  # it imports pandas
@@ -65,7 +66,7 @@ class Workspace:
             self._view_nothing(name, {**columns, "date": "DATE"})
             return
         if lake.is_local:
-            paths = [lake.location(partition) for partition in partitions]
+            paths = [_literal(lake.location(partition)) for partition in partitions]
             rows = self._session.read_parquet(paths, hive_partitioning=False, filename=True)
             rows.create_view(f"{name}_files", replace=True)
             wanted += f", {_DATE_OF_FILE} AS date"
@@ -108,6 +109,11 @@ class Workspace:
     def _bind(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
             self._session.execute(f"SET VARIABLE {name} = ?", [value])
+
+
+def _literal(path: str) -> str:
+    """A path as DuckDB reads it, which takes some characters for those of a pattern."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def strings(path: Path, column: str, where: str) -> Iterator[str]:

@@ -221,3 +221,27 @@ def define(settings: Settings) -> Define:
         return build_defs(settings, endpoints=endpoints, **{"now": frozen(NOW), "retry_policy": None, **how})
 
     return build
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket, of a real S3 server on loopback."""
+    import pyarrow.fs as pafs
+    from moto.server import ThreadedMotoServer  # a second
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    pafs.S3FileSystem(endpoint_override=f"{host}:{port}", scheme="http", allow_bucket_creation=True).create_dir(
+        "agency"
+    )
+    yield "s3://agency"
+    server.stop()

@@ -18,7 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from urllib3.util.retry import Retry
 
 from ignite_assets_tests.commands import BIN, ROOT, demo, environment
-from ignite_assets_tests.conftest import NAMES
+from ignite_assets_tests.conftest import EVERY
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
@@ -90,11 +90,14 @@ def keep(browser: webdriver.Chrome, folder: Path, name: str) -> None:
     assert browser.save_screenshot(str(folder / name))
 
 
-def test_the_graph_shows_nine_assets_in_two_groups(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:
-    browser.set_window_size(1280, 1600)  # the graph leaves out what is not in sight
-    browser.get(f"{dagster_ui}/asset-groups?expanded=global@global:look_back,global@global:current_state")
+def test_the_graph_shows_every_asset_in_three_groups(
+    browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path
+) -> None:
+    browser.set_window_size(1900, 1900)  # the graph leaves out what is not in sight
+    groups = ("look_back", "current_state", "derived")
+    browser.get(f"{dagster_ui}/asset-groups?expanded={','.join(f'global@global:{group}' for group in groups)}")
 
-    shown = wait_for(browser, "look_back", "current_state", *NAMES, "180 partitions", "5% filled")
+    shown = wait_for(browser, *groups, *EVERY, "180 partitions", "5% filled")
 
     keep(browser, tmp_path, "graph.png")
     browser.set_window_size(1280, 800)
@@ -124,6 +127,26 @@ def test_a_partition_shows_its_facts_and_no_personal_data(
     previewed = [line for line in lines if "•••" in line]
     assert len(previewed) == 5
     assert all(re.fullmatch(r"\d+ ••• ••• ••• [\w ]+ [a-z]{2} \d{5} •••( •••)? \S+ \S+", line) for line in previewed)
+
+
+def test_a_derived_partition_shows_its_coverage_and_no_personal_data(
+    browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path
+) -> None:
+    folder, _ = demo()
+    newest = max((folder / ".demo/lake/locations/website=acme-honda").iterdir()).name.removeprefix("date=")
+    browser.get(f"{dagster_ui}/assets/location_recency?view=partitions&partition={newest}%7Cacme-honda")
+
+    shown = wait_for(browser, f"{newest}|acme-honda", "Metadata", "content_hash", "preview", "missing_days")
+
+    keep(browser, tmp_path, "derived.png")
+    lines = shown.splitlines()
+    facts = dict(itertools.pairwise(lines))
+    assert facts["coverage"] == "0.1"  # three nights of thirty days
+    assert int(facts["new"]) + int(facts["returning"]) == int(facts["dagster/row_count"])
+    assert "id city state zip latitude longitude last_seen score stars sessions first_visit standing" in shown
+    previewed = [line for line in lines if "•••" in line]
+    assert len(previewed) == 5
+    assert all(re.match(r"\d+ [\w ]+ [a-z]{2} \d{5} ••• ••• \d{4}-\d\d-\d\d ", line) for line in previewed)
 
 
 def test_an_asset_says_what_its_columns_are(browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.derived.table import DERIVED
 from ignite_assets.runs import Plan, WebsiteRun, consecutive, plan, runs_of
 from ignite_assets.sandbox import frozen
-from ignite_assets.storage import Partition
 from ignite_assets_tests.conftest import CURRENT_STATE, DERIVED_NAMES, EVERY, LOOK_BACK, NAMES, NOW, YESTERDAY, days_ago
 
 HORIZON = Horizon(now=frozen(NOW))
@@ -110,7 +109,7 @@ def test_runs_cover_each_day_once_and_bring_inputs_no_later_than_what_reads_them
 
 def test_a_derived_day_is_due_by_itself_only_where_its_input_can_be_there() -> None:
     old = days_ago(70)
-    held = {Partition("visitors", "bayside", old)}
+    held = {("visitors", "bayside", old)}
 
     planned = plan([old], ["acme", "bayside"], EVERY, HORIZON, named=False, held=held)
     assert planned.runs == [WebsiteRun("bayside", (old,), ("visitor_recency",))]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ignite_assets import __version__
 from ignite_assets.api.endpoints import ENDPOINTS, ColumnType, Table
 from ignite_assets.api.errors import IgniteError
@@ -110,7 +112,7 @@ class Derivations:
             return self._derive(workspace, day)
         except IgniteError as error:
             return error
-        except (OSError, duckdb.Error) as error:
+        except (OSError, duckdb.Error, pa.ArrowException) as error:
             return DerivationError(f"{self._derived.name} {day}|{self._website}: {type(error).__name__}: {error}")
 
     def _derive(self, workspace: Workspace, day: dt.date) -> Derivation:
