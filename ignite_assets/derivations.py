@@ -1,7 +1,6 @@
 """One asset for each row of the table of derived assets: computed with DuckDB from captures, asking nobody anything."""
 
 import datetime as dt
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
@@ -14,7 +13,7 @@ from ignite_assets.derived.derivation import Derivations, Outcome
 from ignite_assets.derived.row import Derived, Input
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.metadata import column_lineage, column_schema, storage_kinds, storage_uri
-from ignite_assets.partitions import DATE, WEBSITE, read_key
+from ignite_assets.partitions import read_key, trailing_mapping
 from ignite_assets.progress import Counts, Telling, telling
 
 GROUP = "derived"
@@ -79,15 +78,5 @@ def _counted(outcomes: Iterator[Outcome], counts: Counts) -> Iterator[Outcome]:
 
 def _dependency(of: Input, window_days: int) -> dg.AssetDep:
     """The partitions that are read for a day: those of the same website, and of the days of the window."""
-    earliest = {"window": 1 - window_days, "both_windows": -window_days, "nearest": -window_days}[of.days]
-    with warnings.catch_warnings():
-        # Dagster still calls mappings by dimension a beta.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        days = dg.TimeWindowPartitionMapping(start_offset=earliest)  # clipped where partitions begin
-        mapping = dg.MultiPartitionMapping(
-            {
-                DATE: dg.DimensionPartitionMapping(DATE, days),
-                WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
-            }
-        )
-    return dg.AssetDep(of.asset, partition_mapping=mapping)
+    longer = {"window": 0, "both_windows": 1, "nearest": 1}[of.days]
+    return dg.AssetDep(of.asset, partition_mapping=trailing_mapping(window_days + longer))

@@ -29,13 +29,12 @@ class Layer:
 
 PLAIN = (
     "api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify",
-    "sparkline", "progress",
-    "file_store", "workspace", "windows", "derived",
+    "sparkline", "progress", "file_store", "workspace", "windows", "derived", "report",
 )  # fmt: skip
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "evaluations",
     "sensors", "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors",
-    "export_triggers", "opt_outs", "derivations",
+    "export_triggers", "opt_outs", "derivations", "website_reports",
 )  # fmt: skip
 
 LAYERS = {
@@ -61,6 +60,12 @@ LAYERS = {
     "selecting": Layer(own=("api", "storage")),
     "views": Layer(own=("api", "storage", "contents", "workspace")),
     "reading": Layer(own=("api", "storage", "config", "derived", "contents", "selecting", "views")),
+    "report": Layer(
+        own=(
+            *("report", "api", "storage", "file_store", "workspace", "windows", "derived", "examination", "quality"),
+            "audiences",
+        )
+    ),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),

@@ -12,6 +12,7 @@ from ignite_assets.cli.endpoints import endpoints
 from ignite_assets.cli.export import export
 from ignite_assets.cli.materialize import materialize
 from ignite_assets.cli.opt_out import opt_out
+from ignite_assets.cli.report import report
 from ignite_assets.cli.sandbox import sandbox
 from ignite_assets.cli.sql import sql
 
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (materialize, sql, export, opt_out, demo, sandbox, doctor, endpoints):
+for _command in (materialize, sql, export, opt_out, report, demo, sandbox, doctor, endpoints):
     main.add_command(_command)
