@@ -16,7 +16,7 @@ IGNITE_ASSETS = str(BIN / "ignite-assets")
 
 def environment(**more: str) -> dict[str, str]:
     """A minimal environment, with nothing of ours or Dagster's in it but what is given."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     return {**kept, "PATH": path, "DAGSTER_DISABLE_TELEMETRY": "yes", **more}
 
