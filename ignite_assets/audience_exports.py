@@ -16,11 +16,11 @@ from pydantic import Field
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.exports import Options, Outcome, export
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.audiences.workspace import Workspace
 from ignite_assets.config import Settings
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.partitions import read_key
 from ignite_assets.storage import Lake
+from ignite_assets.workspace import Workspace
 
 ASSET = "audience_exports"
 CHECK = "nothing_held"

@@ -7,9 +7,9 @@ import dagster as dg
 
 from ignite_assets import audience_exports, opt_outs
 from ignite_assets.audiences import inbox
-from ignite_assets.audiences.store import Store
 from ignite_assets.config import Settings
 from ignite_assets.export_triggers import Captured, Watch
+from ignite_assets.file_store import Store
 from ignite_assets.partitions import partition_key
 
 _RECORDS_A_PAGE = 500

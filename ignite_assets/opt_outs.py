@@ -10,10 +10,10 @@ from ignite_assets.api.patience import Tally
 from ignite_assets.audiences import inbox, submission
 from ignite_assets.audiences.drop_files import DropError
 from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, parameter
-from ignite_assets.audiences.store import Store
 from ignite_assets.audiences.submission import Receipt
 from ignite_assets.config import Settings
 from ignite_assets.failures import input_failure
+from ignite_assets.file_store import Store
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.resources import IgniteResource
 from ignite_assets.storage import Lake

@@ -18,14 +18,10 @@ from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError
 from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
-from ignite_assets.staging import Stage, Staged
+from ignite_assets.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
 
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient
-
-
-PREVIEW_ROWS = 5
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +47,6 @@ class Snapshot:
 
 Outcome = tuple[dt.date, Snapshot | IgniteError]
 """A date with its snapshot, or with what went wrong."""
-
-
-def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The rows as dictionaries, times as text: Arrow would import pandas to make Python's own of them."""
-    shown = {
-        name: column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    }
-    return [{name: column[row].as_py() for name, column in shown.items()} for row in range(len(batch))]
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +105,7 @@ class Draft:
         self._start()
 
     def _start(self) -> None:
-        repeats = [column.name for column in (*self._endpoint.columns, CAPTURED_AT) if column.repeats]
+        repeats = [column.name for column in self._endpoint.all_columns if column.repeats]
         self._stage = Stage(self._schema, dictionaries=repeats, unhashed=frozenset({CAPTURED_AT.name}))
         self._coercions: Counter[str] = Counter()
         self._keys: list[KeySet] = []
@@ -149,11 +136,9 @@ class Draft:
             self._write(some.batch)
 
     def _write(self, batch: pa.RecordBatch) -> None:
-        microseconds = (self._captured_at - _EPOCH) // dt.timedelta(microseconds=1)
-        times = tables.constant(pa.int64(), microseconds, len(batch)).view(self._schema.field(CAPTURED_AT.name).type)
-        batch = pa.RecordBatch.from_arrays([*batch.columns, times], schema=self._schema)
+        batch = stamped(batch, self._schema, self._captured_at)
         if len(self._preview) < PREVIEW_ROWS:
-            self._preview += _rows(batch.slice(0, PREVIEW_ROWS - len(self._preview)))
+            self._preview += first_rows(batch, PREVIEW_ROWS - len(self._preview))
         if self._compared:
             self._keys.append(KeySet.of(batch.select(self._endpoint.keys)))
         self._stage.write(batch)

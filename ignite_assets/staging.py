@@ -4,6 +4,7 @@ The file is kept in memory while it is small and in the temporary folder when it
 batches. The content hash is taken on the way: over the rows without `captured_at`, whatever pieces they came in.
 """
 
+import datetime as dt
 import functools
 import hashlib
 import tempfile
@@ -16,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ignite_assets.api.tables import fixed_width
+from ignite_assets.api.tables import constant, fixed_width
 
+PREVIEW_ROWS = 5
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MEMORY_BYTES = 1 << 23
 _ROW_GROUP_ROWS = 1 << 17
 
@@ -96,6 +99,23 @@ class Stage:
         table = pa.Table.from_batches(self._waiting, schema=self._schema)
         self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS * 2)
         self._waiting, self._waiting_rows = [], 0
+
+
+def stamped(batch: pa.RecordBatch, schema: pa.Schema, moment: dt.datetime) -> pa.RecordBatch:
+    """The batch in a schema that has one column more, its last: the moment."""
+    microseconds = (moment - _EPOCH) // dt.timedelta(microseconds=1)
+    times = constant(pa.int64(), microseconds, len(batch)).view(schema.types[-1])
+    return pa.RecordBatch.from_arrays([*batch.columns, times], schema=schema)
+
+
+def first_rows(batch: pa.RecordBatch, rows: int) -> list[dict[str, Any]]:
+    """Up to so many rows as dictionaries, times as text: Arrow would import pandas to make Python's own of them."""
+    batch = batch.slice(0, rows)
+    shown = {
+        name: column.cast(pa.string()) if pa.types.is_timestamp(column.type) else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return [{name: column[row].as_py() for name, column in shown.items()} for row in range(len(batch))]
 
 
 class _ContentHash:

@@ -171,7 +171,7 @@ class Lake:
         wanted = list(partitions)
         for partition in wanted:
             if not self.exists(partition):
-                raise _missing(partition)
+                raise not_captured(partition)
         return pads.dataset(
             [f"{self._base}/{partition.folder}/{FILE_NAME}" for partition in wanted],
             filesystem=self._fs,
@@ -192,7 +192,7 @@ class Lake:
         try:
             return self._fs.open_input_file(f"{self._base}/{partition.folder}/{FILE_NAME}")
         except FileNotFoundError:
-            raise _missing(partition) from None
+            raise not_captured(partition) from None
 
     def check_access(self) -> None:
         """Raise `OSError` when the lake's root can't be reached, or locally not be written to. Writes nothing."""
@@ -214,7 +214,8 @@ def _date(text: str) -> dt.date | None:
         return None
 
 
-def _missing(partition: Partition) -> MissingPartitionError:
+def not_captured(partition: Partition) -> MissingPartitionError:
+    """What is raised for a partition that isn't there."""
     return MissingPartitionError(f"{partition} has not been captured: materialize it first")
 
 

@@ -13,9 +13,9 @@ import requests
 
 from ignite_assets import audience_exports, opt_outs
 from ignite_assets.audiences.inbox import dropped
-from ignite_assets.audiences.store import Store
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.file_store import Store
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
 from ignite_assets.storage import Lake

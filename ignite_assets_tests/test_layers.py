@@ -27,11 +27,14 @@ class Layer:
     """Answers HTTP."""
 
 
-PLAIN = ("api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify")
+PLAIN = (
+    "api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify",
+    "file_store", "workspace", "windows", "derived",
+)  # fmt: skip
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
     "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
-    "opt_outs",
+    "opt_outs", "derivations",
 )  # fmt: skip
 
 LAYERS = {
@@ -41,12 +44,16 @@ LAYERS = {
     "api.wire": Layer(own=("api",), network=True),
     "storage": Layer(own=("api",)),
     "staging": Layer(own=("api",)),
+    "file_store": Layer(),
+    "workspace": Layer(own=("file_store", "storage")),
+    "windows": Layer(own=("file_store", "storage")),
     "examination": Layer(own=("api", "storage")),
     "quality": Layer(own=("api", "storage", "examination")),
     "notify": Layer(own=("api", "config"), network=True),
     "snapshots": Layer(own=("api", "staging")),
     "capture": Layer(own=("api", "storage", "staging", "snapshots")),
-    "audiences": Layer(own=("audiences", "api", "storage")),
+    "audiences": Layer(own=("audiences", "api", "storage", "file_store", "workspace", "windows")),
+    "derived": Layer(own=("derived", "api", "storage", "staging", "file_store", "workspace", "windows")),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),

@@ -19,9 +19,9 @@ from ignite_assets import opt_outs
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.inbox import clear, dropped
 from ignite_assets.audiences.opt_outs import Person
-from ignite_assets.audiences.store import Store
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.file_store import Store
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage import Lake

@@ -20,8 +20,11 @@ ALGOS: tuple[Algo, ...] = get_args(Algo)
 HASH_LENGTHS: Mapping[Algo, int] = {"md5": 32, "sha1": 40, "sha2": 64}
 """Hexadecimal characters of a well-formed hash. The vendor's own samples are shorter: count, don't assert."""
 
-ColumnType = Literal["string", "url", "int16", "int32", "int64", "float64", "timestamp", "list<string>", "json"]
-"""`url`: text that the platform may wrap in `<…>`; `timestamp`: microseconds, UTC; `json`: JSON text."""
+ColumnType = Literal["string", "url", "int16", "int32", "int64", "float64", "date", "timestamp", "list<string>", "json"]
+"""`url`: text that the platform may wrap in `<…>`; `timestamp`: microseconds, UTC; `json`: JSON text.
+
+`date` is for what is derived: the platform sends none.
+"""
 
 History = Literal["look_back", "current_state"]
 Record = Mapping[str, Any]
@@ -40,6 +43,8 @@ class Column:
     """Where the value stands in a record, outermost key first; the column's own name unless given."""
     key: bool = False
     """Part of the row's identity: never null, unique together with the row's other keys."""
+    always: bool = False
+    """Never null, as the keys are."""
     personal: bool = False
     """Personal data: masked wherever values are shown rather than stored."""
     quoted: bool = False
@@ -53,6 +58,44 @@ class Column:
     def source(self) -> tuple[str, ...]:
         """The keys that lead to the value in a record."""
         return self.path or (self.name,)
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a row may lack it."""
+        return not (self.key or self.always)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What an asset's partitions hold. The description is the asset's."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def stamp(self) -> Column:
+        """The last column, after those of the row: when the partition was made. No part of the content hash."""
+        raise NotImplementedError
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """The columns of the partition's file."""
+        return (*self.columns, self.stamp)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that together identify a row; empty where no identity is documented."""
+        return tuple(column.name for column in self.columns if column.key)
+
+    @property
+    def personal(self) -> bool:
+        """Whether any column holds personal data."""
+        return any(column.personal for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; `KeyError` when there is none."""
+        return {column.name: column for column in self.columns}[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +111,13 @@ class Ids:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """One row: all that the package knows about one endpoint. The description is the asset's."""
+class Endpoint(Table):
+    """One row: all that the package knows about one endpoint."""
 
-    name: str
     path: str
     """Below the base URL; `{id}` stands for the id of one entity."""
     section: str
     """The section of the vendor's page that documents it."""
-    description: str
-    columns: tuple[Column, ...]
     answer: Answer
     dated: bool
     """Takes `date`, the first day of the look-back window."""
@@ -92,24 +132,16 @@ class Endpoint:
         return "look_back" if self.dated or from_partition else "current_state"
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """The columns that together identify a row; empty where the platform documents no identity."""
-        return tuple(column.name for column in self.columns if column.key)
-
-    @property
-    def personal(self) -> bool:
-        """Whether any column holds personal data."""
-        return any(column.personal for column in self.columns)
-
-    def column(self, name: str) -> Column:
-        """The column of that name; `KeyError` when there is none."""
-        return {column.name: column for column in self.columns}[name]
+    def stamp(self) -> Column:
+        """`captured_at`."""
+        return CAPTURED_AT
 
 
 CAPTURED_AT = Column(
     name="captured_at",
     type="timestamp",
     description="When the platform was asked for this partition (UTC).",
+    always=True,
     repeats=True,
 )
 """The last column of every asset. It tells one capture from another and is no part of the content hash."""

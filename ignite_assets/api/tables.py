@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from ignite_assets.api import fitting, pieces
-from ignite_assets.api.endpoints import CAPTURED_AT, Column, ColumnType, Endpoint, Record
+from ignite_assets.api.endpoints import Column, ColumnType, Endpoint, Record, Table
 from ignite_assets.api.errors import ResponseShapeError
 
 _ARROW: Mapping[ColumnType, pa.DataType] = {
@@ -33,6 +33,7 @@ _ARROW: Mapping[ColumnType, pa.DataType] = {
     "int32": pa.int32(),
     "int64": pa.int64(),
     "float64": pa.float64(),
+    "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
     "list<string>": pa.list_(pa.string()),
 }
@@ -48,14 +49,14 @@ class _MisfitError(Exception):
     """The fast way can't read this piece; no verdict on whether it is wrong."""
 
 
-def arrow_schema(endpoint: Endpoint) -> pa.Schema:
-    """The schema of the endpoint's partitions, `captured_at` last, descriptions as field metadata."""
-    return pa.schema([_field(column) for column in (*endpoint.columns, CAPTURED_AT)])
+def arrow_schema(table: Table) -> pa.Schema:
+    """The schema of an asset's partitions, its stamp last, descriptions as field metadata."""
+    return pa.schema([_field(column) for column in table.all_columns])
 
 
 def _field(column: Column) -> pa.Field:
-    nullable = not column.key and column is not CAPTURED_AT
-    return pa.field(column.name, _ARROW[column.type], nullable=nullable, metadata={"description": column.description})
+    told = {"description": column.description}
+    return pa.field(column.name, _ARROW[column.type], nullable=column.nullable, metadata=told)
 
 
 def batches(

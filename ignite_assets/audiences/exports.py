@@ -15,14 +15,15 @@ from ignite_assets.audiences.destinations import Destination, ListFacts, by_name
 from ignite_assets.audiences.folders import Draft, List, Sent
 from ignite_assets.audiences.holding import Allowed, Decision, Standing, decide
 from ignite_assets.audiences.manifest import Counts, Coverage, FileEntry, Manifest, Previous
-from ignite_assets.audiences.membership import Membership, Window
+from ignite_assets.audiences.membership import Membership
 from ignite_assets.audiences.rendering import preflight
 from ignite_assets.audiences.rules import ExportRule, Scope
-from ignite_assets.audiences.store import Store
 from ignite_assets.audiences.targets import Target, targets
-from ignite_assets.audiences.workspace import Workspace
 from ignite_assets.audiences.writing import MoreOptOutsError, write
+from ignite_assets.file_store import Store
 from ignite_assets.storage import Lake
+from ignite_assets.windows import Window
+from ignite_assets.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)

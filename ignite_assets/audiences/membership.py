@@ -1,33 +1,16 @@
 """Who belongs to a list: everyone seen in a trailing window, without those who opted out. Out of core, in DuckDB."""
 
 import datetime as dt
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ignite_assets.api.endpoints import HASH_LENGTHS, Algo
 from ignite_assets.audiences.rules import MEMBERS, ExportRule, matching
-from ignite_assets.audiences.store import Store
-from ignite_assets.audiences.workspace import Workspace
+from ignite_assets.file_store import Store
 from ignite_assets.storage import FILE_NAME, Lake, Partition
-
-_DATE = re.compile(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """The days whose partitions make a list, and which of them there are."""
-
-    first: dt.date
-    last: dt.date
-    captured: tuple[dt.date, ...]
-    missing: tuple[dt.date, ...]
-
-    @property
-    def days(self) -> int:
-        """How long it is."""
-        return (self.last - self.first).days + 1
+from ignite_assets.windows import Window, captured_days, trailing
+from ignite_assets.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +27,6 @@ class Membership:
     """Values that were left out, since they are no hashes of the algorithm."""
 
 
-def captured_days(lake: Lake, asset: str, website: str) -> list[dt.date]:
-    """The days of an asset's partitions of a website, in order."""
-    names = Store(lake.root).files(f"{asset}/website={website}")
-    return sorted(dt.date.fromisoformat(found[1]) for found in map(_DATE.search, names) if found)
-
-
 def newest_day(lake: Lake, rule: ExportRule, website: str) -> dt.date | None:
     """The newest day whose people have been captured; None when there is none."""
     return max(captured_days(lake, rule.members_asset, website), default=None)
@@ -57,15 +34,7 @@ def newest_day(lake: Lake, rule: ExportRule, website: str) -> dt.date | None:
 
 def window(lake: Lake, asset: str, website: str, last: dt.date, days: int, first_day: dt.date | None = None) -> Window:
     """The trailing window of so many days that ends with `last`; no day before the first that has partitions."""
-    wanted = [last - dt.timedelta(ago) for ago in reversed(range(days))]
-    wanted = [day for day in wanted if first_day is None or day >= first_day] or [last]
-    there = set(captured_days(lake, asset, website))
-    return Window(
-        first=wanted[0],
-        last=last,
-        captured=tuple(day for day in wanted if day in there),
-        missing=tuple(day for day in wanted if day not in there),
-    )
+    return trailing(set(captured_days(lake, asset, website)), last, days, first_day)
 
 
 def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> list[int] | None:

@@ -465,10 +465,10 @@ def test_reading_and_staging_do_not_import_pandas() -> None:
     program = """
 import sys
 from collections import Counter
-from ignite_assets import capture, snapshots
+from ignite_assets import capture, snapshots  # noqa: F401
 from ignite_assets.api import tables
 from ignite_assets.api.endpoints import by_name
-from ignite_assets.staging import Stage
+from ignite_assets.staging import Stage, first_rows
 bodies = {
     "visitors": b'["a","b"]', "products": b'[{"year":"2020","created_at":"2020-01-01T00:00:00Z","x":1},{"title":null}]',
     "locations": b'[{"id":1,"latitude":1.5}]', "audience_groups": b'[{"id":1,"brands":["a",null]},{"id":2}]',
@@ -480,7 +480,7 @@ for name, body in bodies.items():
     stage = Stage(schema.remove(len(schema) - 1), dictionaries=[])
     for batch in tables.batches(by_name()[name], [body], {"algo": "md5"} if name != "locations" else {}, Counter()):
         stage.write(batch)
-        snapshots._rows(batch)
+        first_rows(batch, 5)
     stage.finish({})
 assert "pyarrow" in sys.modules
 print("pandas" in sys.modules)

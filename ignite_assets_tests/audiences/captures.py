@@ -15,8 +15,8 @@ from ignite_assets.api.tables import arrow_schema
 from ignite_assets.audiences.exports import Options, Outcome, export
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.audiences.workspace import Workspace
 from ignite_assets.storage import Lake, Partition
+from ignite_assets.workspace import Workspace
 
 WEBSITE = "acme-honda"
 DAY = dt.date(2026, 11, 20)

@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from ignite_assets.audiences import folders, ledger
 from ignite_assets.audiences.folders import List
-from ignite_assets.audiences.store import Store
+from ignite_assets.file_store import Store
 from ignite_assets.storage import Lake
 from ignite_assets_tests.audiences.captures import (
     DAY,

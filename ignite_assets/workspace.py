@@ -6,14 +6,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ignite_assets.audiences.store import Store
+from ignite_assets.file_store import Store
+from ignite_assets.storage import Lake, Partition
 
 MEMORY_MIB = 512
 """What DuckDB may use before it spills: with Python and Arrow beside it, an export stays within 1 GiB."""
 
 _BATCH_ROWS = 1 << 14
+_DATE_OF_FILE = r"regexp_extract(filename, '/date=([0-9-]{10})/[^/]*$', 1)::DATE"
 
 
 class Workspace:
@@ -23,7 +26,7 @@ class Workspace:
         """Make the session; `folder`: where large temporary files may stand, the system's own unless given."""
         import duckdb
 
-        self._folder = tempfile.TemporaryDirectory(prefix="ignite-export-", dir=folder)
+        self._folder = tempfile.TemporaryDirectory(prefix="ignite-", dir=folder)
         self.folder = Path(self._folder.name)
         self._session = duckdb.connect(
             config={
@@ -43,8 +46,7 @@ class Workspace:
     def view(self, name: str, store: Store, files: Sequence[str], columns: Mapping[str, str]) -> None:
         """Name the rows of some Parquet files; without files, no rows of these columns (SQL types by name)."""
         if not files:
-            empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
-            self._session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {empty} WHERE false")
+            self._view_nothing(name, columns)
         elif store.is_local:
             rows = self._session.read_parquet([store.path(file) for file in files], hive_partitioning=False)
             rows.create_view(name, replace=True)
@@ -53,6 +55,28 @@ class Workspace:
 
             paths = [store.path(file) for file in files]
             self._session.register(name, pads.dataset(paths, filesystem=store.filesystem, format="parquet"))
+
+    def view_partitions(
+        self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]
+    ) -> None:
+        """Name these columns (SQL types by name) of the rows of some partitions of an asset, and each row's `date`."""
+        wanted = ", ".join(columns)
+        if not partitions:
+            self._view_nothing(name, {**columns, "date": "DATE"})
+            return
+        if lake.is_local:
+            paths = [lake.location(partition) for partition in partitions]
+            rows = self._session.read_parquet(paths, hive_partitioning=False, filename=True)
+            rows.create_view(f"{name}_files", replace=True)
+            wanted += f", {_DATE_OF_FILE} AS date"
+        else:
+            self._session.register(f"{name}_files", lake.dataset(partitions))
+            wanted += ", date"
+        self._session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {wanted} FROM {name}_files")  # noqa: S608 - our own names
+
+    def _view_nothing(self, name: str, columns: Mapping[str, str]) -> None:
+        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+        self._session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {empty} WHERE false")
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of a query in memory, spilled when they don't fit."""
@@ -64,6 +88,11 @@ class Workspace:
         path = self.folder / f"{name}.parquet"
         self._session.sql(sql).write_parquet(str(path), compression="zstd")
         return path
+
+    def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        """The rows of a Parquet file of the folder, in its order."""
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(_BATCH_ROWS)
 
     def one(self, sql: str) -> dict[str, Any]:
         """The only row of a query, by column."""
