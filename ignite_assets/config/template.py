@@ -30,19 +30,29 @@ def new_configuration(websites: Sequence[str], *, start_date: dt.date, root: str
     given = {"partitions": {"start_date": str(start_date)}, "storage": {"root": root}}
     lines = [_HEAD.rstrip()]
     for name, field in Settings.model_fields.items():
-        annotation, _ = field_kind(field)
-        lines += ["", "", *_remark(field.description or "")]
-        if is_mapping(annotation):
-            lines += _websites(name, get_args(annotation)[1], websites)
-        elif is_list(annotation):
-            lines += [
-                '# An example, to take the "#" away from as a whole:',
-                f"#[[{name}]]",
-                *_settings(item_type(annotation), {}),
-            ]
-        else:
-            lines += [f"[{name}]", *_settings(annotation, given.get(name, {}))]
+        lines += ["", "", *_remark(field.description or ""), *_table(name, field, websites, given)]
     return "\n".join(lines) + "\n"
+
+
+def example(name: str, *, website: str, start_date: dt.date) -> str:
+    """One table of an `ignite.toml` with all of its settings switched on, without remarks."""
+    given = {"partitions": {"start_date": str(start_date)}}
+    lines = _table(name, Settings.model_fields[name], [website], given)
+    return "\n".join(line.removeprefix("#") for line in lines if line and not line.startswith("# "))
+
+
+def _table(
+    name: str, field: FieldInfo, websites: Sequence[str], given: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    annotation, _ = field_kind(field)
+    if is_mapping(annotation):
+        yield from _websites(name, get_args(annotation)[1], websites)
+    elif is_list(annotation):
+        yield from ('# An example, to take the "#" away from as a whole:', f"#[[{name}]]")
+        yield from _settings(item_type(annotation), {})
+    else:
+        yield f"[{name}]"
+        yield from _settings(annotation, given.get(name, {}))
 
 
 def _websites(name: str, table: type[BaseModel], websites: Sequence[str]) -> Iterator[str]:
