@@ -13,6 +13,9 @@ from ignite_assets.audience_exports import build_exports
 from ignite_assets.audience_sensors import build_audience_sensors
 from ignite_assets.checks import build_checks
 from ignite_assets.config import Settings
+from ignite_assets.derivations import build_derived
+from ignite_assets.derived.row import Derived
+from ignite_assets.derived.table import DERIVED
 from ignite_assets.failures import RETRY_POLICY
 from ignite_assets.freshness import build_freshness
 from ignite_assets.io_manager import ParquetIOManager
@@ -27,6 +30,7 @@ def build_defs(
     settings: Settings,
     *,
     endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+    derived: tuple[Derived, ...] = DERIVED,
     now: Callable[[], datetime] = utc_now,
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
@@ -34,7 +38,7 @@ def build_defs(
     """The definitions that a configuration describes; `resources` replace those of the same name."""
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
-    schedules, jobs = build_schedules(settings, endpoints, horizon)
+    schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
     exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
     freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
     return dg.Definitions(
@@ -47,9 +51,12 @@ def build_defs(
                 nesting_share=settings.checks.nesting_share,
                 retry_policy=retry_policy,
             ),
+            *build_derived(
+                derived, settings, partitions=partitions, tables=endpoints, now=now, retry_policy=retry_policy
+            ),
             *exports,
         ],
-        asset_checks=[*build_checks(endpoints, settings, partitions=partitions), *freshness_checks],
+        asset_checks=[*build_checks((*endpoints, *derived), settings, partitions=partitions), *freshness_checks],
         jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
         schedules=[*schedules, freshness_schedule],
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],

@@ -1,11 +1,12 @@
-"""What an asset returns: its run's partitions, captured while they are stored.
+"""What an asset returns: its run's partitions, captured or derived while they are stored.
 
-A run of one partition and a ranged run go the same way. Each snapshot is committed before the next is asked for, so
-a failing date costs only itself, and memory holds one snapshot. When every date landed, Dagster records every
+A run of one partition and a ranged run go the same way. Each partition is committed before the next is asked for, so
+a failing date costs only itself, and memory holds one of them. When every date landed, Dagster records every
 partition of the run. When some failed, it would record none of them, or all: so the good ones are recorded here, one
 by one, and the step fails with the reasons of the others.
 """
 
+import datetime as dt
 import hashlib
 import time
 from collections.abc import Iterator
@@ -14,29 +15,36 @@ from dataclasses import dataclass
 import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
+from ignite_assets.derived.derivation import Derivation
 from ignite_assets.failures import failure
-from ignite_assets.metadata import snapshot_metadata
+from ignite_assets.metadata import derivation_metadata, snapshot_metadata
 from ignite_assets.partitions import partition_key
-from ignite_assets.snapshots import Outcome, Snapshot
+from ignite_assets.snapshots import Snapshot
 from ignite_assets.storage import Lake, Partition, StorageError
+
+Made = Snapshot | Derivation
+"""A partition's content as a finished file, and how it came about."""
+
+Outcome = tuple[dt.date, Made | IgniteError]
+"""A date with what was made for it, or with what went wrong."""
 
 
 @dataclass
 class Landing:
-    """A snapshot on its way into the lake."""
+    """A partition on its way into the lake."""
 
     partition: Partition
-    snapshot: Snapshot
+    made: Made
     location: str = ""
     """Where it is, once it is stored."""
     seconds: float = 0.0
-    """From asking for the snapshot to its being committed."""
+    """From asking for it to its being committed."""
     error: StorageError | None = None
     """Why it could not be stored."""
 
     def store(self, lake: Lake) -> None:
         """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
-        with self.snapshot.staged.file as file:
+        with self.made.staged.file as file:
             try:
                 self.location = lake.commit(self.partition, file)
             except StorageError as error:
@@ -44,7 +52,7 @@ class Landing:
 
 
 class Captures:
-    """An asset's partitions in a run, each captured when it is asked for. To be iterated once."""
+    """An asset's partitions in a run, each made when it is asked for. To be iterated once."""
 
     def __init__(self, context: dg.AssetExecutionContext, website: str, outcomes: Iterator[Outcome]) -> None:
         self._context = context
@@ -59,7 +67,7 @@ class Captures:
             if isinstance(outcome, IgniteError):
                 errors[partition_key(day, self._website)] = outcome
                 continue
-            landing = Landing(Partition(outcome.endpoint.name, self._website, day), outcome)
+            landing = Landing(Partition(outcome.asset, self._website, day), outcome)
             yield landing
             landing.seconds = time.monotonic() - started
             started = time.monotonic()
@@ -77,7 +85,7 @@ class Captures:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
         for landing in landed:
             self._context.add_asset_metadata(
-                snapshot_metadata(landing.snapshot, landing.location, landing.seconds),
+                _metadata(landing),
                 partition_key=partition_key(landing.partition.date, self._website),
             )
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(landed)))
@@ -89,13 +97,20 @@ class Captures:
             dg.AssetMaterialization(
                 self._context.asset_key,
                 partition=key,
-                metadata=snapshot_metadata(landing.snapshot, landing.location, landing.seconds),
-                tags={"dagster/data_version": landing.snapshot.staged.content_hash, **dimensions},
+                metadata=_metadata(landing),
+                tags={"dagster/data_version": landing.made.staged.content_hash, **dimensions},
             )
         )
 
 
+def _metadata(landing: Landing) -> dict[str, dg.MetadataValue]:
+    made = landing.made
+    if isinstance(made, Derivation):
+        return derivation_metadata(made, landing.location, landing.seconds)
+    return snapshot_metadata(made, landing.location, landing.seconds)
+
+
 def _data_version(landed: list[Landing]) -> str:
     """The content hash; over several partitions a hash of theirs, since Dagster keeps one version an output."""
-    hashes = [landing.snapshot.staged.content_hash for landing in sorted(landed, key=lambda x: x.partition)]
+    hashes = [landing.made.staged.content_hash for landing in sorted(landed, key=lambda x: x.partition)]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import Endpoint, by_name
+from ignite_assets.api.endpoints import Table
 from ignite_assets.config import Settings
 from ignite_assets.examination import Examination, Finding, Thresholds
 from ignite_assets.io_manager import ParquetIOManager
@@ -21,38 +21,38 @@ from ignite_assets.storage import Partition
 
 
 def build_checks(
-    endpoints: tuple[Endpoint, ...], settings: Settings, *, partitions: dg.PartitionsDefinition[str]
+    tables: Sequence[Table], settings: Settings, *, partitions: dg.PartitionsDefinition[str]
 ) -> list[dg.AssetChecksDefinition]:
-    """The checks of every asset of the table."""
+    """The checks of every asset, of captures and of what is derived."""
     thresholds = Thresholds(**settings.checks.model_dump())
     with warnings.catch_warnings():
         # A check by partition is what we want, and Dagster still calls it a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
-            _checks_of(endpoint, by_name(endpoints), thresholds, settings.partitions.zone, partitions)
-            for endpoint in endpoints
+            _checks_of(table, {each.name: each for each in tables}, thresholds, settings.partitions.zone, partitions)
+            for table in tables
         ]
 
 
-def capture_checks(endpoint: Endpoint) -> list[dg.AssetCheckKey]:
-    """The checks of an asset that belong to its capture: all but its freshness, which is of every website."""
-    return [dg.AssetCheckKey(dg.AssetKey(endpoint.name), check.name) for check in CHECKS if check.applies(endpoint)]
+def partition_checks(table: Table) -> list[dg.AssetCheckKey]:
+    """The checks of an asset that belong to each of its partitions: not its freshness, which is of every website."""
+    return [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in CHECKS if check.applies(table)]
 
 
 def _checks_of(
-    endpoint: Endpoint,
-    endpoints: Mapping[str, Endpoint],
+    table: Table,
+    tables: Mapping[str, Table],
     thresholds: Thresholds,
     zone: ZoneInfo,
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetChecksDefinition:
-    due = [check for check in CHECKS if check.applies(endpoint)]
+    due = [check for check in CHECKS if check.applies(table)]
 
     @dg.multi_asset_check(
-        name=f"{endpoint.name}_checks",
-        description=f"What can be said of a partition of {endpoint.name}.",
+        name=f"{table.name}_checks",
+        description=f"What can be said of a partition of {table.name}.",
         specs=[
-            dg.AssetCheckSpec(check.name, asset=endpoint.name, description=check.description, partitions_def=partitions)
+            dg.AssetCheckSpec(check.name, asset=table.name, description=check.description, partitions_def=partitions)
             for check in due
         ],
         can_subset=True,
@@ -62,15 +62,15 @@ def _checks_of(
     ) -> Iterator[dg.AssetCheckResult]:
         chosen = {key.name for key in context.selected_asset_check_keys}
         selected = [check for check in due if check.name in chosen]
-        examination = Examination(io_manager.lake, endpoint, endpoints, thresholds, zone)
-        found = _found(selected, examination, lake_partitions(endpoint.name, context.partition_keys))
+        examination = Examination(io_manager.lake, table, tables, thresholds, zone)
+        found = _found(selected, examination, lake_partitions(table.name, context.partition_keys))
         for name, findings in found.items():
             if len(findings) == 1:
                 yield _result(name, *findings[0])
             else:
                 for partition, finding in findings:
                     context.op_execution_context.log_event(_evaluation(name, partition, finding))  # type: ignore[arg-type]
-                yield _sum(name, endpoint.name, findings)
+                yield _sum(name, table.name, findings)
 
     return checks
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.endpoints import Table
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.keysets import KeySet
 from ignite_assets.storage import Lake, Partition
@@ -53,12 +53,12 @@ class Examination:
     def __init__(
         self,
         lake: Lake,
-        endpoint: Endpoint,
-        endpoints: Mapping[str, Endpoint],
+        endpoint: Table,
+        endpoints: Mapping[str, Table],
         thresholds: Thresholds,
         zone: ZoneInfo,
     ) -> None:
-        """`zone` is the time zone in which days begin."""
+        """`endpoint` may be a derived asset's row, too; `zone` is the time zone in which days begin."""
         self.lake, self.endpoint, self.endpoints = lake, endpoint, endpoints
         self.thresholds, self.zone = thresholds, zone
         self._footers: dict[Partition, dict[str, str] | None] = {}

@@ -16,13 +16,13 @@ from typing import Any
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.build import build_defs
-from ignite_assets.checks import capture_checks
+from ignite_assets.checks import partition_checks
 from ignite_assets.config import load_settings
+from ignite_assets.derived.table import TABLES
 from ignite_assets.failures import outcomes
 from ignite_assets.partitions import partition_key, read_key
-from ignite_assets.runs import PartitionResult, Status, WebsiteRun, consecutive
+from ignite_assets.runs import PartitionResult, Status, WebsiteRun, runs_of
 from ignite_assets.storage import Lake
 from ignite_assets.workers import Workers
 
@@ -30,6 +30,7 @@ _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
+_BY_NAME = {table.name: table for table in TABLES}
 _EVENTS = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.STEP_FAILURE}
 
 
@@ -39,12 +40,11 @@ def execute(
     config: Path,
     instance: dg.DagsterInstance,
     on_result: Callable[[PartitionResult], None],
-    endpoints: tuple[Endpoint, ...] = ENDPOINTS,
 ) -> list[PartitionResult]:
     """Execute the runs, several websites side by side; `on_result` hears of each partition as soon as it is known.
 
-    A website's runs come one after another. When some days of a listing asset failed in a ranged run, the asset that
-    takes its ids from it did not run: it gets a run of its own, over the days that landed.
+    A website's runs come one after another. When some days of an asset failed in a ranged run, those that are made from
+    it did not run: they get a run of their own, over the days that landed.
 
     Interrupted, it stops the processes, records their runs as canceled, and hands the interrupt on.
     """
@@ -57,7 +57,7 @@ def execute(
     watches = {run: _Watch(run, instance, known) for run in runs}
     with Workers(_execute_run, max(2, os.cpu_count() or 2)) as workers:
         try:
-            _work_off(watches, workers, str(config), endpoints)
+            _work_off(watches, workers, str(config))
         except BaseException:
             _cancel([watch for watch in watches.values() if watch.begun], workers)
             raise
@@ -85,9 +85,7 @@ def landed(
     ]
 
 
-def _work_off(
-    watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", config: str, endpoints: Sequence[Endpoint]
-) -> None:
+def _work_off(watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", config: str) -> None:
     """Carry out every run, and those that follow from them; a run that is over leaves `watches`."""
     while watches:
         at_work = {run.website for run, watch in watches.items() if watch.begun}
@@ -100,9 +98,11 @@ def _work_off(
             watch.poll()
         for end in ended:
             watch = watches.pop(end.task.run)
-            followers = watch.followers(endpoints) if end.error is None else []
+            followers = watch.followers() if end.error is None else []
             watch.close(end.error, without=followers)
+            waiting = [(run, watches.pop(run)) for run in list(watches) if followers]
             watches.update({run: watch.like(run) for run in followers})
+            watches.update(waiting)  # what is derived is planned last, and reads what followers bring
 
 
 def _cancel(watches: Sequence["_Watch"], workers: "Workers[_Order]") -> None:
@@ -160,17 +160,22 @@ class _Watch:
             else:
                 self._take_materialization(event.step_materialization_data.materialization)
 
-    def followers(self, endpoints: Sequence[Endpoint]) -> list[WebsiteRun]:
-        """The runs that capture what this one left out although what it needs has landed."""
-        listing = _listing(endpoints)
-        found = []
+    def followers(self) -> list[WebsiteRun]:
+        """The runs that make what this one left out although what it needs is there."""
+        due: dict[str, list[dt.date]] = {}
         for asset in self.run.assets:
-            parent = listing.get(asset)
-            if parent is None or parent not in self._step_errors or asset in self._step_errors:
+            if not self._left_out(asset):
                 continue
-            landed = [day for day in self.run.days if self._landed(parent, day)]
-            found += [WebsiteRun(self.run.website, days, (asset,)) for days in consecutive(landed)]
-        return found
+            needed = _BY_NAME[asset].reads[0]
+            brought = due.get(needed, [day for day in self.run.days if self._landed(needed, day)])
+            due[asset] = brought if needed in self.run.assets else list(self.run.days)
+        return runs_of(self.run.website, due)
+
+    def _left_out(self, asset: str) -> bool:
+        """Whether it did not run, since something that it is made from failed or did not run."""
+        if asset not in self.run.assets or asset in self._step_errors:
+            return False
+        return any(parent in self._step_errors or self._left_out(parent) for parent in _BY_NAME[asset].reads)
 
     def close(self, error: str | None, *, without: Sequence[WebsiteRun] = ()) -> None:
         """Say of each partition that left no record why that is, but for those that another run takes over."""
@@ -202,11 +207,15 @@ class _Watch:
     def _why_missing(self, asset: str, day: dt.date) -> str:
         if reason := self._step_errors.get(asset):
             return reason
-        parent = _listing(ENDPOINTS).get(asset)
-        if parent not in self._step_errors:
-            return f"the run ended without capturing it; Dagster knows more of run {self._run_id}"
-        failed = self._results.get((parent, day))
-        return f"not run, since {parent} failed: {failed.error if failed else self._step_errors[parent]}"
+        broken = [parent for parent in _BY_NAME[asset].reads if parent in self._step_errors]
+        if not broken:
+            return f"the run ended without making it; Dagster knows more of run {self._run_id}"
+        failed = {parent: self._results[parent, day].error for parent in broken if self._failed(parent, day)}
+        parent = next(iter(failed), broken[0])
+        return f"not run, since {parent} failed: {failed.get(parent) or self._step_errors[parent]}"
+
+    def _failed(self, asset: str, day: dt.date) -> bool:
+        return (asset, day) in self._results and not self._landed(asset, day)
 
     def _take_failure(self, event: Any) -> None:
         failure = event.step_failure_data
@@ -238,11 +247,6 @@ class _Watch:
         self._known(result)
 
 
-def _listing(endpoints: Sequence[Endpoint]) -> dict[str, str]:
-    """The assets that take their ids from another's partition, with that other."""
-    return {e.name: e.ids.endpoint for e in endpoints if e.ids and e.ids.from_partition}
-
-
 def _line(text: str) -> str:
     """A message's first line; `interrupted` for Dagster's way to say so."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "failed")
@@ -260,7 +264,7 @@ def _execute_run(order: _Order) -> None:
     run = order.run
     first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
     one = len(run.days) == 1
-    checks = {key for asset in run.assets for key in capture_checks(by_name()[asset])}
+    checks = {key for asset in run.assets for key in partition_checks(_BY_NAME[asset])}
     job = _job(order.config).get_subset(
         asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks
     )

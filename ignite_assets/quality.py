@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ignite_assets.api.endpoints import HASH_LENGTHS, Endpoint
+from ignite_assets.api.endpoints import HASH_LENGTHS, Endpoint, Table
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.tables import arrow_schema
 from ignite_assets.examination import Finding, Subject, captured_at
@@ -31,7 +31,7 @@ class Check:
 
     name: str
     description: str
-    applies: Callable[[Endpoint], bool]
+    applies: Callable[[Table], bool]
     examine: Callable[[Subject], Finding]
 
 
@@ -102,7 +102,7 @@ def _values(table: pa.Table, name: str) -> list[pa.Array]:
 
 
 def columns_as_declared(subject: Subject) -> Finding:
-    """The file's columns are those of the endpoint table."""
+    """The file's columns are those of the asset's table."""
     declared = arrow_schema(subject.endpoint)
     found = subject.lake.schema(subject.partition)
     same = found.equals(declared)
@@ -169,7 +169,7 @@ def _comparable_rows(subject: Subject) -> list[int]:
 
 def members_plausible(subject: Subject) -> Finding:
     """No audience has many more members than its visitors could have addresses."""
-    ids = subject.endpoint.ids
+    ids = subject.endpoint.ids if isinstance(subject.endpoint, Endpoint) else None
     if ids is None:
         raise ValueError(f"{subject.endpoint.name} has no ids")
     parent = Partition(ids.endpoint, subject.partition.website, subject.partition.date)
@@ -239,57 +239,62 @@ def _not_comparable(mine: Mapping[str, str], theirs: Mapping[str, str] | None) -
     return ""
 
 
-def _always(_: Endpoint) -> bool:
+def _always(_: Table) -> bool:
     return True
+
+
+def _capture(of: Callable[[Endpoint], bool] = _always) -> Callable[[Table], bool]:
+    """Of captures alone, and of them those for which this holds."""
+    return lambda table: isinstance(table, Endpoint) and of(table)
 
 
 CHECKS: tuple[Check, ...] = (
     Check(
         name="keys_unique",
         description="No two rows share the row's identity.",
-        applies=lambda endpoint: bool(endpoint.keys),
+        applies=lambda table: bool(table.keys),
         examine=keys_unique,
     ),
     Check(
         name="hashes_well_formed",
         description="Every hash has the length and the characters of the algorithm.",
-        applies=lambda endpoint: endpoint.hashed and any(column.hashed for column in endpoint.columns),
+        applies=_capture(lambda row: row.hashed and any(column.hashed for column in row.columns)),
         examine=hashes_well_formed,
     ),
     Check(
         name="columns_as_declared",
-        description="The file's columns are those of the endpoint table.",
+        description="The file's columns are those of the asset's table.",
         applies=_always,
         examine=columns_as_declared,
     ),
     Check(
         name="coercions_few",
         description="Few values of any column had to go to `extra`.",
-        applies=lambda endpoint: endpoint.answer != "hashes",
+        applies=_capture(lambda row: row.answer != "hashes"),
         examine=coercions,
     ),
     Check(
         name="rows_usual",
         description="As many rows as partitions captured as late usually have; none after some is an error.",
-        applies=_always,
+        applies=_capture(),
         examine=rows_usual,
     ),
     Check(
         name="members_plausible",
         description="No audience has many more members than its visitors could have addresses.",
-        applies=lambda endpoint: endpoint.ids is not None and not endpoint.ids.from_partition,
+        applies=_capture(lambda row: row.ids is not None and not row.ids.from_partition),
         examine=members_plausible,
     ),
     Check(
         name="captured_on_time",
         description="Captured the day after its date.",
-        applies=lambda endpoint: endpoint.history == "look_back",
+        applies=_capture(lambda row: row.history == "look_back"),
         examine=captured_on_time,
     ),
     Check(
         name="nested",
         description="The window holds the next day's window.",
-        applies=lambda endpoint: endpoint.dated and bool(endpoint.keys),
+        applies=_capture(lambda row: row.dated and bool(row.keys)),
         examine=nested,
     ),
 )

@@ -4,12 +4,15 @@ A run is of one website, over a day or consecutive days. How runs are executed i
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.endpoints import Endpoint, Table
 from ignite_assets.api.horizon import Horizon
+from ignite_assets.derived.row import Derived
+from ignite_assets.derived.table import TABLES
+from ignite_assets.storage import Partition
 
 Status = Literal["materialized", "failed", "refused"]
 
@@ -74,42 +77,71 @@ def plan(
     *,
     named: bool,
     landed: Collection[PartitionResult] = (),
-    endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+    held: Collection[Partition] = (),
+    tables: Sequence[Table] = TABLES,
 ) -> Plan:
     """One run a website over the days; assets that tell only the present get their one day in a run of their own.
 
     `named`: the assets were asked for by name, so one that a day doesn't allow is refused. Otherwise assets that
-    tell only the present are simply not due on other days. What `landed` before is left out; the days that remain make
-    a ranged run for each stretch without a gap.
+    tell only the present are simply not due on other days, and what is derived is not due where its main input can't be
+    captured, unless the lake holds it (`held`). What `landed` before is left out; the days that remain make a ranged
+    run for each stretch without a gap.
     """
-    chosen = [endpoint for endpoint in endpoints if endpoint.name in assets]
+    chosen = [table for table in tables if table.name in assets]
     refused = [
-        PartitionResult(asset=endpoint.name, website=website, date=day, status="refused", error=reason)
+        PartitionResult(asset=table.name, website=website, date=day, status="refused", error=reason)
         for website in websites
         for day in days
-        for endpoint in chosen
-        if (reason := horizon.refusal(endpoint, day)) and (named or endpoint.history == "look_back")
+        for table in chosen
+        if (reason := horizon.refusal(table, day)) and (named or not _present(table))
     ]
     there = {(each.website, each.asset, each.date): each for each in landed}
+    rows = {table.name: table for table in tables}
     runs: list[WebsiteRun] = []
     kept: list[PartitionResult] = []
     for website in websites:
-        due = {endpoint.name: [day for day in days if horizon.refusal(endpoint, day) is None] for endpoint in chosen}
-        keys = [(website, asset, day) for asset, allowed in due.items() for day in allowed]
-        kept += [there[key] for key in keys if key in there]
-        missing = {a: [day for day in allowed if (website, a, day) not in there] for a, allowed in due.items()}
-        runs += _runs_of(website, missing)
+        missing: dict[str, list[dt.date]] = {}
+        for table in chosen:
+            due = [day for day in days if horizon.refusal(table, day) is None]
+            if isinstance(table, Derived) and not named:
+                due = [
+                    day
+                    for day in due
+                    if horizon.refusal(rows[table.main], day) is None or Partition(table.main, website, day) in held
+                ]
+            kept += [there[website, table.name, day] for day in due if (website, table.name, day) in there]
+            missing[table.name] = [day for day in due if (website, table.name, day) not in there]
+        runs += runs_of(website, missing, tables)
     return Plan(runs, refused, kept)
 
 
-def _runs_of(website: str, due: Mapping[str, Sequence[dt.date]]) -> Iterator[WebsiteRun]:
-    """The runs for each asset's days: assets that are due on the same days share theirs."""
-    by_days: dict[tuple[dt.date, ...], list[str]] = {}
-    for asset, days in due.items():
-        by_days.setdefault(tuple(days), []).append(asset)
-    for days, assets in by_days.items():
-        for stretch in consecutive(days):
-            yield WebsiteRun(website, stretch, tuple(assets))
+def _present(table: Table) -> bool:
+    return isinstance(table, Endpoint) and table.history == "current_state"
+
+
+def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence[Table] = TABLES) -> list[WebsiteRun]:
+    """The runs for each asset's days, in the order in which they are to be executed.
+
+    Assets that are due on the same days share their run. What tells the present comes first, and what is derived last,
+    since it reads what the others bring.
+    """
+    groups: list[tuple[tuple[dt.date, ...], list[str]]] = []
+    ordered = sorted(tables, key=lambda table: 0 if _present(table) else 2 if isinstance(table, Derived) else 1)
+    for table in ordered:
+        days = tuple(due.get(table.name, ()))
+        # What is derived may join the last of the captures, and no earlier ones: others that it reads come after them.
+        open_groups = groups[-1:] if isinstance(table, Derived) else groups
+        group = next((names for known, names in open_groups if known == days), None)
+        if group is not None:
+            group.append(table.name)
+        elif days:
+            groups.append((days, [table.name]))
+    order = [table.name for table in tables]
+    return [
+        WebsiteRun(website, stretch, tuple(sorted(names, key=order.index)))
+        for days, names in groups
+        for stretch in consecutive(days)
+    ]
 
 
 def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, ...]]:

@@ -1,5 +1,7 @@
 """The jobs and what starts them: the nightly capture, and the healer that brings missing days back.
 
+What is derived from captures follows them in the same runs.
+
 Thin shells over pure functions. Backfills need no job: launch them from an asset's page in Dagster, or with
 `ignite-assets materialize --from … --to …`.
 """
@@ -12,10 +14,12 @@ from typing import Any
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.endpoints import Endpoint, Table
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
-from ignite_assets.checks import capture_checks
+from ignite_assets.checks import partition_checks
 from ignite_assets.config import Settings
+from ignite_assets.derived.row import Derived
+from ignite_assets.derived.table import TABLES
 from ignite_assets.freshness import CHECK_NAME
 from ignite_assets.partitions import partition_key, read_key
 
@@ -31,22 +35,27 @@ _UNFINISHED = (
 
 @dataclass(frozen=True, order=True)
 class Gap:
-    """A website's day that lacks assets which can still be captured."""
+    """A website's day that lacks assets which can still be captured, or be derived from what is there."""
 
     date: dt.date
     website: str
     assets: tuple[str, ...]
+    """What is to be captured."""
+    derived: tuple[str, ...] = ()
+    """What is to be derived, its main input being there or among `assets`."""
 
 
 def build_schedules(
-    settings: Settings, endpoints: tuple[Endpoint, ...], horizon: Horizon
+    settings: Settings, endpoints: tuple[Endpoint, ...], derived: tuple[Derived, ...], horizon: Horizon
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     """The two schedules and their jobs."""
-    names = [endpoint.name for endpoint in endpoints]
-    freshness = (dg.AssetCheckKey(dg.AssetKey(name), CHECK_NAME) for name in names)
-    selection = dg.AssetSelection.assets(*names) - dg.AssetSelection.checks(*freshness)
+    tables: tuple[Table, ...] = (*endpoints, *derived)
+    freshness = (dg.AssetCheckKey(dg.AssetKey(endpoint.name), CHECK_NAME) for endpoint in endpoints)
+    selection = dg.AssetSelection.assets(*(t.name for t in tables)) - dg.AssetSelection.checks(*freshness)
     nightly = dg.define_asset_job(
-        "nightly", selection, description="Every endpoint of one website for the day that just closed."
+        "nightly",
+        selection,
+        description="Every endpoint of one website for the day that just closed, and what is derived from it.",
     )
     heal = dg.define_asset_job("heal", selection, description="What is missing of one website's day.")
     status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
@@ -65,7 +74,7 @@ def build_schedules(
         if day < settings.partitions.start_date:
             yield dg.SkipReason(f"{day} is before the start date, {settings.partitions.start_date}")
             return
-        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon)
+        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived)
 
     @dg.schedule(
         name="gap_healer",
@@ -73,25 +82,25 @@ def build_schedules(
         cron_schedule=_cron(settings.schedule.heal),
         execution_timezone=zone,
         default_status=status,
-        description="Captures days that are missing and can still be asked for, oldest first.",
+        description="Captures days that are missing and can still be asked for, oldest first, and derives from them.",
     )
     def gap_healer(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         materialized = {
-            endpoint.name: context.instance.get_materialized_partitions(dg.AssetKey(endpoint.name))
-            for endpoint in endpoints
+            table.name: context.instance.get_materialized_partitions(dg.AssetKey(table.name)) for table in tables
         }
         gaps = find_gaps(
             endpoints,
             sorted(settings.websites),
             materialized,
             horizon,
+            derived=derived,
             start=settings.partitions.start_date,
             under_way=_under_way(context.instance),
         )
         for line in expiring(gaps, horizon):
             context.log.warning(line)
         night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
-        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, endpoints)
+        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, tables)
 
     return [nightly_schedule, gap_healer], [nightly, heal]
 
@@ -101,7 +110,11 @@ def _cron(time: dt.time) -> str:
 
 
 def nightly_requests(
-    day: dt.date, websites: Sequence[str], endpoints: Sequence[Endpoint], horizon: Horizon
+    day: dt.date,
+    websites: Sequence[str],
+    endpoints: Sequence[Endpoint],
+    horizon: Horizon,
+    derived: Sequence[Derived] = (),
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
     allowed = [endpoint for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
@@ -109,12 +122,14 @@ def nightly_requests(
         early = day > horizon.yesterday()
         yield dg.SkipReason(f"{day} has not closed yet" if early else f"{day} can't be captured any more")
         return
+    captured = {endpoint.name for endpoint in allowed}
+    due: list[Table] = [*allowed, *(row for row in derived if row.main in captured)]
     for website in websites:
         yield dg.RunRequest(
             run_key=f"{day}|{website}",
             partition_key=partition_key(day, website),
-            asset_selection=[dg.AssetKey(endpoint.name) for endpoint in allowed],
-            asset_check_keys=_checks(allowed),
+            asset_selection=[dg.AssetKey(table.name) for table in due],
+            asset_check_keys=_checks(due),
         )
 
 
@@ -124,20 +139,28 @@ def find_gaps(
     materialized: Mapping[str, Collection[str]],
     horizon: Horizon,
     *,
+    derived: Sequence[Derived] = (),
     start: dt.date,
     under_way: Collection[str] = (),
 ) -> list[Gap]:
-    """What is wanted, can still be captured, isn't materialized and has no run under way; oldest first."""
-    first = max(start, horizon.oldest())
-    days = [first + dt.timedelta(days=n) for n in range((horizon.yesterday() - first).days + 1)]
+    """What is wanted, can still be captured, isn't materialized and has no run under way; oldest first.
+
+    A derived partition is wanted whose main input is there or is a gap itself; that may be of any day since the start.
+    """
+    days = [start + dt.timedelta(days=n) for n in range((horizon.yesterday() - start).days + 1)]
     gaps = []
     for day in days:
         wanted = [endpoint.name for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
         for website in websites:
-            key = partition_key(day, website)
+            key = f"{day}|{website}"
             assets = tuple(name for name in wanted if key not in materialized[name])
-            if assets and key not in under_way:
-                gaps.append(Gap(day, website, assets))
+            follow = tuple(
+                row.name
+                for row in derived
+                if key not in materialized[row.name] and (row.main in assets or key in materialized[row.main])
+            )
+            if (assets or follow) and key not in under_way:
+                gaps.append(Gap(day, website, assets, follow))
     return gaps
 
 
@@ -146,27 +169,32 @@ def healing_requests(
     night: dt.date,
     most: int,
     horizon: Horizon,
-    endpoints: Sequence[Endpoint] = ENDPOINTS,
+    tables: Sequence[Table] = TABLES,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a gap, at most so many, each website's oldest first and the websites in turn.
 
-    In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire.
+    In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire. What
+    needs no more than what is there can wait: it comes last.
     """
     if not gaps:
         yield dg.SkipReason("nothing is missing")
-    for gap in _in_turn(gaps)[:most]:
+    expiring = [gap for gap in gaps if gap.assets]
+    lasting = [gap for gap in gaps if not gap.assets]
+    for gap in [*_in_turn(expiring), *_in_turn(lasting)][:most]:
+        due = (*gap.assets, *gap.derived)
+        left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
         yield dg.RunRequest(
             run_key=f"heal|{night}|{gap.date}|{gap.website}",
             partition_key=partition_key(gap.date, gap.website),
-            asset_selection=[dg.AssetKey(name) for name in gap.assets],
-            asset_check_keys=_checks(endpoint for endpoint in endpoints if endpoint.name in gap.assets),
-            tags={"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))},
+            asset_selection=[dg.AssetKey(name) for name in due],
+            asset_check_keys=_checks(table for table in tables if table.name in due),
+            tags=left,
         )
 
 
-def _checks(endpoints: Iterable[Endpoint]) -> list[dg.AssetCheckKey]:
+def _checks(tables: Iterable[Table]) -> list[dg.AssetCheckKey]:
     """Named, or Dagster would add every other check of the assets: their freshness, which is of all websites."""
-    return [key for endpoint in endpoints for key in capture_checks(endpoint)]
+    return [key for table in tables for key in partition_checks(table)]
 
 
 def _in_turn(gaps: Iterable[Gap]) -> list[Gap]:
@@ -187,7 +215,7 @@ def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
         f"{gap.date}|{gap.website} lacks {', '.join(gap.assets)} and can be captured for "
         f"{LOOK_BACK_DAYS - horizon.age(gap.date)} more days"
         for gap in gaps
-        if LOOK_BACK_DAYS - horizon.age(gap.date) <= EXPIRING_DAYS
+        if gap.assets and LOOK_BACK_DAYS - horizon.age(gap.date) <= EXPIRING_DAYS
     ]
 
 

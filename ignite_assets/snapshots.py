@@ -44,6 +44,11 @@ class Snapshot:
     keys: KeySet | None = field(default=None, repr=False)
     """The rows' keys, where windows can be compared by them."""
 
+    @property
+    def asset(self) -> str:
+        """The asset that it is a partition of."""
+        return self.endpoint.name
+
 
 Outcome = tuple[dt.date, Snapshot | IgniteError]
 """A date with its snapshot, or with what went wrong."""

@@ -66,7 +66,7 @@ def test_a_stored_snapshot_lets_go_of_its_memory(
     landings = iter(Captures(context, ACME.key, outcomes))
     for landing in (next(landings) for _ in DAYS):
         landing.store(lake)
-        assert landing.snapshot.staged.file.closed
+        assert landing.made.staged.file.closed
 
 
 def in_a_run(settings: Settings, instance: dg.DagsterInstance, made: list[Outcome]) -> tuple[Runner, list[Landing]]:

@@ -14,7 +14,7 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.build import build_defs
-from ignite_assets.checks import capture_checks
+from ignite_assets.checks import partition_checks
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.freshness import CHECK_NAME
 from ignite_assets.partitions import partition_key
@@ -49,7 +49,7 @@ class Checked:
 
     def run(self, assets: Collection[str], checks: Sequence[dg.AssetCheckKey] | None = None, **how: Any) -> str:
         """Run some assets with their checks, or with those given; the run's id."""
-        chosen = checks if checks is not None else [k for name in assets for k in capture_checks(by_name()[name])]
+        chosen = checks if checks is not None else [k for name in assets for k in partition_checks(by_name()[name])]
         job = self.job.get_subset(
             asset_selection={dg.AssetKey(name) for name in assets}, asset_check_selection=set(chosen)
         )
@@ -108,7 +108,7 @@ def test_a_night_evaluates_every_check_once_under_its_partitions_name(checked: C
 
 def test_the_whole_nightly_job_leaves_freshness_out(checked: Checked) -> None:
     keys = checked.job.asset_layer.asset_graph.asset_check_keys
-    assert keys == {key for endpoint in ENDPOINTS for key in capture_checks(endpoint)}
+    assert keys == {key for endpoint in ENDPOINTS for key in partition_checks(endpoint)}
     assert CHECK_NAME not in {key.name for key in keys}
 
 
@@ -121,7 +121,7 @@ def test_what_the_schedules_start_leaves_freshness_out(checked: Checked) -> None
     ]
     for request, assets in zip(requests, (NAMES, gap.assets), strict=True):
         assert isinstance(request, dg.RunRequest)
-        assert set(request.asset_check_keys or ()) == {k for name in assets for k in capture_checks(by_name()[name])}
+        assert set(request.asset_check_keys or ()) == {k for name in assets for k in partition_checks(by_name()[name])}
         subset = checked.job.get_subset(
             asset_selection=set(request.asset_selection or ()),
             asset_check_selection=set(request.asset_check_keys or ()),
@@ -208,7 +208,7 @@ def test_the_checks_of_an_asset_that_failed_are_skipped_and_the_others_evaluated
 def test_a_check_that_breaks_never_makes_the_capture_look_failed(checked: Checked, lake: Lake) -> None:
     checked.run(["visitors"], [])
     Path(lake.location(partition("visitors"))).write_bytes(b"PAR1 nothing that can be read PAR1")
-    evaluations = checked.evaluations(checked.run([], capture_checks(by_name()["visitors"])))
+    evaluations = checked.evaluations(checked.run([], partition_checks(by_name()["visitors"])))
     assert checked.success
     assert {e.check_name for e in evaluations} == names_for("visitors")
     assert {(e.passed, e.severity.value) for e in evaluations} == {(False, "ERROR")}
@@ -286,7 +286,7 @@ def test_a_row_added_to_the_table_gets_the_checks_that_make_sense(
         config_file.write_text(config_text(server.url, WEBSITES))
         defs = build_defs(load_settings(config_file), endpoints=table, now=frozen(NOW), retry_policy=None)
         checked = Checked(defs, instance)
-        keys = [*capture_checks(TEST_DRIVES), *capture_checks(TEST_DRIVE_GUESTS)]
+        keys = [*partition_checks(TEST_DRIVES), *partition_checks(TEST_DRIVE_GUESTS)]
         evaluations = checked.evaluations(checked.run(["test_drives", "test_drive_guests"], keys))
     found = {name: {e.check_name for e in evaluations if e.asset_key.path == [name]} for name in ("test_drives",)}
     assert found["test_drives"] == {

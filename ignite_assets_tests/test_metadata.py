@@ -48,7 +48,7 @@ def test_no_personal_value_of_any_kind_is_shown_in_a_preview(endpoint: Endpoint)
     personal = {column.name for column in endpoint.columns if column.personal}
     for value in (PRIVATE, [PRIVATE], json.dumps({"name": PRIVATE}), 12.5):
         row = {name: value if name in personal else None for name in filled(endpoint, None)}
-        shown = preview(snapshot(endpoint, row))
+        shown = preview(endpoint, [row])
         assert isinstance(shown, dg.TableMetadataValue)
         assert {name: shown.records[0].data[name] for name in personal} == dict.fromkeys(personal, MASK)
         assert PRIVATE not in repr(shown)
@@ -56,7 +56,7 @@ def test_no_personal_value_of_any_kind_is_shown_in_a_preview(endpoint: Endpoint)
 
 @EACH_ROW
 def test_a_preview_of_nothing_has_its_columns(endpoint: Endpoint) -> None:
-    shown = preview(snapshot(endpoint))
+    shown = preview(endpoint, [])
     assert isinstance(shown, dg.TableMetadataValue)
     assert shown.records == []
     assert [column.name for column in shown.schema.columns] == [*filled(endpoint, None)]
@@ -64,7 +64,7 @@ def test_a_preview_of_nothing_has_its_columns(endpoint: Endpoint) -> None:
 
 def test_a_missing_value_is_shown_as_missing_even_where_it_would_be_personal() -> None:
     endpoint = by_name()["locations"]
-    shown = preview(snapshot(endpoint, filled(endpoint, None)))
+    shown = preview(endpoint, [filled(endpoint, None)])
     assert isinstance(shown, dg.TableMetadataValue)
     assert set(shown.records[0].data.values()) == {None}
 
@@ -72,7 +72,7 @@ def test_a_missing_value_is_shown_as_missing_even_where_it_would_be_personal() -
 def test_lists_and_times_are_shown_as_text_and_numbers_as_numbers() -> None:
     endpoint = by_name()["audience_groups"]
     row = {**filled(endpoint, None), "id": 61, "brands": ["HONDA"], "captured_at": "2026-11-20 09:30:12Z"}
-    shown = preview(snapshot(endpoint, row))
+    shown = preview(endpoint, [row])
     assert isinstance(shown, dg.TableMetadataValue)
     data = shown.records[0].data
     assert (data["id"], data["brands"], data["captured_at"]) == (61, "['HONDA']", "2026-11-20 09:30:12Z")

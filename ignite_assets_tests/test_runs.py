@@ -32,8 +32,8 @@ def test_days_that_end_with_yesterday_are_one_ranged_run_and_one_for_the_present
     days = (days_ago(3), days_ago(2), days_ago(1))
 
     assert plan_for(*days).runs[:2] == [
-        WebsiteRun("acme", days, LOOK_BACK),
         WebsiteRun("acme", (YESTERDAY,), CURRENT_STATE),
+        WebsiteRun("acme", days, LOOK_BACK),
     ]
 
 

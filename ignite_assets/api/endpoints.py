@@ -79,6 +79,11 @@ class Table:
         raise NotImplementedError
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The assets that it is made from. The day's own partition of the first has to be there."""
+        return ()
+
+    @property
     def all_columns(self) -> tuple[Column, ...]:
         """The columns of the partition's file."""
         return (*self.columns, self.stamp)
@@ -135,6 +140,11 @@ class Endpoint(Table):
     def stamp(self) -> Column:
         """`captured_at`."""
         return CAPTURED_AT
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The asset whose partition lists its ids, where one does."""
+        return (self.ids.endpoint,) if self.ids and self.ids.from_partition else ()
 
 
 CAPTURED_AT = Column(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.endpoints import Endpoint, Table
 from ignite_assets.api.errors import DateRefusedError
 
 LOOK_BACK_DAYS = 60
@@ -50,10 +50,13 @@ class Horizon:
         """The oldest date that the platform can be asked for."""
         return self.today() - dt.timedelta(days=LOOK_BACK_DAYS - self.age(self.today()))
 
-    def refusal(self, endpoint: Endpoint, day: dt.date) -> str | None:
-        """Why the endpoint can't be captured for a date; None when it can."""
+    def refusal(self, table: Table, day: dt.date) -> str | None:
+        """Why an asset can't be made for a date; None when it can. What is derived only needs a day that closed."""
         if day > self.yesterday():
             return f"{day} has not closed yet; the newest date is {self.yesterday()}"
+        return self._platform_refusal(table, day) if isinstance(table, Endpoint) else None
+
+    def _platform_refusal(self, endpoint: Endpoint, day: dt.date) -> str | None:
         if endpoint.history == "current_state" and day != self.yesterday():
             return (
                 f"{endpoint.name} only tells the present, and {day} is not the day that just closed "

@@ -36,11 +36,11 @@ def demo(folder: Path, nights: int) -> None:
     Example:
       ignite-assets demo --nights 7
     """
-    from ignite_assets.api.endpoints import ENDPOINTS
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.cli.progress import carry_out, print_table
     from ignite_assets.cli.sandbox import write_configuration
     from ignite_assets.config import load_settings
+    from ignite_assets.derived.table import TABLES
     from ignite_assets.instance import HOME_VARIABLE
     from ignite_assets.runs import plan
     from ignite_assets.sandbox import SandboxServer
@@ -52,7 +52,7 @@ def demo(folder: Path, nights: int) -> None:
         horizon = Horizon(settings.partitions.zone)
         days = [horizon.yesterday() - dt.timedelta(days=n) for n in reversed(range(nights))]
         click.echo(f"Capturing {days[0]} to {days[-1]} for {', '.join(settings.websites)} from {server.url}\n")
-        names = [endpoint.name for endpoint in ENDPOINTS]
+        names = [table.name for table in TABLES]
         results = carry_out(plan(days, sorted(settings.websites), names, horizon, named=False), settings)
     print_table(results)
     _show_lake(Path(settings.root))

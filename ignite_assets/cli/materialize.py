@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.config import Settings
     from ignite_assets.runs import PartitionResult
+    from ignite_assets.storage import Partition
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -33,7 +34,7 @@ def materialize(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Capture partitions and commit them to the lake.
+    """Capture partitions and commit them to the lake, then what is derived from them.
 
     By default yesterday, for every website, every asset that the date allows. Runs are recorded in the Dagster
     instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others. Of a range only
@@ -57,7 +58,8 @@ def materialize(
     chosen_websites = _chosen(websites, sorted(settings.websites), "website")
     chosen_assets = _chosen_assets(assets)
     there = _landed(settings, chosen_websites, chosen_assets) if first and not force else []
-    planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there)
+    held = _held(settings) if days[0] < horizon.oldest() else set()
+    planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there, held=held)
     if planned.landed:
         click.echo(f"{len(planned.landed)} partitions were there already; --force captures them again", err=True)
 
@@ -80,6 +82,15 @@ def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "li
         return landed(Lake(settings.root), instance, websites, assets)
 
 
+def _held(settings: "Settings") -> "set[Partition]":
+    """What the lake holds of assets that others are derived from."""
+    from ignite_assets.derived.table import DERIVED
+    from ignite_assets.storage import Lake
+
+    lake = Lake(settings.root)
+    return {partition for row in DERIVED for partition in lake.partitions(row.main)}
+
+
 def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:
     """The named ones, in the order known; all when none is named. `UsageError` for one that isn't known."""
     if unknown := sorted(set(named) - set(known)):
@@ -88,9 +99,9 @@ def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:
 
 
 def _chosen_assets(named: tuple[str, ...]) -> list[str]:
-    from ignite_assets.api.endpoints import ENDPOINTS
+    from ignite_assets.derived.table import TABLES
 
-    return _chosen(named, [endpoint.name for endpoint in ENDPOINTS], "asset")
+    return _chosen(named, [table.name for table in TABLES], "asset")
 
 
 def _days(

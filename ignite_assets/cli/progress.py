@@ -14,16 +14,16 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
+from ignite_assets.derived.table import TABLES
 from ignite_assets.execution import execute
 from ignite_assets.instance import dagster_home, open_instance
 from ignite_assets.runs import PartitionResult, Plan
 
 _LINE_SECONDS = 10
 _LINE_SHARE = 0.1
-_ASSETS = tuple(endpoint.name for endpoint in ENDPOINTS)
+_ASSETS = tuple(table.name for table in TABLES)
 
 
 def carry_out(plan: Plan, settings: Settings) -> list[PartitionResult]:

@@ -148,6 +148,14 @@ class OptOuts(Table):
     max_url_chars: int = Field(4000, ge=500, le=16000, description="Longest URL of one submission.")
 
 
+class DerivedAssets(Table):
+    """How assets are computed from captures."""
+
+    window_days: int = Field(
+        30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that each derived partition looks back on."
+    )
+
+
 class Checks(Table):
     """When the checks of a partition warn or fail. Shares are from 0 to 1."""
 
@@ -191,6 +199,7 @@ class Settings(Table):
     schedule: Schedule = Field(Schedule(), description="When things run.")
     exports: tuple[Export, ...] = Field((), strict=False, description="What is exported to ad platforms.")
     opt_outs: OptOuts = Field(OptOuts(), description="Where opt-outs are dropped, and what is done with them.")
+    derived: DerivedAssets = Field(DerivedAssets(), description="How assets are computed from captures.")
     checks: Checks = Field(Checks(), description="When the checks of a partition warn or fail.")
     alerts: Alerts = Field(Alerts(), description="Who hears of failures.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")

@@ -57,6 +57,11 @@ class Derivation:
     preview: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     """The first rows. May hold personal data: mask it before it is shown."""
 
+    @property
+    def asset(self) -> str:
+        """The asset that it is a partition of."""
+        return self.derived.name
+
 
 Outcome = tuple[dt.date, Derivation | IgniteError]
 """A day with its derivation, or with what went wrong."""

@@ -67,11 +67,11 @@ class Derived(Table):
         return DERIVED_AT
 
     @property
-    def main(self) -> str:
-        """The asset of which the day's own partition must be there."""
-        return self.inputs[0].asset
+    def reads(self) -> tuple[str, ...]:
+        """The assets that it is made from, its main input first."""
+        return tuple(each.asset for each in self.inputs)
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """The assets that it reads, its main input first."""
-        return tuple(each.asset for each in self.inputs)
+    def main(self) -> str:
+        """Its main input."""
+        return self.inputs[0].asset

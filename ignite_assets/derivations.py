@@ -1,0 +1,82 @@
+"""One asset for each row of the table of derived assets: computed with DuckDB from captures, asking nobody anything."""
+
+import datetime as dt
+import warnings
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import Table
+from ignite_assets.captures import Captures
+from ignite_assets.config import Settings
+from ignite_assets.derived.derivation import Derivations
+from ignite_assets.derived.row import Derived, Input
+from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.metadata import column_schema
+from ignite_assets.partitions import DATE, WEBSITE, read_key
+
+GROUP = "derived"
+
+
+def build_derived(
+    rows: Sequence[Derived],
+    settings: Settings,
+    *,
+    partitions: dg.PartitionsDefinition[str],
+    tables: Sequence[Table],
+    now: Callable[[], dt.datetime],
+    retry_policy: dg.RetryPolicy | None = None,
+) -> list[dg.AssetsDefinition]:
+    """The assets of the rows; `tables` are those that they read."""
+
+    def build(row: Derived) -> dg.AssetsDefinition:
+        @dg.asset(
+            name=row.name,
+            deps=[_dependency(each, settings.derived.window_days) for each in row.inputs],
+            description=row.description,
+            partitions_def=partitions,
+            group_name=GROUP,
+            kinds={"duckdb", "parquet"},
+            owners=list(settings.assets.owners),
+            tags={"ignite/personal_data": str(row.personal).lower()},
+            metadata={
+                "dagster/column_schema": column_schema(row),
+                "window_days": settings.derived.window_days,
+            },
+            retry_policy=retry_policy,
+        )
+        def derive(context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[ParquetIOManager]) -> Captures:
+            keys = [read_key(key) for key in context.partition_keys]
+            (website,) = {website for _, website in keys}
+            derivations = Derivations(
+                io_manager.lake,
+                row,
+                website,
+                window_days=settings.derived.window_days,
+                first_day=settings.partitions.start_date,
+                tables=tables,
+                now=now,
+            )
+            return Captures(context, website, derivations.each(sorted(day for day, _ in keys)))
+
+        return derive
+
+    return [build(row) for row in rows]
+
+
+def _dependency(of: Input, window_days: int) -> dg.AssetDep:
+    """The partitions that are read for a day: those of the same website, and of the days of the window."""
+    earliest = {"window": 1 - window_days, "both_windows": -window_days, "nearest": -window_days}[of.days]
+    with warnings.catch_warnings():
+        # The first days' windows are clipped, and Dagster still calls it a beta that they may be.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        days = dg.TimeWindowPartitionMapping(start_offset=earliest, allow_nonexistent_upstream_partitions=True)
+    return dg.AssetDep(
+        of.asset,
+        partition_mapping=dg.MultiPartitionMapping(
+            {
+                DATE: dg.DimensionPartitionMapping(DATE, days),
+                WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
+            }
+        ),
+    )
