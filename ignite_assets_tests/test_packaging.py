@@ -4,17 +4,24 @@ import ast
 import importlib.metadata
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 import ignite_assets
+from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.commands import ROOT, environment
 from ignite_assets_tests.conftest import WEBSITES, variable
@@ -124,13 +131,17 @@ class Elsewhere:
         site = self.call("-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder)
         (Path(site.strip()) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """The variables of its processes: none that leads back to this tree."""
+        kept = {name: value for name, value in environment(**more).items() if name != "PYTHONPATH"}
+        return {**kept, "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
+
     def run(self, *words: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
         """Run the environment's Python, or with a first word `ignite-assets` that script."""
         program = [str(self.python.with_name(words[0])), *words[1:]] if words[0] == "ignite-assets" else [
             str(self.python), *words
         ]  # fmt: skip
-        env = {name: value for name, value in environment(**more).items() if name != "PYTHONPATH"}
-        env["PATH"] = f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"
+        env = self.environment(**more)
         return subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, timeout=240, check=False)
 
     def call(self, *words: str, folder: Path, **more: str) -> str:
@@ -181,6 +192,36 @@ def test_a_new_project_works_with_the_wheel(elsewhere: Elsewhere, tmp_path: Path
     assert len(list(tmp_path.glob("data/lake/visitors/*/*/part-0.parquet"))) == 1
     assert loaded.returncode == 0, loaded.stderr
     assert "Validation successful for code location ignite_assets" in loaded.stderr + loaded.stdout
+
+
+@pytest.fixture
+def dagster_dev(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[str]:
+    """The address of `dagster dev` on a new project, all of its processes in a group of their own."""
+    elsewhere.call("ignite-assets", "init", "--website", WEBSITES[0].key, folder=tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [elsewhere.python, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        cwd=tmp_path, env=elsewhere.environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as server:  # fmt: skip
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_dagster_dev_serves_a_new_project(dagster_dev: str) -> None:
+    query = "{ assetNodes { assetKey { path } } }"
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=Retry(60, backoff_factor=0.1, backoff_max=2)))
+        session.get(f"{dagster_dev}/server_info", timeout=60).raise_for_status()
+        answer = session.post(f"{dagster_dev}/graphql", json={"query": query}, timeout=60).json()
+
+    served = {node["assetKey"]["path"][0] for node in answer["data"]["assetNodes"]}
+    assert {endpoint.name for endpoint in ENDPOINTS} <= served
 
 
 CLIENT = """\

@@ -12,11 +12,10 @@ from ignite_assets.instance import dagster_home
 from ignite_assets.schedules import find_gaps
 from ignite_assets_tests.conftest import ACME, NOW, START
 
-
 YOURS = ({"resources": {"io_manager": dg.FilesystemIOManager()}}, {"executor": dg.multiprocess_executor})
 
 
-@pytest.mark.parametrize("yours", YOURS, ids=str)
+@pytest.mark.parametrize("yours", YOURS, ids=["an IO manager", "an executor"])
 def test_dagster_refuses_to_merge_what_both_bring(defs: dg.Definitions, yours: dict[str, object]) -> None:
     with pytest.raises(dg.DagsterInvariantViolationError, match=r"have different resources|both have an executor"):
         dg.Definitions.merge(dg.Definitions(**yours), defs)  # type: ignore[arg-type]
