@@ -104,6 +104,16 @@ class Lake:
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
 
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """The file system that the paths of `files` are paths of."""
+        return self._fs
+
+    @property
+    def shown(self) -> str:
+        """The root as it may be shown: a path, or a URL without its query."""
+        return self._shown
+
     def location(self, partition: Partition) -> str:
         """Where the partition's file is, as a user writes it: a path, or a URL without the query of the root's."""
         return f"{self._shown}/{partition.folder}/{FILE_NAME}"
@@ -133,12 +143,20 @@ class Lake:
         """Bytes of the partition's file."""
         return int(self._fs.get_file_info(f"{self._base}/{partition.folder}/{FILE_NAME}").size)
 
+    def folders(self) -> list[str]:
+        """The folders of the root that can be assets', sorted; whether any holds a partition is not looked at."""
+        infos = self._fs.get_file_info(pafs.FileSelector(self._base, allow_not_found=True))
+        return sorted(i.base_name for i in infos if i.type == pafs.FileType.Directory and is_asset_name(i.base_name))
+
+    def files(self, asset: str) -> dict[Partition, pafs.FileInfo]:
+        """The partitions of an asset that exist, sorted by website and date, each with its file."""
+        selector = pafs.FileSelector(f"{self._base}/{asset}", recursive=True, allow_not_found=True)
+        found = ((_partition(asset, info.path), info) for info in self._fs.get_file_info(selector))
+        return dict(sorted(((partition, info) for partition, info in found if partition), key=lambda each: each[0]))
+
     def partitions(self, asset: str) -> list[Partition]:
         """The partitions of an asset that exist, sorted by website and date."""
-        selector = pafs.FileSelector(f"{self._base}/{asset}", recursive=True, allow_not_found=True)
-        matches = (_IN_PATH.search(info.path) for info in self._fs.get_file_info(selector))
-        found = ((m["website"], _date(m["date"])) for m in matches if m and is_website_key(m["website"]))
-        return sorted(Partition(asset, website, day) for website, day in found if day)
+        return list(self.files(asset))
 
     def footer(self, partition: Partition) -> dict[str, str]:
         """What the partition's file says of itself (`staging.Stage.finish`), without reading its rows."""
@@ -204,6 +222,13 @@ class Lake:
         nearest = next(p for p in (Path(self._base), *Path(self._base).parents) if p.exists())
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise PermissionError(f"no permission to write in {nearest}")
+
+
+def _partition(asset: str, path: str) -> Partition | None:
+    """The partition whose file has this path; None for one that isn't the lake's."""
+    found = _IN_PATH.search(path)
+    day = _date(found["date"]) if found and is_website_key(found["website"]) else None
+    return Partition(asset, found["website"], day) if found and day else None
 
 
 def _date(text: str) -> dt.date | None:

@@ -225,12 +225,12 @@ def test_dagster_dev_serves_a_new_project(dagster_dev: str) -> None:
 
 
 CLIENT = """\
-from ignite_assets.build import build_defs
-from ignite_assets.config import load_settings
+from ignite_assets import build_defs, lake, load_settings
 
 reveal_type(load_settings().root)
+reveal_type(lake().read)
 reveal_type(build_defs)
-load_settings("ignite.toml")
+load_settings(3)
 """
 
 
@@ -246,5 +246,6 @@ def test_a_type_checker_sees_the_types(elsewhere: Elsewhere, tmp_path: Path) -> 
     errors = [line for line in done.stdout.splitlines() if " error: " in line]
     assert 'Revealed type is "str"' in done.stdout, done.stdout
     assert re.search(r'Revealed type is "def .*Settings.*Definitions"', done.stdout), done.stdout
+    assert re.search(r'Revealed type is "def \(asset: str, .*website: .*dates: ', done.stdout), done.stdout
     assert len(errors) == 1
-    assert 'incompatible type "str"; expected "Path | None"' in errors[0]
+    assert 'incompatible type "int"; expected "str | Path | None"' in errors[0]

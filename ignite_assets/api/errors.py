@@ -7,6 +7,7 @@
   x WindowError: the platform answered for another look-back window than the one asked for
   x StorageError (in `storage`): the lake could not be written or read (another try can help)
   x MissingPartitionError: a partition that this one is made from has not been captured
+  x SelectionError: a reader asked the lake for what it doesn't hold
   x RequestError: the platform did not answer as it should
     - UnauthorizedError: 401, 403
     - NotFoundError: 404
@@ -65,6 +66,10 @@ class WindowError(IgniteError):
 
 class MissingPartitionError(IgniteError):
     """A partition that this one is made from has not been captured."""
+
+
+class SelectionError(IgniteError):
+    """A reader asked the lake for what it doesn't hold. The message says what it holds."""
 
 
 class RequestError(IgniteError):

@@ -14,6 +14,7 @@ from ignite_assets.cli.init import init
 from ignite_assets.cli.materialize import materialize
 from ignite_assets.cli.opt_out import opt_out
 from ignite_assets.cli.sandbox import sandbox
+from ignite_assets.cli.sql import sql
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for _command in (init, doctor, materialize, export, opt_out, demo, sandbox, endpoints):
+for _command in (init, doctor, materialize, sql, export, opt_out, demo, sandbox, endpoints):
     main.add_command(_command)

@@ -28,13 +28,13 @@ secret_env = "ACME_HONDA_SECRET"
 """The shortest configuration that works."""
 
 
-def load_settings(path: Path | None = None) -> Settings:
+def load_settings(path: str | Path | None = None) -> Settings:
     """The settings of a file: the one given, else the one that `IGNITE_CONFIG` names, else `./ignite.toml`.
 
     Raises `ConfigurationError` with every mistake of the file, a line each.
     """
-    path, reason = _find(path)
-    return judge(_read(path, reason), path)
+    found, reason = _find(Path(path) if path is not None else None)
+    return judge(_read(found, reason), found)
 
 
 def judge(document: Mapping[str, Any], path: Path) -> Settings:

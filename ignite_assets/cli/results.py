@@ -1,0 +1,119 @@
+"""A query's rows as a table, CSV, JSON or Parquet. All but the table write every row, batch by batch."""
+
+import contextlib
+import csv
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import duckdb
+
+Format = Literal["table", "csv", "json", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+SHOWN_ROWS = 40
+"""What a table shows at most."""
+
+_BATCH_ROWS = 1 << 14
+_NOTHING_CUT = 1 << 20
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+def write(relation: "duckdb.DuckDBPyRelation", form: Format, stream: IO[str]) -> None:
+    """Write the rows to a stream, in any form but Parquet, which is a file."""
+    writers: dict[str, Callable[[duckdb.DuckDBPyRelation, IO[str]], None]]
+    writers = {"table": _write_table, "csv": _write_csv, "json": _write_json}
+    writers[form](relation, stream)
+
+
+def write_file(relation: "duckdb.DuckDBPyRelation", form: Format, path: Path) -> None:
+    """Write the rows to a file, which appears when it is whole."""
+    with _replacing(path) as temporary:
+        if form == "parquet":
+            relation.write_parquet(str(temporary), compression="zstd")
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as stream:
+                write(relation, form, stream)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_table(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:
+    if relation.columns == ["explain_key", "explain_value"]:
+        stream.writelines(f"{plan}\n" for _, plan in relation.fetchall())
+        return
+    import duckdb
+    import pyarrow as pa
+
+    reader = relation.to_arrow_reader(_BATCH_ROWS)
+    head, rows = reader.schema.empty_table(), 0
+    for batch in reader:
+        if len(head) < SHOWN_ROWS:
+            head = pa.concat_tables([head, pa.table(batch.slice(0, SHOWN_ROWS - len(head)))])
+        rows += len(batch)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        stream.write(f"{_box(connection.from_arrow(head), stream)}\n")
+    more = f", the first {SHOWN_ROWS} shown; --format csv, json or parquet has them all" if rows > len(head) else ""
+    stream.write(f"{rows:,} row{'' if rows == 1 else 's'}{more}\n")
+
+
+def _box(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> str:
+    """DuckDB's own drawing, as wide as the terminal; elsewhere as wide as it takes."""
+    width = shutil.get_terminal_size().columns if stream.isatty() else _NOTHING_CUT
+    drawn = io.StringIO()
+    with contextlib.redirect_stdout(drawn):
+        relation.show(max_rows=SHOWN_ROWS, max_width=width, max_col_width=width)
+    lines = drawn.getvalue().rstrip().splitlines()
+    end = max((at for at, line in enumerate(lines) if line.startswith("└")), default=len(lines))
+    return "\n".join(lines[: end + 1])  # without its footer, which knows of no more rows than these
+
+
+def _write_csv(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(relation.columns)
+    for batch in relation.project("COLUMNS(*)::VARCHAR").to_arrow_reader(_BATCH_ROWS):
+        writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+
+def _write_json(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:
+    import orjson
+
+    before = "[\n"
+    names = _distinct(relation.columns)
+    for batch in relation.to_arrow_reader(_BATCH_ROWS):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            record = orjson.dumps(dict(zip(names, row, strict=True)), default=_plain, option=orjson.OPT_NON_STR_KEYS)
+            stream.write(before + record.decode())
+            before = ",\n"
+    stream.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, a number added to those that were there before."""
+    found: list[str] = []
+    for name in names:
+        number, candidate = 1, name
+        while candidate in found:
+            candidate, number = f"{name}_{number}", number + 1
+        found.append(candidate)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no kind for, as a number or as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and int(value) in _INT64 else float(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
