@@ -13,7 +13,7 @@ from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
 from ignite_assets_tests.commands import ROOT, run
 from ignite_assets_tests.docs import reference
-from ignite_assets_tests.docs.blocks import blocks
+from ignite_assets_tests.docs.blocks import blocks, normalised
 from ignite_assets_tests.docs.project import project, with_outputs
 
 README = ROOT / "README.md"
@@ -86,23 +86,35 @@ GENERATED: Mapping[str, Callable[[], str]] = {
 
 def write() -> None:
     """Bring all pages up to date."""
-    for name, make in {**GENERATED, "transcript": shown_demo}.items():
-        page, made = page_of(name), make()
-        before, rest = page.read_text().split(f"<!-- {name} -->\n")
-        _, after = rest.split(f"<!-- /{name} -->")
-        page.write_text(f"{before}<!-- {name} -->\n{made}\n<!-- /{name} -->{after}")
+    for name, make in GENERATED.items():
+        _replace(name, make())
+    shown = shown_demo()
+    if normalised(part("transcript")) != normalised(shown):
+        _replace("transcript", shown)
     write_outputs()
 
 
+def _replace(name: str, made: str) -> None:
+    page = page_of(name)
+    before, rest = page.read_text().split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- /{name} -->")
+    page.write_text(f"{before}<!-- {name} -->\n{made}\n<!-- /{name} -->{after}")
+
+
 def write_outputs() -> None:
-    """Bring what the commands of docs/ print up to date; each block has a project of its own."""
+    """Bring what the commands of docs/ print up to date, where more than numbers has changed.
+
+    Each block has a project of its own.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ignite-docs-"))
     try:
         (folder / "project").mkdir()
         with project(folder / "project") as standing:
             for block in [block for page in PAGES[1:] for block in blocks(page) if block.kind == "console"]:
                 here = standing.copy(folder / str(block))
-                block.page.write_text(block.page.read_text().replace(block.text, with_outputs(block.text, here)))
+                printed = with_outputs(block.text, here)
+                if normalised(block.text) != normalised(printed):
+                    block.page.write_text(block.page.read_text().replace(block.text, printed))
     finally:
         shutil.rmtree(folder)
 
