@@ -68,15 +68,13 @@ def _dependency(of: Input, window_days: int) -> dg.AssetDep:
     """The partitions that are read for a day: those of the same website, and of the days of the window."""
     earliest = {"window": 1 - window_days, "both_windows": -window_days, "nearest": -window_days}[of.days]
     with warnings.catch_warnings():
-        # The first days' windows are clipped, and Dagster still calls it a beta that they may be.
+        # Dagster still calls it a beta: mappings by dimension, and windows that are clipped where partitions begin.
         warnings.simplefilter("ignore", dg.BetaWarning)
         days = dg.TimeWindowPartitionMapping(start_offset=earliest, allow_nonexistent_upstream_partitions=True)
-    return dg.AssetDep(
-        of.asset,
-        partition_mapping=dg.MultiPartitionMapping(
+        mapping = dg.MultiPartitionMapping(
             {
                 DATE: dg.DimensionPartitionMapping(DATE, days),
                 WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
             }
-        ),
-    )
+        )
+    return dg.AssetDep(of.asset, partition_mapping=mapping)

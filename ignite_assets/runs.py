@@ -12,9 +12,10 @@ from ignite_assets.api.endpoints import Endpoint, Table
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.derived.row import Derived
 from ignite_assets.derived.table import TABLES
-from ignite_assets.storage import Partition
 
 Status = Literal["materialized", "failed", "refused"]
+Held = tuple[str, str, dt.date]
+"""A partition that the lake holds: asset, website, date."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def plan(
     *,
     named: bool,
     landed: Collection[PartitionResult] = (),
-    held: Collection[Partition] = (),
+    held: Collection[Held] = (),
     tables: Sequence[Table] = TABLES,
 ) -> Plan:
     """One run a website over the days; assets that tell only the present get their one day in a run of their own.
@@ -107,7 +108,7 @@ def plan(
                 due = [
                     day
                     for day in due
-                    if horizon.refusal(rows[table.main], day) is None or Partition(table.main, website, day) in held
+                    if horizon.refusal(rows[table.main], day) is None or (table.main, website, day) in held
                 ]
             kept += [there[website, table.name, day] for day in due if (website, table.name, day) in there]
             missing[table.name] = [day for day in due if (website, table.name, day) not in there]

@@ -15,6 +15,7 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.derived.table import DERIVED
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage import Lake, Partition
@@ -35,6 +36,8 @@ ACME, BAYSIDE, SUMMIT = WEBSITES
 NAMES = tuple(endpoint.name for endpoint in ENDPOINTS)
 LOOK_BACK = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.history == "look_back")
 CURRENT_STATE = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.history == "current_state")
+DERIVED_NAMES = tuple(row.name for row in DERIVED)
+EVERY = (*NAMES, *DERIVED_NAMES)
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -218,3 +221,27 @@ def define(settings: Settings) -> Define:
         return build_defs(settings, endpoints=endpoints, **{"now": frozen(NOW), "retry_policy": None, **how})
 
     return build
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket, of a real S3 server on loopback."""
+    import pyarrow.fs as pafs
+    from moto.server import ThreadedMotoServer  # a second
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "made-up",
+        "AWS_SECRET_ACCESS_KEY": "made-up",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    pafs.S3FileSystem(endpoint_override=f"{host}:{port}", scheme="http", allow_bucket_creation=True).create_dir(
+        "agency"
+    )
+    yield "s3://agency"
+    server.stop()

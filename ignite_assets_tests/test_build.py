@@ -3,13 +3,12 @@
 import dagster as dg
 import pytest
 
-from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
 from ignite_assets.failures import RETRY_POLICY
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage import Lake
-from ignite_assets_tests.conftest import NAMES, WEBSITES, Runner, variable
+from ignite_assets_tests.conftest import EVERY, WEBSITES, Runner, variable
 
 
 def test_the_definitions_load(settings: Settings) -> None:
@@ -35,21 +34,21 @@ def test_there_are_the_two_jobs_and_schedules_that_keep_the_lake_whole(settings:
 
 
 @pytest.mark.parametrize("name", ["nightly", "heal"])
-def test_a_job_covers_every_row_of_the_table(settings: Settings, name: str) -> None:
+def test_a_job_covers_every_row_of_both_tables(settings: Settings, name: str) -> None:
     job = build_defs(settings).resolve_job_def(name)
-    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == set(NAMES)
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == set(EVERY)
 
 
 def test_every_asset_is_tried_again_by_the_one_policy(settings: Settings) -> None:
     job = build_defs(settings).resolve_job_def("nightly")
-    steps = {node.name: node.definition for node in job.nodes if node.name in NAMES}
-    assert len(steps) == len(ENDPOINTS)
+    steps = {node.name: node.definition for node in job.nodes if node.name in EVERY}
+    assert len(steps) == len(EVERY)
     assert all(isinstance(d, dg.OpDefinition) and d.retry_policy == RETRY_POLICY for d in steps.values())
 
 
 def test_no_asset_has_a_policy_that_leaves_holes_in_a_backfill(settings: Settings) -> None:
     graph = build_defs(settings).resolve_asset_graph()
-    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in NAMES} == {None}
+    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in EVERY} == {None}
 
 
 def test_a_resource_can_be_replaced(settings: Settings, instance: dg.DagsterInstance, lake: Lake) -> None:

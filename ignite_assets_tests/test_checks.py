@@ -16,6 +16,7 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.build import build_defs
 from ignite_assets.checks import partition_checks
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.derived.table import TABLES
 from ignite_assets.freshness import CHECK_NAME
 from ignite_assets.partitions import partition_key
 from ignite_assets.quality import CHECKS
@@ -108,7 +109,7 @@ def test_a_night_evaluates_every_check_once_under_its_partitions_name(checked: C
 
 def test_the_whole_nightly_job_leaves_freshness_out(checked: Checked) -> None:
     keys = checked.job.asset_layer.asset_graph.asset_check_keys
-    assert keys == {key for endpoint in ENDPOINTS for key in partition_checks(endpoint)}
+    assert keys == {key for table in TABLES for key in partition_checks(table)}
     assert CHECK_NAME not in {key.name for key in keys}
 
 

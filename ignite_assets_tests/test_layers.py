@@ -61,7 +61,7 @@ LAYERS = {
     "build": Layer(own=(*PLAIN, *DAGSTER_HALF), dagster=True),
     "instance": Layer(own=("config",), dagster=True),
     "workers": Layer(own=("api.errors",)),
-    "runs": Layer(own=("api", "derived", "storage")),
+    "runs": Layer(own=("api", "derived")),
     "execution": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "runs", "workers"), dagster=True),
     "definitions": Layer(own=("build", "config"), dagster=True),
     "cli": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "instance", "runs", "execution", "sandbox", "cli"), dagster=True),

@@ -2,10 +2,14 @@
 
 import datetime as dt
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.runs import Plan, WebsiteRun, consecutive, plan
+from ignite_assets.derived.table import DERIVED
+from ignite_assets.runs import Plan, WebsiteRun, consecutive, plan, runs_of
 from ignite_assets.sandbox import frozen
-from ignite_assets_tests.conftest import CURRENT_STATE, LOOK_BACK, NAMES, NOW, YESTERDAY, days_ago
+from ignite_assets_tests.conftest import CURRENT_STATE, DERIVED_NAMES, EVERY, LOOK_BACK, NAMES, NOW, YESTERDAY, days_ago
 
 HORIZON = Horizon(now=frozen(NOW))
 
@@ -52,6 +56,73 @@ def test_what_tells_only_the_present_is_refused_for_a_past_day_only_when_it_was_
     assert [r.asset for r in plan_for(days_ago(5), assets=("sales",), named=True).refused] == ["sales", "sales"]
     assert plan_for(days_ago(5), assets=("sales",), named=True).runs == []
     assert plan_for(days_ago(5), assets=("sales",)) == Plan([], [])
+
+
+# What is derived.
+
+ALL_DAYS = (days_ago(3), days_ago(2), YESTERDAY)
+
+
+def test_what_is_derived_joins_the_run_that_captures_what_it_reads() -> None:
+    assert plan_for(YESTERDAY, assets=EVERY).runs[0] == WebsiteRun("acme", (YESTERDAY,), EVERY)
+    assert plan_for(*ALL_DAYS, assets=EVERY).runs[:2] == [
+        WebsiteRun("acme", (YESTERDAY,), CURRENT_STATE),
+        WebsiteRun("acme", ALL_DAYS, (*LOOK_BACK, *DERIVED_NAMES)),
+    ]
+
+
+def test_what_is_derived_runs_after_captures_that_are_due_on_other_days() -> None:
+    due = {
+        "visitors": ALL_DAYS,
+        "locations": ALL_DAYS[1:],
+        "visitor_recency": ALL_DAYS,
+        "location_recency": ALL_DAYS[1:],
+    }
+
+    assert runs_of("acme", due) == [
+        WebsiteRun("acme", ALL_DAYS, ("visitors",)),
+        WebsiteRun("acme", ALL_DAYS[1:], ("locations",)),
+        WebsiteRun("acme", ALL_DAYS, ("visitor_recency",)),
+        WebsiteRun("acme", ALL_DAYS[1:], ("location_recency",)),
+    ]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(EVERY), st.lists(st.integers(1, 6).map(days_ago), unique=True, min_size=1).map(sorted)
+    )
+)
+def test_runs_cover_each_day_once_and_bring_inputs_no_later_than_what_reads_them(
+    due: dict[str, list[dt.date]],
+) -> None:
+    runs = runs_of("acme", due)
+
+    made = [(asset, day) for run in runs for asset, day in run.partitions]
+    assert sorted(made) == sorted((asset, day) for asset, days in due.items() for day in days)
+    last = {asset: max(n for n, run in enumerate(runs) if asset in run.assets) for asset in due}
+    first = {asset: min(n for n, run in enumerate(runs) if asset in run.assets) for asset in due}
+    for row in DERIVED:
+        for read in row.reads:
+            if row.name in due and read in due:
+                assert last[read] <= first[row.name] or set(due[read]) == set(due[row.name])
+
+
+def test_a_derived_day_is_due_by_itself_only_where_its_input_can_be_there() -> None:
+    old = days_ago(70)
+    held = {("visitors", "bayside", old)}
+
+    planned = plan([old], ["acme", "bayside"], EVERY, HORIZON, named=False, held=held)
+    assert planned.runs == [WebsiteRun("bayside", (old,), ("visitor_recency",))]
+    assert {result.asset for result in planned.refused} == set(LOOK_BACK)
+
+
+def test_a_derived_day_that_was_asked_for_by_name_is_tried_however_old() -> None:
+    old = days_ago(70)
+
+    planned = plan_for(old, assets=("visitor_recency",), named=True)
+    assert planned.runs == [WebsiteRun(key, (old,), ("visitor_recency",)) for key in ("acme", "bayside")]
+    assert planned.refused == []
+    assert "has not closed yet" in (plan_for(NOW.date(), assets=("visitor_recency",)).refused[0].error or "")
 
 
 def test_days_are_cut_where_one_is_missing() -> None:

@@ -14,12 +14,15 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
+from ignite_assets.derived.table import DERIVED
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import frozen
 from ignite_assets.schedules import Gap, expiring, find_gaps, healing_requests, nightly_requests
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,
+    DERIVED_NAMES,
+    EVERY,
     LOOK_BACK,
     NAMES,
     NOW,
@@ -73,6 +76,19 @@ def test_a_tick_whose_day_is_still_open_by_the_clock_says_so() -> None:
     assert skipped.skip_message == "2026-11-20 has not closed yet"
 
 
+def test_the_night_derives_from_what_it_captures() -> None:
+    requests = [
+        requests_of(list(nightly_requests(day, KEYS, ENDPOINTS, HORIZON, DERIVED))) for day in (YESTERDAY, days_ago(2))
+    ]
+    assert [{frozenset(assets_of(request)) for request in each} for each in requests] == [
+        {frozenset(EVERY)},
+        {frozenset((*LOOK_BACK, *DERIVED_NAMES))},
+    ]
+    few = [endpoint for endpoint in ENDPOINTS if endpoint.name in ("visitors", "sales")]
+    (request, *_) = requests_of(list(nightly_requests(YESTERDAY, KEYS, few, HORIZON, DERIVED)))
+    assert assets_of(request) == {"visitors", "sales", "visitor_recency"}
+
+
 # Gaps.
 
 
@@ -91,6 +107,54 @@ def test_a_gap_names_only_the_assets_that_are_missing() -> None:
     lacking = {str(key) for key in whole} - {f"{days_ago(2)}|{BAYSIDE.key}"}
     materialized = {name: lacking if name == "products" else {str(key) for key in whole} for name in NAMES}
     assert gaps_with(materialized) == [Gap(days_ago(2), BAYSIDE.key, ("products",))]
+
+
+def derived_gaps(materialized: dict[str, set[str]], **how: object) -> list[Gap]:
+    nothing: dict[str, set[str]] = {name: set() for name in EVERY}
+    return gaps_with({**nothing, **materialized}, derived=DERIVED, **how)
+
+
+def test_what_is_derived_is_a_gap_where_its_main_input_is_there_or_is_one() -> None:
+    keys = {f"{days_ago(age)}|{key}" for age in (3, 2, 1) for key in KEYS}
+    whole = dict.fromkeys(EVERY, keys)
+    lacking = keys - {f"{days_ago(2)}|{BAYSIDE.key}"}
+    here = (days_ago(2), BAYSIDE.key)
+    assert derived_gaps(whole) == []
+    assert derived_gaps({**whole, "audience_trends": lacking}) == [Gap(*here, (), ("audience_trends",))]
+    assert derived_gaps({**whole, "visitors": lacking}) == [Gap(*here, ("visitors",))]  # derived from what was there
+    assert derived_gaps({**whole, "visitors": lacking, "visitor_recency": lacking}) == [
+        Gap(*here, ("visitors",), ("visitor_recency",))
+    ]
+    assert derived_gaps({}, start=days_ago(1)) == [Gap(YESTERDAY, key, NAMES, DERIVED_NAMES) for key in KEYS]
+
+
+def test_what_is_derived_has_no_last_day_but_needs_its_main_input() -> None:
+    old = {f"{days_ago(200)}|{ACME.key}"}
+    found = derived_gaps({"visitors": old, "location_details": old, "audiences": old}, start=days_ago(201))
+    assert [gap for gap in found if gap.date < days_ago(LOOK_BACK_DAYS)] == [
+        Gap(days_ago(200), ACME.key, (), ("visitor_recency",))
+    ]
+
+
+def test_one_run_captures_what_is_missing_and_derives_from_it() -> None:
+    gap = Gap(days_ago(2), ACME.key, ("visitors",), ("visitor_recency",))
+    (request,) = requests_of(list(healing_requests([gap], NOW.date(), 1, HORIZON)))
+    assert assets_of(request) == {"visitors", "visitor_recency"}
+    assert {key.name for key in request.asset_check_keys or () if key.asset_key.path == ["visitor_recency"]} == {
+        "keys_unique",
+        "columns_as_declared",
+    }
+
+
+def test_what_can_be_derived_at_any_time_waits_for_what_expires() -> None:
+    lasting = [Gap(days_ago(age), key, (), ("visitor_recency",)) for age in (300, 2) for key in (ACME.key, SUMMIT.key)]
+    found = requests_of(list(healing_requests([*lasting, *GAPS], NOW.date(), 100, HORIZON)))
+    assert [request.partition_key for request in found] == [
+        *(f"{gap.date}|{gap.website}" for gap in GAPS),
+        *(f"{days_ago(age)}|{key}" for age in (300, 2) for key in (ACME.key, SUMMIT.key)),
+    ]
+    assert ["ignite/days_left" in request.tags for request in found] == [True] * len(GAPS) + [False] * len(lasting)
+    assert expiring(lasting, HORIZON) == []
 
 
 def test_a_partition_with_a_run_under_way_is_no_gap() -> None:
@@ -220,7 +284,7 @@ def test_a_tick_requests_yesterday_for_every_website(tick: Tick, late_by: int) -
     scheduled = dt.datetime(2026, 11, 20, 0, 30, tzinfo=dt.UTC)
     data = tick("nightly_schedule", scheduled, now=scheduled + dt.timedelta(seconds=late_by))
     assert keys_of(data) == [f"2026-11-19|{key}" for key in KEYS]
-    assert all(assets_of(request) == set(NAMES) for request in data.run_requests or [])
+    assert all(assets_of(request) == set(EVERY) for request in data.run_requests or [])
     assert {request.tags["dagster/partition/website"] for request in data.run_requests or []} == set(KEYS)
 
 
@@ -247,7 +311,7 @@ def test_a_zone_ahead_of_utc_closes_its_day_before_utc_does(tick: Tick, settings
     scheduled = dt.datetime(2026, 11, 20, 0, 30, tzinfo=ZoneInfo("Asia/Tokyo"))
     data = tick("nightly_schedule", scheduled, of=there)
     assert keys_of(data) == [f"2026-11-19|{key}" for key in KEYS]
-    assert all(assets_of(request) == set(NAMES) for request in data.run_requests or [])
+    assert all(assets_of(request) == set(EVERY) for request in data.run_requests or [])
 
 
 def test_the_night_before_the_start_date_is_skipped(tick: Tick, settings: Settings) -> None:
@@ -266,13 +330,13 @@ def test_three_nights_without_a_daemon_are_brought_back_by_the_next(
     one = settings.model_copy(update={"websites": {ACME.key: settings.websites[ACME.key]}})
     recent = with_partitions(one, start_date=days_ago(5))
     runner = Runner(instance, build_defs(recent, now=frozen(NOW), retry_policy=None))
-    runner.days(LOOK_BACK, days_ago(5), days_ago(5))
-    runner.day(NAMES)
+    runner.days([*LOOK_BACK, *DERIVED_NAMES], days_ago(5), days_ago(5))
+    runner.day(EVERY)
     data = tick("gap_healer", HEALING_TIME, of=recent)
     assert keys_of(data) == [f"{days_ago(age)}|{ACME.key}" for age in (4, 3, 2)]
     for request in data.run_requests or []:
         assert runner.day(sorted(assets_of(request)), dt.date.fromisoformat(str(request.partition_key)[:10])).success
-    for name in LOOK_BACK:
+    for name in (*LOOK_BACK, *DERIVED_NAMES):
         assert runner.recorded(name) == [f"{days_ago(age)}|{ACME.key}" for age in (5, 4, 3, 2, 1)]
     healed = tick("gap_healer", HEALING_TIME, of=recent)
     assert not healed.run_requests

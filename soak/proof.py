@@ -11,6 +11,7 @@ import dagster as dg
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.config import Settings
+from ignite_assets.derived.table import DERIVED
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.sandbox import SandboxWebsite, World
 from ignite_assets.storage import FILE_NAME, Lake, Partition
@@ -74,6 +75,7 @@ def prove(
                 _prove_partition(endpoint, partition, lake, world, site, settings, hashes, proof)
             except Exception as error:  # noqa: BLE001 - a file that can't be read is a finding, not the end
                 proof.problems.append(f"{partition} can't be verified: {error!r}")
+    proof.problems += unfollowed(lake, instance)
     proof.problems += leftovers(Path(settings.root))
     return proof
 
@@ -175,6 +177,21 @@ def _in_time(endpoint: Endpoint, day: dt.date, moment: dt.datetime) -> bool:
     """Whether the day had closed, and was neither too old to be asked for nor, of what tells the present, past."""
     age = (moment.astimezone(dt.UTC).date() - day).days
     return 1 <= age <= (1 if endpoint.history == "current_state" else LOOK_BACK_DAYS)
+
+
+def unfollowed(lake: Lake, instance: dg.DagsterInstance) -> list[str]:
+    """Derived partitions that are not where their main input is, or that lake and instance don't agree on."""
+
+    def recorded(asset: str) -> set[Key]:
+        return {read_key(key) for key in instance.get_materialized_partitions(dg.AssetKey(asset))}
+
+    problems = []
+    for row in DERIVED:
+        made, wanted = recorded(row.name), recorded(row.main)
+        present = {(each.date, each.website) for each in lake.partitions(row.name)}
+        problems += [f"{row.name} {day}|{site} was not derived" for day, site in sorted(wanted - made)]
+        problems += [f"{row.name} {day}|{site} is not both recorded and there" for day, site in sorted(made ^ present)]
+    return problems
 
 
 def leftovers(root: Path) -> list[str]:

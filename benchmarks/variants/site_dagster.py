@@ -16,7 +16,7 @@ WEBSITE = "benchmark"
 def run(task: Task) -> None:
     """Build the definitions and execute the nightly job for yesterday."""
     config = configure(task)
-    job = build_defs(load_settings(config), retry_policy=None).resolve_job_def("nightly")
+    job = build_defs(load_settings(config), derived=(), retry_policy=None).resolve_job_def("nightly")
     with instance(task.folder) as records:
         result = job.execute_in_process(
             instance=records, partition_key=partition_key(yesterday(), WEBSITE), run_config=QUIET

@@ -11,8 +11,7 @@ from ignite_assets.cli.command import Command
 if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.config import Settings
-    from ignite_assets.runs import PartitionResult
-    from ignite_assets.storage import Partition
+    from ignite_assets.runs import Held, PartitionResult
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -82,13 +81,14 @@ def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "li
         return landed(Lake(settings.root), instance, websites, assets)
 
 
-def _held(settings: "Settings") -> "set[Partition]":
+def _held(settings: "Settings") -> "set[Held]":
     """What the lake holds of assets that others are derived from."""
     from ignite_assets.derived.table import DERIVED
     from ignite_assets.storage import Lake
 
     lake = Lake(settings.root)
-    return {partition for row in DERIVED for partition in lake.partitions(row.main)}
+    found = (partition for row in DERIVED for partition in lake.partitions(row.main))
+    return {(partition.asset, partition.website, partition.date) for partition in found}
 
 
 def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:

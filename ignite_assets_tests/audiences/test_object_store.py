@@ -1,12 +1,7 @@
 """The same on an object store: lake, ledger and exports on S3, of a server on loopback."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pyarrow.fs as pafs
-import pytest
-from moto.server import ThreadedMotoServer
 
 from ignite_assets.audiences import folders, ledger
 from ignite_assets.audiences.folders import List
@@ -23,27 +18,6 @@ from ignite_assets_tests.audiences.captures import (
     somebody,
     visitors,
 )
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "made-up",
-        "AWS_SECRET_ACCESS_KEY": "made-up",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    pafs.S3FileSystem(endpoint_override=f"{host}:{port}", scheme="http", allow_bucket_creation=True).create_dir(
-        "agency"
-    )
-    yield "s3://agency"
-    server.stop()
 
 
 def test_exports_follow_on_each_other_on_an_object_store(bucket: str) -> None:

@@ -17,7 +17,7 @@ from ignite_assets.cli import main
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.cli.conftest import Shop, shop_in, statuses
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment
-from ignite_assets_tests.conftest import CURRENT_STATE, LOOK_BACK, NAMES, RANGE_END, RANGE_START
+from ignite_assets_tests.conftest import CURRENT_STATE, DERIVED_NAMES, EVERY, LOOK_BACK, RANGE_END, RANGE_START
 
 
 @pytest.mark.slow
@@ -31,17 +31,17 @@ def test_a_website_that_fails_says_why_in_one_line_while_the_others_land(shop: S
     assert done.returncode == 1
     missing = "the environment variable SUMMIT_FORD_TOKEN is not set or empty"
     assert reasons.splitlines() == [
-        "failed: 9 partitions of bayside-kia: the platform refuses the website's credentials (status 401, 1 try)",
-        f"failed: 9 partitions of summit-ford: credentials of summit-ford: {missing}",
+        "failed: 12 partitions of bayside-kia: the platform refuses the website's credentials (status 401, 1 try)",
+        f"failed: 12 partitions of summit-ford: credentials of summit-ford: {missing}",
     ]
     rows = [line.split() for line in table.splitlines()]
     assert rows[0] == ["asset", "website", "date", "status", "rows", "bytes", "seconds"]
     assert [row[:4] for row in rows[1:]] == [
         [asset, website, str(shop.yesterday), "materialized" if website == "acme-honda" else "failed"]
         for website in ("acme-honda", "bayside-kia", "summit-ford")
-        for asset in NAMES
+        for asset in EVERY
     ]
-    assert shop.files() == sorted(f"{asset}/website=acme-honda/date={shop.yesterday}/part-0.parquet" for asset in NAMES)
+    assert shop.files() == sorted(f"{asset}/website=acme-honda/date={shop.yesterday}/part-0.parquet" for asset in EVERY)
     assert "wrong" not in done.stdout + done.stderr
 
 
@@ -75,12 +75,12 @@ def test_a_range_is_one_ranged_run_a_website_and_one_for_what_tells_only_the_pre
 
     assert done.returncode == 0
     assert {(p["asset"], p["date"]) for p in partitions} == {
-        *((asset, str(shop.days_ago(days))) for asset in LOOK_BACK for days in (1, 2, 3)),
+        *((asset, str(shop.days_ago(days))) for asset in (*LOOK_BACK, *DERIVED_NAMES) for days in (1, 2, 3)),
         *((asset, str(shop.yesterday)) for asset in CURRENT_STATE),
     }
     with shop.instance() as instance:
         runs = {frozenset(planned_assets(instance, run.run_id)): run for run in instance.get_runs()}
-        ranged, present = runs.pop(frozenset(LOOK_BACK)), runs.pop(frozenset(CURRENT_STATE))
+        ranged, present = runs.pop(frozenset((*LOOK_BACK, *DERIVED_NAMES))), runs.pop(frozenset(CURRENT_STATE))
     assert not runs
     assert ranged.tags[RANGE_START] == f"{first}|acme-honda"
     assert ranged.tags[RANGE_END] == f"{shop.yesterday}|acme-honda"
@@ -110,6 +110,71 @@ def test_days_of_a_range_that_fail_cost_neither_the_others_nor_what_follows_from
     assert sum(p["status"] == "materialized" for p in partitions) == 4
 
 
+@pytest.mark.slow
+def test_what_is_derived_follows_the_days_that_landed(shop: Shop, platform: SandboxServer) -> None:
+    platform.faults.add(Fault(endpoint="locations", times=1, status=400))
+
+    partitions, done = shop.materialize("--from", str(shop.days_ago(3)), "--website", "acme-honda")
+
+    assert done.returncode == 1
+    results = {(p["asset"], p["date"]): p for p in partitions}
+    assert len(results) == len(partitions)
+    (day,) = {day for (asset, day), p in results.items() if asset == "locations" and p["status"] == "failed"}
+    told = f"not run, since locations failed: {results['locations', day]['error']}"
+    assert results["location_details", day]["error"] == results["location_recency", day]["error"] == told
+    days = {str(shop.days_ago(age)) for age in (1, 2, 3)}
+    for asset in ("location_details", "location_recency"):
+        assert {d for d in days if results[asset, d]["status"] == "materialized"} == days - {day}
+    assert all(results["visitor_recency", d]["status"] == "materialized" for d in days)
+    with shop.instance() as instance:
+        for asset in DERIVED_NAMES:
+            wanted = {f"{d}|acme-honda" for d in days if results[asset, d]["status"] == "materialized"}
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == wanted
+
+
+@pytest.mark.slow
+def test_what_would_only_add_to_a_derived_asset_may_fail(shop: Shop, platform: SandboxServer) -> None:
+    platform.faults.add(Fault(endpoint="location_details", status=400))
+
+    partitions, done = shop.materialize(
+        "--website", "acme-honda", "--select", "locations", "--select", "location_details", "--select",
+        "location_recency",
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert {p["asset"]: p["status"] for p in partitions} == {
+        "locations": "materialized",
+        "location_details": "failed",
+        "location_recency": "materialized",
+    }
+
+
+@pytest.mark.slow
+def test_a_derived_asset_alone_is_made_of_what_is_there(shop: Shop, platform: SandboxServer) -> None:
+    shop.materialize("--date", str(shop.days_ago(2)), "--website", "acme-honda", "--select", "visitors")
+    platform.requests.clear()
+    asked = ("--from", str(shop.days_ago(3)), "--to", str(shop.days_ago(2)), "--website", "acme-honda", "--select",
+             "visitor_recency")  # fmt: skip
+
+    partitions, done = shop.materialize(*asked)
+    assert done.returncode == 1
+    assert [p["status"] for p in partitions] == ["failed", "materialized"]
+    assert partitions[0]["error"] == (
+        f"visitors {shop.days_ago(3)}|acme-honda has not been captured: materialize it first"
+    )
+    assert list(platform.requests) == []
+
+    partitions, done = shop.materialize(*asked)
+    assert "1 partitions were there already" in done.stderr
+    assert [p["status"] for p in partitions] == ["failed", "materialized"]
+    with shop.instance() as instance:
+        records = instance.fetch_materializations(dg.AssetKey("visitor_recency"), limit=10).records
+        assert len(records) == 1
+        shop.materialize(*asked, "--force")
+        records = instance.fetch_materializations(dg.AssetKey("visitor_recency"), limit=10).records
+        assert len(records) == 2
+
+
 def test_what_a_date_does_not_allow_is_refused_without_a_request_or_a_run(shop: Shop, platform: SandboxServer) -> None:
     partitions, done = shop.materialize(
         "--date", str(shop.days_ago(70)), "--website", "acme-honda", "--select", "visitors", "--select", "sales"
@@ -137,7 +202,7 @@ def test_refusals_for_the_same_reason_share_a_line(shop: Shop) -> None:
     ("arguments", "told"),
     [
         ("--website nobody", "there is no website nobody; there are acme-honda, bayside-kia, summit-ford"),
-        ("--select nothing", f"there is no asset nothing; there are {', '.join(NAMES)}"),
+        ("--select nothing", f"there is no asset nothing; there are {', '.join(EVERY)}"),
         ("--date 2026-13-01", "'2026-13-01' does not match the format '%Y-%m-%d'"),
         ("--date 2999-01-01", "2999-01-01 has not closed yet"),
         ("--date 2001-01-01", "2001-01-01 is before partitions.start_date"),
