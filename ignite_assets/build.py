@@ -24,6 +24,7 @@ from ignite_assets.partitions import build_partitions
 from ignite_assets.resources import IgniteResource
 from ignite_assets.schedules import build_schedules
 from ignite_assets.sensors import build_sensors
+from ignite_assets.website_reports import build_reports
 
 
 def build_defs(
@@ -40,6 +41,9 @@ def build_defs(
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
     exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
+    report, report_job, report_schedule = build_reports(
+        settings, partitions=partitions, endpoints=endpoints, derived=derived, now=now, retry_policy=retry_policy
+    )
     freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
     return dg.Definitions(
         assets=[
@@ -55,10 +59,11 @@ def build_defs(
                 derived, settings, partitions=partitions, tables=endpoints, now=now, retry_policy=retry_policy
             ),
             *exports,
+            report,
         ],
         asset_checks=[*build_checks((*endpoints, *derived), settings, partitions=partitions), *freshness_checks],
-        jobs=[*jobs, *export_jobs, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
-        schedules=[*schedules, freshness_schedule],
+        jobs=[*jobs, *export_jobs, report_job, *([build_opt_out_job(settings)] if settings.opt_outs.inbox else [])],
+        schedules=[*schedules, freshness_schedule, report_schedule],
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
         resources={
             "ignite": IgniteResource.from_settings(settings),

@@ -1,7 +1,6 @@
 """One asset for each row of the table of derived assets: computed with DuckDB from captures, asking nobody anything."""
 
 import datetime as dt
-import warnings
 from collections.abc import Callable, Sequence
 
 import dagster as dg
@@ -13,7 +12,7 @@ from ignite_assets.derived.derivation import Derivations
 from ignite_assets.derived.row import Derived, Input
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.metadata import column_schema
-from ignite_assets.partitions import DATE, WEBSITE, read_key
+from ignite_assets.partitions import read_key, trailing_mapping
 
 GROUP = "derived"
 
@@ -66,15 +65,5 @@ def build_derived(
 
 def _dependency(of: Input, window_days: int) -> dg.AssetDep:
     """The partitions that are read for a day: those of the same website, and of the days of the window."""
-    earliest = {"window": 1 - window_days, "both_windows": -window_days, "nearest": -window_days}[of.days]
-    with warnings.catch_warnings():
-        # Dagster still calls it a beta: mappings by dimension, and windows that are clipped where partitions begin.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        days = dg.TimeWindowPartitionMapping(start_offset=earliest, allow_nonexistent_upstream_partitions=True)
-        mapping = dg.MultiPartitionMapping(
-            {
-                DATE: dg.DimensionPartitionMapping(DATE, days),
-                WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
-            }
-        )
-    return dg.AssetDep(of.asset, partition_mapping=mapping)
+    longer = {"window": 0, "both_windows": 1, "nearest": 1}[of.days]
+    return dg.AssetDep(of.asset, partition_mapping=trailing_mapping(window_days + longer))

@@ -4,6 +4,7 @@
 """
 
 import datetime as dt
+import warnings
 from collections.abc import Iterable
 
 import dagster as dg
@@ -21,6 +22,20 @@ def build_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
         start_date=settings.partitions.start_date.isoformat(), timezone=settings.partitions.timezone
     )
     return dg.MultiPartitionsDefinition({DATE: days, WEBSITE: dg.StaticPartitionsDefinition(sorted(settings.websites))})
+
+
+def trailing_mapping(days: int) -> dg.MultiPartitionMapping:
+    """To the partitions of the same website, of as many days up to a partition's own; fewer where days begin."""
+    with warnings.catch_warnings():
+        # Dagster still calls these a beta, and that the first days' windows may be clipped.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        window = dg.TimeWindowPartitionMapping(start_offset=1 - days, allow_nonexistent_upstream_partitions=True)
+        return dg.MultiPartitionMapping(
+            {
+                DATE: dg.DimensionPartitionMapping(DATE, window),
+                WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
+            }
+        )
 
 
 def partition_key(day: dt.date, website: str) -> dg.MultiPartitionKey:

@@ -157,6 +157,7 @@ class Draft:
             "look_back_date": self._day.isoformat(),
             "captured_at": self._captured_at.isoformat(),
             "coercions": json.dumps(self._coercions),
+            "vanished": str(self._vanished),
         }
         if self._endpoint.hashed:
             facts["algo"] = self._algo

@@ -96,9 +96,14 @@ class Workspace:
 
     def one(self, sql: str) -> dict[str, Any]:
         """The only row of a query, by column."""
+        return self.rows(sql)[0]
+
+    def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        """The rows of a query, by column; few enough for memory. The query finds values by `getvariable(…)`."""
+        self._bind(values or {})
         answer = self._session.execute(sql)
         names = [column[0] for column in answer.description or ()]
-        return dict(zip(names, answer.fetchall()[0], strict=True))
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
     def _bind(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():

@@ -29,12 +29,12 @@ class Layer:
 
 PLAIN = (
     "api", "storage", "staging", "snapshots", "capture", "examination", "audiences", "config", "quality", "notify",
-    "file_store", "workspace", "windows", "derived",
+    "file_store", "workspace", "windows", "derived", "report",
 )  # fmt: skip
 DAGSTER_HALF = (
     "partitions", "resources", "failures", "metadata", "captures", "io_manager", "assets", "checks", "sensors",
     "schedules", "alerts", "freshness", "instance", "audience_exports", "audience_sensors", "export_triggers",
-    "opt_outs", "derivations",
+    "opt_outs", "derivations", "website_reports",
 )  # fmt: skip
 
 LAYERS = {
@@ -54,6 +54,20 @@ LAYERS = {
     "capture": Layer(own=("api", "storage", "staging", "snapshots")),
     "audiences": Layer(own=("audiences", "api", "storage", "file_store", "workspace", "windows")),
     "derived": Layer(own=("derived", "api", "storage", "staging", "file_store", "workspace", "windows")),
+    "report": Layer(
+        own=(
+            "report",
+            "api",
+            "storage",
+            "file_store",
+            "workspace",
+            "windows",
+            "derived",
+            "examination",
+            "quality",
+            "audiences",
+        )
+    ),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),

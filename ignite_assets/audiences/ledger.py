@@ -86,6 +86,16 @@ def tally(lake: Lake, website: str) -> Tally:
     return Tally(known=len(known), submitted=len(acknowledged(lake, website)), by_hash=by_hash)
 
 
+def arrivals(lake: Lake, website: str | None) -> list[dt.datetime]:
+    """When each person that a website's ledger knows (None: any website's) was first written down, in order."""
+    table = _read(lake, _files(lake, website))
+    first: dict[tuple[str | None, ...], dt.datetime] = {}
+    people = zip(*(table[name].to_pylist() for name in _HASHES), strict=True)
+    for person, at in zip(people, table["first_seen"].to_pylist(), strict=True):
+        first[person] = min(at, first.get(person, at))
+    return sorted(first.values())
+
+
 def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:
     """The files that say whom exports of a website must not contain: there is one more when somebody opts out."""
     return frozenset(_files(lake, None if scope == "all" else website, "seen-"))

@@ -57,6 +57,7 @@ def demo(folder: Path, nights: int) -> None:
     print_table(results)
     _show_lake(Path(settings.root))
     _show_export(settings, days[-1])
+    _show_reports(settings, days[-1])
     _show_where_to_look(folder)
     raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
 
@@ -76,6 +77,14 @@ def _show_export(settings: "Settings", day: dt.date) -> None:
     """Send the largest dealer's export: the others' lists are too small for its destination, and would be held."""
     click.echo("The first export of an audience, without anyone who opted out:\n")
     print_rows(list(send(settings, [(_EXPORTED, list(settings.rules()), day)])))
+
+
+def _show_reports(settings: "Settings", day: dt.date) -> None:
+    from ignite_assets.cli.report import write
+
+    click.echo("\nA page of each website's day, to open in a browser:\n")
+    for page in write(settings, [(website, day) for website in sorted(settings.websites)]):
+        click.echo(f"  {os.path.relpath(page.place) if page.place else page.trouble}")
 
 
 def _show_where_to_look(folder: Path) -> None:

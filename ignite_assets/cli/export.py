@@ -49,14 +49,14 @@ def export(
     rules = _chosen(names, settings)
     if unknown := sorted(set(websites) - set(settings.websites)):
         raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(settings.websites)}")
-    day = _day(date, settings)
+    day = asked_day(date, settings)
     due = list(_due(settings, rules, sorted(set(websites) or settings.websites), day))
     rows = list((work_out if dry_run else send)(settings, due, force=force))
     print_rows(rows)
     raise SystemExit(0 if all(row["status"] in ("sent", "forced") for row in rows) else 1)
 
 
-def _day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
+def asked_day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
     """The day that was asked for, if it has a partition."""
     from ignite_assets.api.horizon import Horizon
 

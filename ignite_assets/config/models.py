@@ -178,6 +178,16 @@ class Alerts(Table):
     deadline: TimeOfDay = Field(dt.time(6, 0), description="When the day that just closed should have landed.")
 
 
+class Reports(Table):
+    """The page that each website gets of a day."""
+
+    to: Location = Field("reports", description="Folder or bucket for the pages.")
+    at: TimeOfDay = Field(dt.time(6, 30), description="When the pages of the day that just closed are written.")
+    personal_details: bool = Field(
+        False, description="Whether pages show names and addresses of the best-scored locations: personal data."
+    )
+
+
 class Assets(Table):
     """How the assets are shown in Dagster."""
 
@@ -202,6 +212,7 @@ class Settings(Table):
     derived: DerivedAssets = Field(DerivedAssets(), description="How assets are computed from captures.")
     checks: Checks = Field(Checks(), description="When the checks of a partition warn or fail.")
     alerts: Alerts = Field(Alerts(), description="Who hears of failures.")
+    reports: Reports = Field(Reports(), description="The page that each website gets of a day.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")
 
     _path: Path = PrivateAttr(default_factory=lambda: Path(CONFIG_FILE).absolute())

@@ -1,0 +1,110 @@
+"""`ignite-assets report`: a page of each website's day, to open in a browser or to pass on."""
+
+import datetime as dt
+import webbrowser
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ignite_assets.cli.command import Command
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from ignite_assets.config import Settings
+
+
+@dataclass(frozen=True)
+class Page:
+    """What became of one page."""
+
+    website: str
+    date: dt.date
+    place: str
+    """Where it is; empty when it could not be written."""
+    trouble: str = ""
+
+
+@click.command(cls=Command, short_help="Write a page of each website's day.")
+@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The day. Default: each website's newest captured.")
+@click.option("--open", "opened", is_flag=True, help="Open the pages in the browser.")
+def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) -> None:
+    """Write a page of each website's day: visitors, audiences, locations, inventory, exports and data quality.
+
+    A page is one HTML file that needs no network. Nobody's name, street, address or exact place is on it, unless
+    reports.personal_details is set.
+
+    Exit status: 0 all were written, 1 some could not be, 2 bad usage or configuration.
+
+    \b
+    Examples:
+      ignite-assets report --open
+      ignite-assets report --website acme-honda --date 2026-11-22
+    """
+    from ignite_assets.cli.export import asked_day
+    from ignite_assets.config import load_settings
+
+    settings = load_settings()
+    if unknown := sorted(set(websites) - set(settings.websites)):
+        raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(settings.websites)}")
+    day = asked_day(date, settings)
+    pages = []
+    for page in write(settings, _due(settings, sorted(set(websites) or settings.websites), day)):
+        pages.append(page)
+        _tell(page)
+        if opened and page.place:
+            webbrowser.open(page.place if "://" in page.place else Path(page.place).as_uri())
+    if not pages:
+        click.echo("nothing to report: no website has a captured day")
+    raise SystemExit(0 if all(page.place for page in pages) else 1)
+
+
+def _due(settings: "Settings", websites: Iterable[str], day: dt.date | None) -> "Iterator[tuple[str, dt.date]]":
+    """Each website with the day to report."""
+    from ignite_assets.report.figures import newest_day
+    from ignite_assets.storage import Lake
+
+    lake = Lake(settings.root)
+    for website in websites:
+        if last := day or newest_day(lake, website):
+            yield website, last
+
+
+def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator[Page]":
+    """Write pages through Dagster, so that they are on record."""
+    from ignite_assets.build import build_defs
+    from ignite_assets.instance import dagster_home, open_instance
+    from ignite_assets.partitions import partition_key
+    from ignite_assets.website_reports import JOB, written_by
+
+    job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
+    with open_instance(dagster_home(settings)) as instance:
+        for website, day in due:
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=partition_key(day, website),
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            places = written_by(result.get_asset_materialization_events())
+            trouble = "" if places else _why(result)
+            yield Page(website, day, places[0] if places else "", trouble)
+
+
+def _why(result: "dg.ExecuteInProcessResult") -> str:
+    """What a failed step said of why, in a line."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            told = event.step_failure_data.user_failure_data
+            if told and told.description:
+                return " ".join(told.description.split())
+    return f"run {result.run_id} tells why in Dagster"
+
+
+def _tell(page: Page) -> None:
+    place = page.place.removeprefix(f"{Path.cwd()}/")
+    click.echo(f"{page.website}  {page.date}  {place or f'failed: {page.trouble}'}")

@@ -1,0 +1,101 @@
+"""The state of the data itself: what is missing, what did not fit, and what the checks say of the day."""
+
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ignite_assets.api.endpoints import Endpoint, Table
+from ignite_assets.api.horizon import LOOK_BACK_DAYS
+from ignite_assets.examination import Examination, Subject, Thresholds
+from ignite_assets.quality import CHECKS, examine
+from ignite_assets.report.readings import Readings
+from ignite_assets.storage import Partition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a check found in the asset's newest partition."""
+
+    check: str
+    description: str
+    passed: bool
+    severe: bool
+    saw: str
+    expected: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetState:
+    """One asset in the window."""
+
+    asset: str
+    newest: dt.date | None
+    """The newest captured day of the window."""
+    rows: int | None
+    """Of that day, as are the rest."""
+    days_late: int = 0
+    captured: int
+    wanted: int
+    """Days of the window, and those of them that are there."""
+    missing: tuple[dt.date, ...]
+    until: dt.date | None = None
+    """The last day on which the oldest missing one can still be captured; None when nothing can be made up."""
+    coercions: dict[str, int] = field(default_factory=dict)
+    """By column, values that did not fit."""
+    vanished: int | None = None
+    """Entities that were listed and then not found."""
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        """What did not pass."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+
+def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> tuple[AssetState, ...]:
+    """The state of each asset, of captures or derived from them."""
+    known = {table.name: table for table in tables}
+    return tuple(_with_verdicts(readings, table, known, thresholds) for table in tables)
+
+
+def _with_verdicts(readings: Readings, table: Table, tables: Mapping[str, Table], thresholds: Thresholds) -> AssetState:
+    state = _days(readings, table.name)
+    footer = readings.footer(table.name, state.newest) if state.newest else None
+    if not (state.newest and footer):
+        return state
+    examination = Examination(readings.lake, table, tables, thresholds, readings.zone)
+    subject = examination.subject(Partition(table.name, readings.website, state.newest))
+    captured = isinstance(table, Endpoint)
+    past = state.missing if isinstance(table, Endpoint) and table.history == "look_back" else ()
+    return dataclasses.replace(
+        state,
+        days_late=readings.days_late(table.name, state.newest) if captured else 0,
+        until=past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
+        coercions=json.loads(footer.get("ignite.coercions", "{}")),
+        vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
+        verdicts=tuple(_verdicts(subject)),
+    )
+
+
+def _days(readings: Readings, asset: str) -> AssetState:
+    missing = tuple(day for day in readings.window if not readings.has(asset, day))
+    newest = readings.newest(asset)
+    return AssetState(
+        asset=asset,
+        newest=newest,
+        rows=readings.row_count(asset, newest) if newest else None,
+        captured=len(readings.window) - len(missing),
+        wanted=len(readings.window),
+        missing=missing,
+    )
+
+
+def _verdicts(subject: Subject) -> Iterator[Verdict]:
+    for check in CHECKS:
+        if check.applies(subject.endpoint):
+            found = examine(check, subject)
+            told = {name: getattr(found, name) for name in ("passed", "severe", "saw", "expected", "advice")}
+            yield Verdict(check=check.name, description=check.description, **told)

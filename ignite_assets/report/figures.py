@@ -1,0 +1,179 @@
+"""All numbers of a report: one website, one day, and the window that ends with it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.errors import IgniteError
+from ignite_assets.audiences.rules import ExportRule, Scope
+from ignite_assets.derived.row import Derived
+from ignite_assets.derived.table import DERIVED
+from ignite_assets.examination import Thresholds, captured_at
+from ignite_assets.report import audiences, condition, exports, inventory, locations, opted_out, visitors
+from ignite_assets.report.audiences import Audiences
+from ignite_assets.report.comparing import Compared
+from ignite_assets.report.condition import AssetState
+from ignite_assets.report.exports import ListState, Recorded
+from ignite_assets.report.inventory import Inventory
+from ignite_assets.report.locations import Locations
+from ignite_assets.report.opted_out import OptOuts
+from ignite_assets.report.readings import Readings
+from ignite_assets.report.visitors import Visitors
+from ignite_assets.storage import Lake
+from ignite_assets.workspace import Workspace
+
+
+class NothingCapturedError(IgniteError):
+    """A website has nothing of a day, so there is nothing to report."""
+
+    retryable = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a report is made with."""
+
+    window_days: int
+    first_day: dt.date
+    """The first day that has partitions."""
+    zone: ZoneInfo
+    now: dt.datetime
+    endpoints: tuple[Endpoint, ...] = ENDPOINTS
+    derived: tuple[Derived, ...] = DERIVED
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    rules: tuple[ExportRule, ...] = ()
+    scope: Scope = "website"
+    inbox: str | None = None
+    personal_details: bool = False
+    recorded: tuple[Recorded, ...] = ()
+    """What is on record of the day's exports, newest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A report's numbers."""
+
+    website: str
+    date: dt.date
+    first: dt.date
+    """Of the window, which ends with the date."""
+    zone: str
+    written_at: dt.datetime
+    captured_at: dt.datetime
+    """When the last of the day's partitions was captured."""
+    days_late: int
+    """Of the day's visitors."""
+    newer: dt.date | None
+    """The newest captured day, when that is a later one."""
+    there: int
+    """Assets that have the day, of those that are captured."""
+    wanted: int
+    visitors: Visitors
+    audiences: Audiences | None
+    locations: Locations | None
+    inventory: Inventory | None
+    lists: tuple[ListState, ...]
+    exported: bool
+    """Whether any export covers the website."""
+    opt_outs: OptOuts
+    condition: tuple[AssetState, ...]
+    headlines: tuple[Compared, ...]
+
+    @property
+    def days(self) -> int:
+        """How long the window is."""
+        return (self.date - self.first).days + 1
+
+    def document(self) -> dict[str, Any]:
+        """The numbers as JSON has them; never anyone's details."""
+        document = asdict(self)
+        if document["locations"]:
+            del document["locations"]["people"]
+        return document
+
+
+def newest_day(lake: Lake, website: str, endpoints: Sequence[Endpoint] = ENDPOINTS) -> dt.date | None:
+    """The newest day of which a website has anything; None when it has nothing."""
+    return max(
+        (p.date for endpoint in endpoints for p in lake.partitions(endpoint.name) if p.website == website), default=None
+    )
+
+
+def gather(lake: Lake, website: str, day: dt.date, options: Options) -> Figures:
+    """Read a report's numbers. Raises `NothingCapturedError` when the website has nothing of the day."""
+    with Workspace() as workspace:
+        readings = Readings(
+            lake=lake,
+            workspace=workspace,
+            website=website,
+            day=day,
+            window_days=options.window_days,
+            first_day=options.first_day,
+            zone=options.zone,
+        )
+        return _gather(readings, options)
+
+
+def _gather(readings: Readings, options: Options) -> Figures:
+    names = [endpoint.name for endpoint in options.endpoints]
+    there = [name for name in names if readings.has(name)]
+    if not there:
+        raise NothingCapturedError(f"nothing of {readings.website} was captured for {readings.day}")
+    lake, website, day = readings.lake, readings.website, readings.day
+    footers = [footer for name in there if (footer := readings.footer(name, day))]
+    seen = visitors.read(readings)
+    trends = audiences.read(readings)
+    lists = exports.read(options.rules, website, day, options.recorded)
+    opt_outs = opted_out.read(lake, website, scope=options.scope, inbox_at=options.inbox, now=options.now)
+    newest = max(day for name in names for day in readings.captured(name)[-1:])
+    return Figures(
+        website=website,
+        date=day,
+        first=readings.window[0],
+        zone=options.zone.key,
+        written_at=options.now,
+        captured_at=max(captured_at(footer) for footer in footers),
+        days_late=readings.days_late(visitors.ASSET, day),
+        newer=newest if newest > day else None,
+        there=len(there),
+        wanted=len(names),
+        visitors=seen,
+        audiences=trends,
+        locations=locations.read(readings, personal_details=options.personal_details),
+        inventory=inventory.read(readings),
+        lists=tuple(lists),
+        exported=any(rule.covers(website) for rule in options.rules),
+        opt_outs=opt_outs,
+        condition=condition.read(readings, (*options.endpoints, *options.derived), options.thresholds),
+        headlines=tuple(_headlines(readings, seen, trends, lists, opt_outs)),
+    )
+
+
+def _headlines(
+    readings: Readings,
+    seen: Visitors,
+    trends: Audiences | None,
+    lists: Sequence[ListState],
+    opt_outs: OptOuts,
+) -> list[Compared]:
+    found = [seen.today, seen.week, locations.compared(readings), inventory.compared(readings)]
+    if trends:
+        found.append(trends.memberships)
+    if lists:
+        sent, held = sum(each.is_sent for each in lists), sum(each.is_held for each in lists)
+        note, unit = f"{held:,} held." if held else "", f"of {len(lists)} for the day"
+        found.append(Compared(name="lists_sent", label="Lists sent", value=sent, unit=unit, note=note))
+    people = opt_outs.people
+    found.append(
+        Compared(
+            name="opted_out",
+            label="Opted out",
+            value=people,
+            before=people - opt_outs.in_week,
+            unit="people in no export",
+        )
+    )
+    return found

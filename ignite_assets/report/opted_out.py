@@ -1,0 +1,44 @@
+"""Who opted out, counted: never an address, a hash or the name of a file."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from ignite_assets.audiences import inbox, ledger
+from ignite_assets.audiences.rules import Scope
+from ignite_assets.file_store import Store
+from ignite_assets.report.readings import WEEK
+from ignite_assets.storage import Lake
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptOuts:
+    """The opt-outs of a website when the report was made."""
+
+    people: int
+    """Known to the website's ledger: in no export."""
+    submitted: int
+    """Of them, acknowledged by the platform."""
+    by_hash: int
+    """Of them, known by a hash alone: never submitted."""
+    in_week: int
+    """Of them, those of the last seven days."""
+    since: dt.datetime | None
+    """When the first was written down; None for nobody."""
+    elsewhere: int | None
+    """People of all websites' ledgers, where these count as well; None where they don't."""
+    waiting: int | None
+    """Files of the inbox not yet dealt with; None without an inbox."""
+
+
+def read(lake: Lake, website: str, *, scope: Scope, inbox_at: str | None, now: dt.datetime) -> OptOuts:
+    """Count a website's opt-outs."""
+    tally, arrivals = ledger.tally(lake, website), ledger.arrivals(lake, website)
+    return OptOuts(
+        people=tally.known,
+        submitted=tally.submitted,
+        by_hash=tally.by_hash,
+        in_week=sum(at > now - WEEK for at in arrivals),
+        since=arrivals[0] if arrivals else None,
+        elsewhere=len(ledger.arrivals(lake, None)) if scope == "all" else None,
+        waiting=len(inbox.of_website(Store(inbox_at), website)) if inbox_at else None,
+    )
