@@ -36,17 +36,19 @@ def lake(path: "str | Path | None" = None) -> "LakeReader":
     return open_lake(path)
 
 
-def __getattr__(name: str) -> object:
-    """What is imported when it is first asked for."""
-    if name == "build_defs":
-        from ignite_assets.build import build_defs
+if not TYPE_CHECKING:  # which would take any name for one that is there
 
-        return build_defs
-    if name == "load_settings":
-        from ignite_assets.config import load_settings
+    def __getattr__(name: str) -> object:
+        """What is imported when it is first asked for."""
+        if name == "build_defs":
+            from ignite_assets.build import build_defs
 
-        return load_settings
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return build_defs
+        if name == "load_settings":
+            from ignite_assets.config import load_settings
+
+            return load_settings
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -35,8 +35,12 @@ def build_defs(
     now: Callable[[], datetime] = utc_now,
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
+    executor: dg.ExecutorDefinition | None = dg.in_process_executor,
 ) -> dg.Definitions:
-    """The definitions that a configuration describes; `resources` replace those of the same name."""
+    """The definitions that a configuration describes; `resources` replace those of the same name.
+
+    Without an executor, they can be merged into a code location that has one of its own.
+    """
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
@@ -70,6 +74,6 @@ def build_defs(
             "io_manager": ParquetIOManager(root=settings.root),
             **(resources or {}),
         },
-        # One process a run: nine steps in processes of their own would take ten times as long.
-        executor=dg.in_process_executor,
+        # In one process a run unless told otherwise: nine steps in their own would take ten times as long.
+        executor=executor,
     )

@@ -33,7 +33,7 @@ def days(dates: Dates) -> Days:
         return Days()
     if isinstance(dates, str) and ":" in dates:
         return _range(dates)
-    named = [dates] if isinstance(dates, str | dt.date) else list(dates)
+    named = [dates] if isinstance(dates, str) or not isinstance(dates, Iterable) else list(dates)
     return Days(named=tuple(_day(each) for each in named))
 
 
@@ -51,10 +51,10 @@ def choose(asset: str, there: Sequence[Partition], websites: Websites, dates: Da
     for partitions in apart:
         for day in wanted.named or ():
             if day not in {partition.date for partition in partitions}:
-                raise SelectionError(f"{_of(asset, partitions)} has no {day}; there are {span(partitions)}")
+                raise SelectionError(f"{_of(asset, partitions)} has no {day}; it has {span(partitions)}")
     if not chosen:
         asked = f"{asset} has no date in {dates!r}" if isinstance(dates, str) else "no date is asked for"
-        raise SelectionError(f"{asked}; there are {span(mine)}")
+        raise SelectionError(f"{asked}; {asset} has {span(mine)}")
     return chosen
 
 

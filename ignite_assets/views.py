@@ -111,7 +111,7 @@ class Session:
     def _create(self, asset: str, files: Files, endpoint: Endpoint | None) -> None:
         schema = self._contents.schema(asset, files.values())
         if files and not self._can_read_itself(files.values()):
-            self.connection.from_arrow(self._contents.dataset(asset, files)).create_view(_quoted(asset), replace=True)
+            self.connection.from_arrow(self._contents.dataset(asset, files)).create_view(asset, replace=True)
         else:
             self.connection.execute(self._view(asset, files.values(), schema, endpoint))
         for comment in _comments(asset, schema, endpoint):

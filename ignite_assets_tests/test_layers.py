@@ -38,7 +38,7 @@ DAGSTER_HALF = (
 )  # fmt: skip
 
 LAYERS = {
-    "": Layer(),
+    "": Layer(own=("build", "config", "reading")),
     "api": Layer(own=("api",)),
     "api.client": Layer(own=("api",), network=True),
     "api.wire": Layer(own=("api",), network=True),
@@ -68,6 +68,10 @@ LAYERS = {
             "audiences",
         )
     ),
+    "contents": Layer(own=("api", "storage")),
+    "selecting": Layer(own=("api", "storage")),
+    "views": Layer(own=("api", "storage", "contents")),
+    "reading": Layer(own=("api", "storage", "config", "contents", "selecting", "views")),
     "config": Layer(own=("config", "audiences", "api.addresses", "api.endpoints", "api.errors", "api.names")),
     "sandbox": Layer(own=("sandbox", "api.endpoints", "api.errors"), network=True, server=True),
     "testing": Layer(own=("sandbox",)),
@@ -78,7 +82,10 @@ LAYERS = {
     "runs": Layer(own=("api", "derived")),
     "execution": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "runs", "workers"), dagster=True),
     "definitions": Layer(own=("build", "config"), dagster=True),
-    "cli": Layer(own=(*PLAIN, *DAGSTER_HALF, "build", "instance", "runs", "execution", "sandbox", "cli"), dagster=True),
+    "cli": Layer(
+        own=(*PLAIN, *DAGSTER_HALF, "build", "instance", "runs", "execution", "sandbox", "reading", "views", "cli"),
+        dagster=True,
+    ),
 }
 """A module's layer is the longest of these names that it is or stands in."""
 

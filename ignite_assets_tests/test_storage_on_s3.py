@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import io
 import os
 import signal
 import socket
@@ -9,12 +10,19 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 
+import duckdb
 import pyarrow.fs as pafs
 import pytest
 from moto.server import ThreadedMotoServer
 
+from ignite_assets.api.endpoints import by_name
+from ignite_assets.reading import LakeReader
 from ignite_assets.storage import Lake, Partition, StorageError
+from ignite_assets_tests.audiences.captures import visitors
+from ignite_assets_tests.lakes import ACME, BAYSIDE, FIRST, SECOND, THIRD
+from ignite_assets_tests.lakes import store as keep
 from ignite_assets_tests.test_storage import DAY, FILE, ONE, Torn, emails, parquet
+from ignite_assets_tests.test_views import NEW, found
 
 PUT = b"PUT /lake-bucket/lake/visitors"
 SMALL, LARGE = 1_000, 24_000_000
@@ -228,3 +236,25 @@ class Once:
             self.happened.set()
         if first:
             self._strike(client)
+
+
+def test_an_object_store_is_queried_and_read_alike(lake: Lake) -> None:
+    visitors(lake, FIRST, [1, 2])
+    visitors(lake, SECOND, [3], website=BAYSIDE)
+    keep(lake, "visitors", {"channel": ["web"], **NEW}, THIRD, BAYSIDE)
+    lake.commit(Partition("visitors", ACME, THIRD), io.BytesIO(b"no Parquet" * 50))
+    reader = LakeReader(lake)
+
+    assert found(reader, f"SELECT count(*) FROM visitors WHERE date < '{THIRD}'") == [(3,)]
+    assert found(reader, f"SELECT website, channel FROM visitors WHERE website <> '{ACME}' ORDER BY ALL") == [
+        (BAYSIDE, "web"), (BAYSIDE, None),
+    ]  # fmt: skip
+    with pytest.raises(duckdb.Error):
+        found(reader, "SELECT max(algo) FROM visitors")
+    assert found(reader, "SHOW TABLES") == [(name,) for name in sorted(by_name())]
+    comments = found(
+        reader, "SELECT comment FROM duckdb_columns() WHERE table_name = 'visitors' AND column_name = 'algo'"
+    )
+    assert comments == [(by_name()["visitors"].column("algo").description,)]
+    assert found(reader, "FROM sales") == []
+    assert len(reader.read("visitors", website=BAYSIDE)) == len(reader.polars("visitors", dates=f":{SECOND}")) - 1 == 2

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ignite_assets.api.errors import IgniteError
+from ignite_assets.cli.answering import answer, failing_in_one_line
 from ignite_assets.cli.results import Format
-from ignite_assets.cli.sql import answer, failing_in_one_line
 from ignite_assets.cli.text import aligned
 
 if TYPE_CHECKING:
