@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help run dev test test-slow check lint types readme readme-check clean
+.PHONY: help run dev test test-slow check lint types docs docs-check wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +39,14 @@ lint: $(DEV) ## ruff: rules and format
 types: $(DEV) ## mypy, strict
 	@$(BIN)/mypy
 
-readme: $(DEV) ## write the README's generated parts
+docs: $(DEV) ## write the generated parts of README.md and docs/
 	@$(BIN)/python -m ignite_assets_tests.readme
 
-readme-check: $(DEV) ## the README's commands and tables are true
-	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py
+docs-check: $(DEV) ## what README.md and docs/ say is true: tables, examples, commands, links
+	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py ignite_assets_tests/docs
+
+wheel: $(DEV) ## the wheel and the source distribution, in dist/
+	@$(BIN)/python -m hatchling build
 
 clean: ## remove .venv, caches and what `make run` and `make dev` left
 	@rm -rf .venv .demo .sandbox .soak .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

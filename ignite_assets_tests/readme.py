@@ -1,26 +1,39 @@
-"""The parts of the README that are made from the code. `python -m ignite_assets_tests.readme` writes them.
+"""The parts of README.md and docs/ that are made from the code. `python -m ignite_assets_tests.readme` writes them.
 
-A part stands between the comments `<!-- name -->` and `<!-- /name -->`.
+A part stands between the comments `<!-- name -->` and `<!-- /name -->`, in whichever page; its name stands in one.
 """
 
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
-from ignite_assets.config import reference
 from ignite_assets_tests.commands import ROOT, run
+from ignite_assets_tests.docs import reference
+from ignite_assets_tests.docs.blocks import blocks, normalised
+from ignite_assets_tests.docs.project import project, with_outputs
 
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = (README, *sorted(DOCS.glob("*.md")))
+
+
+def page_of(name: str) -> Path:
+    """The page that has a part; `LookupError` unless there is one such page."""
+    found = [page for page in PAGES if f"<!-- {name} -->\n" in page.read_text()]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} pages have a part {name}")
+    return found[0]
 
 
 def part(name: str) -> str:
-    """What stands in the README between a part's comments."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README.read_text(), re.DOTALL)
+    """What stands between a part's comments."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page_of(name).read_text(), re.DOTALL)
     if found is None:
-        raise LookupError(f"the README has no part {name}")
+        raise LookupError(f"the part {name} has no end")
     return found[1]
 
 
@@ -31,15 +44,6 @@ def code(name: str) -> str:
 
 def endpoints() -> str:
     return as_markdown(table_rows())
-
-
-def settings() -> str:
-    lines = ["| setting | allowed | default | |", "|---|---|---|---|"]
-    for row in reference():
-        default = row.default if row.default in ("required", "not set") else f"`{row.default}`"
-        cells = (f"`{row.key}`", row.allowed, default, row.description)
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join(lines)
 
 
 def commands() -> str:
@@ -72,16 +76,47 @@ def shown_demo() -> str:
         shutil.rmtree(folder)
 
 
-GENERATED = {"endpoints": endpoints, "settings": settings, "commands": commands}
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "endpoints": endpoints,
+    "commands": commands,
+    "settings": reference.settings,
+    "assets": reference.assets,
+}
 
 
 def write() -> None:
-    """Bring the README up to date."""
-    text = README.read_text()
-    for name, made in {**GENERATED, "transcript": shown_demo}.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        text = re.sub(pattern, lambda found, made=made: f"{found[1]}{made()}\n{found[2]}", text, flags=re.DOTALL)  # type: ignore[misc]
-    README.write_text(text)
+    """Bring all pages up to date."""
+    for name, make in GENERATED.items():
+        _replace(name, make())
+    shown = shown_demo()
+    if normalised(part("transcript")) != normalised(shown):
+        _replace("transcript", shown)
+    write_outputs()
+
+
+def _replace(name: str, made: str) -> None:
+    page = page_of(name)
+    before, rest = page.read_text().split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- /{name} -->")
+    page.write_text(f"{before}<!-- {name} -->\n{made}\n<!-- /{name} -->{after}")
+
+
+def write_outputs() -> None:
+    """Bring what the commands of docs/ print up to date, where more than numbers has changed.
+
+    Each block has a project of its own.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ignite-docs-"))
+    try:
+        (folder / "project").mkdir()
+        with project(folder / "project") as standing:
+            for block in [block for page in PAGES[1:] for block in blocks(page) if block.kind == "console"]:
+                here = standing.copy(folder / str(block))
+                printed = with_outputs(block.text, here)
+                if normalised(block.text) != normalised(printed):
+                    block.page.write_text(block.page.read_text().replace(block.text, printed))
+    finally:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

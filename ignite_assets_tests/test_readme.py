@@ -20,6 +20,7 @@ from ignite_assets.sandbox import SandboxServer, frozen, utc_now
 from ignite_assets_tests import readme
 from ignite_assets_tests.commands import BIN, ROOT, demo, run
 from ignite_assets_tests.conftest import ACME, NOW, WEBSITES, YESTERDAY, Runner, config_text, reasons, set_credentials
+from ignite_assets_tests.docs.blocks import normalised
 from ignite_assets_tests.readme import README, code, part
 
 TEXT = README.read_text()
@@ -28,13 +29,7 @@ ACME_CREDENTIALS = {"ACME_HONDA_TOKEN": ACME.token, "ACME_HONDA_SECRET": ACME.se
 
 @pytest.mark.parametrize("name", readme.GENERATED)
 def test_what_is_made_from_the_code_is_up_to_date(name: str) -> None:
-    assert part(name).rstrip("\n") == readme.GENERATED[name](), "run `make readme`"
-
-
-def normalised(text: str) -> list[str]:
-    """Lines without what differs from day to day: digits, and the widths that follow from them."""
-    lines = (re.sub(r"[\d,.]+", "9", re.sub(r"[─ ]+", " ", line)).strip() for line in text.splitlines())
-    return [line for line in lines if line]
+    assert part(name).rstrip("\n") == readme.GENERATED[name](), "run `make docs`"
 
 
 @pytest.mark.slow
@@ -83,7 +78,7 @@ def test_every_target_exists(words: list[str]) -> None:
 
 def test_commands_are_found_at_all() -> None:
     assert {words[0] for words in commands("ignite-assets")} == set(main.commands)
-    assert {"run", "test", "dev", "check", "readme"} <= {words[0] for words in commands("make")}
+    assert {"run", "test", "dev", "check", "docs"} <= {words[0] for words in commands("make")}
     assert len(list(commands("dagster"))) >= 2
 
 

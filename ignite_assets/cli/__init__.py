@@ -10,6 +10,7 @@ from ignite_assets.cli.demo import demo
 from ignite_assets.cli.doctor import doctor
 from ignite_assets.cli.endpoints import endpoints
 from ignite_assets.cli.export import export
+from ignite_assets.cli.init import init
 from ignite_assets.cli.materialize import materialize
 from ignite_assets.cli.opt_out import opt_out
 from ignite_assets.cli.report import report
@@ -25,10 +26,11 @@ def main() -> None:
     \b
     To see it work, without configuration or credentials:
       ignite-assets demo
-    To capture yesterday for every website of ./ignite.toml:
+    To begin a project of your own, then capture yesterday for every website of its ignite.toml:
+      ignite-assets init --website acme-honda
       ignite-assets materialize
     """
 
 
-for _command in (materialize, sql, export, opt_out, report, demo, sandbox, doctor, endpoints):
+for _command in (init, doctor, materialize, sql, export, opt_out, report, demo, sandbox, endpoints):
     main.add_command(_command)

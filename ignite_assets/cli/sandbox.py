@@ -2,7 +2,6 @@
 
 import datetime as dt
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -10,10 +9,11 @@ import sys
 import tomllib
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from ignite_assets.api.names import credential_variable
 from ignite_assets.cli.command import Command
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def write_configuration(server: "SandboxServer", folder: Path) -> dict[str, str]
     if not os.environ.get(HOME_VARIABLE):
         environment[HOME_VARIABLE] = str(prepare_home(folder.absolute() / "dagster_home"))
     for website in server.websites:
-        environment[_variable(website.key, "TOKEN")] = website.token
-        environment[_variable(website.key, "SECRET")] = website.secret
+        environment[_variable(website.key, "token")] = website.token
+        environment[_variable(website.key, "secret")] = website.secret
     return environment
 
 
@@ -158,11 +158,11 @@ def _toml(server: "SandboxServer", start: dt.date) -> str:
     for website in server.websites:
         lines += [
             f'[websites."{website.key}"]',
-            f'token_env = "{_variable(website.key, "TOKEN")}"',
-            f'secret_env = "{_variable(website.key, "SECRET")}"',
+            f'token_env = "{_variable(website.key, "token")}"',
+            f'secret_env = "{_variable(website.key, "secret")}"',
         ]
     return "\n".join(lines) + _EXPORTS
 
 
-def _variable(key: str, what: str) -> str:
-    return f"SANDBOX_{re.sub('[^A-Z0-9]', '_', key.upper())}_{what}"
+def _variable(website: str, kind: Literal["token", "secret"]) -> str:
+    return f"SANDBOX_{credential_variable(website, kind)}"

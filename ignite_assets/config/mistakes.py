@@ -78,10 +78,15 @@ def toml(value: object) -> str:
     if isinstance(value, dt.time):
         return f'"{str(value).removesuffix(":00")}"'
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key} = {toml(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{toml_key(key)} = {toml(each)}' for key, each in value.items())}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(toml, value))}]"
     return str(value)
+
+
+def toml_key(key: str) -> str:
+    """A key as TOML writes it: in quotes where it needs them."""
+    return key if _BARE_KEY.fullmatch(key) else toml(key)
 
 
 def _dotted(loc: Sequence[int | str]) -> str:
@@ -91,5 +96,5 @@ def _dotted(loc: Sequence[int | str]) -> str:
         if isinstance(part, int):
             dotted += f"[{part}]"
         else:
-            dotted += f".{part if _BARE_KEY.fullmatch(part) else toml(part)}"
+            dotted += f".{toml_key(part)}"
     return dotted.removeprefix(".")

@@ -61,7 +61,9 @@ class Platform(Table):
 class Partitions(Table):
     """Which days there are."""
 
-    start_date: Date = Field(description="First day that can be captured; fixed, since it names the partitions.")
+    start_date: Date = Field(
+        examples=["2026-09-01"], description="First day that can be captured; fixed, since it names the partitions."
+    )
     timezone: Timezone = Field("UTC", description="Time zone in which days begin and schedules run.")
 
     @property
@@ -79,9 +81,15 @@ class Storage(Table):
 class Website(Table):
     """One website with Ignite's tracking on it."""
 
-    token_env: Variable = Field(description="Environment variable that holds the website's token.")
-    secret_env: Variable = Field(description="Environment variable that holds the website's secret.")
-    algo: Algo | None = Field(None, description="Hash algorithm of this website; `platform.algo` unless set.")
+    token_env: Variable = Field(
+        examples=["ACME_HONDA_TOKEN"], description="Environment variable that holds the website's token."
+    )
+    secret_env: Variable = Field(
+        examples=["ACME_HONDA_SECRET"], description="Environment variable that holds the website's secret."
+    )
+    algo: Algo | None = Field(
+        None, examples=["sha2"], description="Hash algorithm of this website; `platform.algo` unless set."
+    )
 
 
 class Schedule(Table):
@@ -96,33 +104,45 @@ class Schedule(Table):
 class Export(Table):
     """One rule that turns captured memberships into files for an ad platform."""
 
-    name: ExportName = Field(description="Names the export and its folder.")
+    name: ExportName = Field(examples=["used-shoppers-meta"], description="Names the export and its folder.")
     websites: tuple[str, ...] = Field(
         ("*",), strict=False, min_length=1, description="Keys of websites, or globs such as *-honda."
     )
-    source: Source = Field(description="Whose members: all visitors, audiences, or audience groups.")
+    source: Source = Field(
+        examples=["audiences"], description="Whose members: all visitors, audiences, or audience groups."
+    )
     match: Annotated[
         Mapping[str, MatchValues], Allowed('a table such as { primary_category = "USED", brand = ["KIA", "HONDA"] }')
-    ] = Field({}, description="By field of the source (id always works), the values of which one has to be there.")
+    ] = Field(
+        {},
+        examples=[{"primary_category": "USED"}],
+        description="By field of the source (id always works), the values of which one has to be there.",
+    )
     window_days: int = Field(30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that make the list.")
-    destination: DestinationName = Field(description="The ad platform.")
+    destination: DestinationName = Field(examples=["meta_custom_audience"], description="The ad platform.")
     to: Location = Field("exports", description="Folder or bucket for the files.")
     mode: Mode = Field("delta", description="Whole lists, or what changed since the last one.")
     combine: bool = Field(True, description="One list for all that match, or one for each audience.")
-    min_members: int | None = Field(None, ge=0, description="Hold smaller lists; the destination's own unless set.")
+    min_members: int | None = Field(
+        None, ge=0, examples=[1000], description="Hold smaller lists; the destination's own unless set."
+    )
     max_shrink: float = Field(0.5, ge=0, le=1, description="Hold a list that would lose more than this share.")
     adds_when_incomplete: bool = Field(
         False, description="Whether people may be added while days of the window are missing."
     )
     list_ids: Annotated[Mapping[str, str], Allowed('a table such as { acme-honda = "123" }')] = Field(
-        {}, description="By website, or website/audience id: the platform's id of the list."
+        {},
+        examples=[{"acme-honda": "123"}],
+        description="By website, or website/audience id: the platform's id of the list.",
     )
 
 
 class OptOuts(Table):
     """Where opt-outs are dropped, and what is done with them."""
 
-    inbox: Location | None = Field(None, description="Folder or bucket with one folder a website; none: no inbox.")
+    inbox: Location | None = Field(
+        None, examples=["opt-outs"], description="Folder or bucket with one folder a website; none: no inbox."
+    )
     keep_processed: bool = Field(False, description="Keep files of addresses after they were submitted.")
     scope: Scope = Field("website", description="Whether an opt-out counts for its website or for all.")
     max_url_chars: int = Field(4000, ge=500, le=16000, description="Longest URL of one submission.")
@@ -151,7 +171,9 @@ class Alerts(Table):
     """Who hears of failures."""
 
     webhook_env: Variable | None = Field(
-        None, description="Environment variable that holds the URL of a Slack-compatible webhook; none: no messages."
+        None,
+        examples=["IGNITE_ALERTS_WEBHOOK"],
+        description="Environment variable that holds the URL of a Slack-compatible webhook; none: no messages.",
     )
     deadline: TimeOfDay = Field(dt.time(6, 0), description="When the day that just closed should have landed.")
 
@@ -169,7 +191,9 @@ class Reports(Table):
 class Assets(Table):
     """How the assets are shown in Dagster."""
 
-    owners: tuple[Owner, ...] = Field((), strict=False, description="Owners of every asset.")
+    owners: tuple[Owner, ...] = Field(
+        (), strict=False, examples=[("team:marketing-data",)], description="Owners of every asset."
+    )
 
 
 class Settings(Table):

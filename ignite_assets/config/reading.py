@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,19 @@ def load_settings(path: str | Path | None = None) -> Settings:
 
     Raises `ConfigurationError` with every mistake of the file, a line each.
     """
-    path, reason = _find(Path(path) if path is not None else None)
-    document = _read(path, reason)
+    found, reason = _find(Path(path) if path is not None else None)
+    return judge(_read(found, reason), found)
+
+
+def judge(document: Mapping[str, Any], path: Path) -> Settings:
+    """The settings that a document holds; relative places are looked for beside `path`.
+
+    Raises `ConfigurationError` with every mistake of the document, a line each.
+    """
     # An absent table is read as an empty one, so that what it must hold is reported key by key.
-    document = {"partitions": {}, "websites": {}} | document
+    whole = {"partitions": {}, "websites": {}, **document}
     try:
-        settings = Settings.model_validate(document, context=path)
+        settings = Settings.model_validate(whole, context=path)
     except ValidationError as error:
         mistakes = [in_words(detail) for detail in error.errors(include_url=False, include_context=False)]
     else:

@@ -36,7 +36,7 @@ def platform(standing_platform: SandboxServer) -> SandboxServer:
     return standing_platform
 
 
-def _zone_at_noon() -> str:
+def zone_at_noon() -> str:
     """A time zone in which no test meets midnight."""
     offset = 12 - dt.datetime.now(dt.UTC).hour
     return f"Etc/GMT{-offset:+d}" if offset else "Etc/GMT"
@@ -77,7 +77,7 @@ class Shop:
 
 def shop_in(folder: Path, url: str, *, root: str = "lake") -> Shop:
     """A shop for the demo's websites on a platform."""
-    zone = _zone_at_noon()
+    zone = zone_at_noon()
     start = Horizon(ZoneInfo(zone)).yesterday() - dt.timedelta(days=80)
     text = config_text(url, WEBSITES, start=start).replace("[partitions]", f'[partitions]\ntimezone = "{zone}"')
     (folder / "ignite.toml").write_text(text.replace('root = "lake"', f'root = "{root}"'))

@@ -1,0 +1,1 @@
+"""docs/: what is made from the code is up to date, what is shown runs, what is named is there."""

@@ -1,0 +1,42 @@
+"""Claims of docs/ that neither a table nor a block of code holds."""
+
+import datetime as dt
+
+import dagster as dg
+import pytest
+
+from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.config import Settings
+from ignite_assets.instance import dagster_home
+from ignite_assets.schedules import find_gaps
+from ignite_assets_tests.conftest import ACME, NOW, START
+
+YOURS = ({"resources": {"io_manager": dg.FilesystemIOManager()}}, {"executor": dg.multiprocess_executor})
+
+
+@pytest.mark.parametrize("yours", YOURS, ids=["an IO manager", "an executor"])
+def test_dagster_refuses_to_merge_what_both_bring(defs: dg.Definitions, yours: dict[str, object]) -> None:
+    with pytest.raises(dg.DagsterInvariantViolationError, match=r"have different resources|both have an executor"):
+        dg.Definitions.merge(dg.Definitions(**yours), defs)  # type: ignore[arg-type]
+
+
+def test_without_an_instances_records_the_healer_wants_every_day_again() -> None:
+    nothing: dict[str, set[str]] = {endpoint.name: set() for endpoint in ENDPOINTS}
+
+    gaps = find_gaps(ENDPOINTS, [ACME.key], nothing, Horizon(now=lambda: NOW), start=START)
+
+    oldest = NOW.date() - dt.timedelta(days=60)
+    assert [gap.date for gap in gaps] == [oldest + dt.timedelta(days=n) for n in range(60)]
+
+
+def test_the_instance_moves_when_the_lake_gets_a_url(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    folder = settings.path.parent
+
+    homes = [
+        dagster_home(settings.model_copy(update={"storage": settings.storage.model_copy(update={"root": root})}))
+        for root in ("data/lake", "s3://agency-lake/ignite")
+    ]
+
+    assert homes == [folder / "data/dagster_home", folder / "dagster_home"]

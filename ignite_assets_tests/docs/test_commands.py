@@ -1,0 +1,48 @@
+"""Every command line of ours in docs/, in a block or in the text, exists with its options."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ignite_assets.cli import main
+from ignite_assets_tests.commands import ROOT
+from ignite_assets_tests.docs.blocks import blocks
+from ignite_assets_tests.docs.test_links import prose
+from ignite_assets_tests.readme import DOCS
+
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+def command_lines(page: Path) -> Iterator[str]:
+    """The lines of blocks of commands, and what stands between backquotes in the text."""
+    for block in blocks(page):
+        if block.kind in ("", "sh"):
+            yield from block.text.splitlines()
+    yield from re.findall(r"`([^`\n]+)`", prose(page))
+
+
+def commands(program: str) -> list[list[str]]:
+    """The words after a program's name, of each of its command lines."""
+    lines = {line.partition(" < ")[0] for page in PAGES for line in command_lines(page)}
+    return [
+        shlex.split(line.replace("…", "2026-11-01"))[1:] for line in sorted(lines) if line.startswith(f"{program} ")
+    ]
+
+
+@pytest.mark.parametrize("words", commands("ignite-assets"), ids=" ".join)
+def test_every_command_of_ours_exists_with_its_options(words: list[str]) -> None:
+    name, *arguments = words
+    command = main.commands[name]
+
+    if arguments:  # the name alone stands for the command, whatever it requires
+        command.make_context(name, [*arguments])
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=" ".join)
+def test_every_target_exists(words: list[str]) -> None:
+    (target,) = words
+
+    assert re.search(rf"^{target}:.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
