@@ -31,7 +31,7 @@ class Page:
 @click.command(cls=Command, short_help="Write a page of each website's day.")
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The day. Default: each website's newest captured.")
-@click.option("--open", "opened", is_flag=True, help="Open the pages in the browser.")
+@click.option("--open", "opened", is_flag=True, help="Open the pages in the browser, unless they are in a bucket.")
 def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) -> None:
     """Write a page of each website's day: visitors, audiences, locations, inventory, exports and data quality.
 
@@ -56,8 +56,8 @@ def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) ->
     for page in write(settings, _due(settings, sorted(set(websites) or settings.websites), day)):
         pages.append(page)
         _tell(page)
-        if opened and page.place:
-            webbrowser.open(page.place if "://" in page.place else Path(page.place).as_uri())
+        if opened and page.place and "://" not in page.place:
+            webbrowser.open(Path(page.place).as_uri())
     if not pages:
         click.echo("nothing to report: no website has a captured day")
     raise SystemExit(0 if all(page.place for page in pages) else 1)

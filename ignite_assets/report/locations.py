@@ -5,19 +5,24 @@ Names and streets are read for `people` alone, and only when a report is asked t
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ignite_assets.report.comparing import Compared, week_compared
 from ignite_assets.report.readings import Readings
 
 ASSET = "location_recency"
-CELLS = 56
+CELLS = 28
 """So many cells lie side by side in the view of the map."""
 FINEST = 0.01
 """Degrees, about a kilometre: coordinates are told no finer."""
-_STEPS = (FINEST, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_STEPS = (FINEST, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 _NARROWEST = 0.4
 _WIDEST = 120.0
+_ROOM = 1.4
+_CLOSE = 0.5
+_SHAPE = 1.5
+"""A view is at least so many times as wide as it is high."""
 _MOST_CITIES = 10
 _MOST_PEOPLE = 15
 
@@ -153,9 +158,10 @@ def _view(readings: Readings) -> View | None:
     """)
     if bounds["west"] is None:
         return None
-    width = min(max((bounds["east"] - bounds["west"]) * 1.25, _NARROWEST), _WIDEST)
-    height = max((bounds["north"] - bounds["south"]) * 1.25, _NARROWEST * 0.6)
     x, y = (bounds["west"] + bounds["east"]) / 2, (bounds["south"] + bounds["north"]) / 2
+    height = max((bounds["north"] - bounds["south"]) * _ROOM, _NARROWEST / _SHAPE)
+    shape = _SHAPE / math.cos(math.radians(y))  # degrees of longitude are shorter than those of latitude
+    width = min(max((bounds["east"] - bounds["west"]) * _ROOM, height * shape, _NARROWEST), _WIDEST)
     return View(
         west=round(x - width / 2, 2),
         south=round(max(y - height / 2, -80), 2),
@@ -182,7 +188,36 @@ def _spots(readings: Readings, view: View) -> tuple[Spot, ...]:
         ORDER BY score DESC, locations DESC, latitude, longitude
     """
     rows = readings.rows(sql, step=step_of(view), **vars(view))
-    return tuple(Spot(**row) for row in rows)
+    return _apart([Spot(**row) for row in rows], step_of(view))
+
+
+def _apart(spots: Sequence[Spot], step: float) -> tuple[Spot, ...]:
+    """The spots with those together that lie closer than a cell's half: a border of cells may run through a city."""
+    kept: list[Spot] = []
+    for spot in spots:
+        near = (n for n, other in enumerate(kept) if _distance(spot, other) < step * _CLOSE)
+        place = next(near, None)
+        if place is None:
+            kept.append(spot)
+        else:
+            kept[place] = _together(kept[place], spot)
+    return tuple(sorted(kept, key=lambda spot: -spot.score))
+
+
+def _distance(one: Spot, other: Spot) -> float:
+    return max(abs(one.latitude - other.latitude), abs(one.longitude - other.longitude))
+
+
+def _together(one: Spot, other: Spot) -> Spot:
+    share = other.locations / (one.locations + other.locations)
+    return Spot(
+        latitude=round(one.latitude + share * (other.latitude - one.latitude), 2),
+        longitude=round(one.longitude + share * (other.longitude - one.longitude), 2),
+        locations=one.locations + other.locations,
+        new=one.new + other.new,
+        returning=one.returning + other.returning,
+        score=one.score + other.score,
+    )
 
 
 def _cities(readings: Readings) -> tuple[City, ...]:

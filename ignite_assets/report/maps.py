@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ignite_assets.report import outlines
 from ignite_assets.report.drawing import Chart, Drawing, Row, draw, inline, svg
-from ignite_assets.report.locations import City, Locations, Spot, View
+from ignite_assets.report.locations import City, Locations, Spot, View, step_of
 from ignite_assets.report.words import count
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def inset(locations: Locations) -> Markup | None:
     if view is None or view.east - view.west > _WIDE_VIEW:
         return None
     states = alt.Chart(_features(outlines.states(_INSET_STEP))).mark_geoshape(
-        fill="var(--land)", stroke="var(--paper)", strokeWidth=0.5
+        fill="var(--land)", stroke="var(--card)", strokeWidth=0.5
     )
     x, y = (view.west + view.east) / 2, (view.south + view.north) / 2
     place = alt.Chart(inline([{"x": x, "y": y}])).mark_point(
@@ -64,7 +64,7 @@ def _map(locations: Locations, view: View, width: int) -> Chart:
 
     frame = _Frame(view, width)
     states = alt.Chart(_features(frame.states())).mark_geoshape(
-        fill="var(--land)", stroke="var(--paper)", strokeWidth=1, clip=True
+        fill="var(--land)", stroke="var(--card)", strokeWidth=1, clip=True
     )
     layers: list[Any] = [states, _spots(locations.spots, frame)]
     layers += _labels(locations.cities, frame)
@@ -79,7 +79,7 @@ class _Frame:
     """The view on a picture: a Mercator projection, and what of the country lies within."""
 
     def __init__(self, view: View, width: int) -> None:
-        self.width = width
+        self.width, self._view = width, view
         west, east = math.radians(view.west), math.radians(view.east)
         top, bottom = _mercator(view.north), _mercator(view.south)
         tallest = 0.68 * width if width == _WIDE else 1.1 * width
@@ -90,13 +90,19 @@ class _Frame:
 
     @property
     def largest(self) -> float:
-        """The largest spot's radius."""
-        return 0.03 * self.width if self.width == _WIDE else 0.038 * self.width
+        """The largest spot's radius: neighbours may touch and hardly overlap."""
+        cell = step_of(self._view) * math.radians(1) * self.scale
+        return min(0.6 * cell, (0.035 if self.width == _WIDE else 0.045) * self.width)
 
     def place(self, longitude: float, latitude: float) -> tuple[float, float]:
         """Pixels from the left and from the top."""
         x = self.width / 2 + (math.radians(longitude) - self._middle[0]) * self.scale
         return x, self.height / 2 - (_mercator(latitude) - self._middle[1]) * self.scale
+
+    def has_room(self, city: City) -> bool:
+        """Whether the city is in sight, and its name would be."""
+        x, y = self.place(city.longitude or 0, city.latitude or 0)
+        return 25 < x < self.width - 25 and 2 * self.largest < y < self.height - 10
 
     def states(self) -> Iterator[outlines.State]:
         """The states' polygons that reach into the picture, no finer than its pixels."""
@@ -179,11 +185,12 @@ def _labels(cities: Sequence[City], frame: _Frame) -> "list[alt.Chart]":
         if city.latitude is None or city.longitude is None or len(rows) == _MOST_LABELS:
             continue
         x, y = frame.place(city.longitude, city.latitude)
-        inside = 25 < x < frame.width - 25 and 2.2 * frame.largest < y < frame.height - 10
-        if inside and all(abs(x - a) > _LABEL_APART or abs(y - b) > _LABEL_ABOVE for a, b in taken):
+        if frame.has_room(city) and all(abs(x - a) > _LABEL_APART or abs(y - b) > _LABEL_ABOVE for a, b in taken):
             taken.append((x, y))
             rows.append({"name": city.city, "x": x, "y": y - frame.largest - 8})
-    text = alt.Chart(inline(rows)).mark_text(fontSize=12, fontWeight=600, color="var(--ink)")
+    text = alt.Chart(inline(rows)).mark_text(
+        fontSize=12, fontWeight=600, color="var(--ink)", stroke="var(--land)", strokeWidth=3
+    )
     encoded = text.encode(
         x=alt.X("x:Q", scale=None, axis=None), y=alt.Y("y:Q", scale=None, axis=None), text=alt.Text("name:N")
     )

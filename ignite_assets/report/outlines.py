@@ -23,7 +23,7 @@ class State:
     polygons: tuple[tuple[Ring, ...], ...]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def states(step: float = 0.0) -> tuple[State, ...]:
     """Every state, its points on a grid of so many degrees (0: as they are); islands smaller than that are gone.
 

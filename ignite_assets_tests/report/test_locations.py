@@ -111,7 +111,17 @@ def test_a_cell_is_never_finer_than_a_kilometre_and_cells_are_never_too_many(
     view = View(west=west, south=south, east=west + width, north=south + height)
     step = step_of(view)
     assert step >= FINEST
-    assert step >= FINEST if max(width, height) < 0.56 else max(width, height) / step <= 57
+    assert step >= FINEST if max(width, height) < 0.28 else max(width, height) / step <= 29
+
+
+def test_a_city_on_the_border_of_two_cells_is_one_spot(lake: Lake) -> None:
+    here = [location(n) | {"latitude": 39.75 + n % 2 * 0.01 - 0.005, "longitude": -105.0} for n in range(40)]
+    far = [location(n) | {"latitude": 30.0, "longitude": -82.5} for n in range(40, 50)]
+    capture(lake, "locations", DAY, [*here, *far])
+
+    found = reported(lake)
+
+    assert sorted(spot.locations for spot in found.spots) == [10, 40]
 
 
 def test_names_and_streets_come_only_when_asked_for(lake: Lake) -> None:
