@@ -98,7 +98,11 @@ def build_reports(
             raise input_failure(error) from None
         return dg.MaterializeResult(metadata=_metadata(written))
 
-    job = dg.define_asset_job(JOB, dg.AssetSelection.assets(ASSET), description="Writes the page of one website's day.")
+    job = dg.define_asset_job(
+        JOB,
+        dg.AssetSelection.assets(ASSET),
+        description="Writes the page of one website's day, for people who never open Dagster; started every morning.",
+    )
     return website_report, job, _schedule(settings, job)
 
 
@@ -112,7 +116,10 @@ def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
         cron_schedule=f"{at.minute} {at.hour} * * *",
         execution_timezone=settings.partitions.timezone,
         default_status=status,
-        description="Writes the pages of the day that just closed, one run a website.",
+        description=(
+            f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run a website, once the "
+            "night's exports are over."
+        ),
     )
     def report_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         day = context.scheduled_execution_time.astimezone(settings.partitions.zone).date() - dt.timedelta(days=1)

@@ -16,6 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from ignite_assets.api.endpoints import by_name
+from ignite_assets.derived.table import TABLES
 from ignite_assets.reading import LakeReader
 from ignite_assets.storage import Lake, Partition, StorageError
 from ignite_assets_tests.audiences.captures import visitors
@@ -251,7 +252,7 @@ def test_an_object_store_is_queried_and_read_alike(lake: Lake) -> None:
     ]  # fmt: skip
     with pytest.raises(duckdb.Error):
         found(reader, "SELECT max(algo) FROM visitors")
-    assert found(reader, "SHOW TABLES") == [(name,) for name in sorted(by_name())]
+    assert found(reader, "SHOW TABLES") == [(name,) for name in sorted(table.name for table in TABLES)]
     comments = found(
         reader, "SELECT comment FROM duckdb_columns() WHERE table_name = 'visitors' AND column_name = 'algo'"
     )
