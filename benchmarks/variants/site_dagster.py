@@ -1,27 +1,33 @@
-"""The nine assets of one website through Dagster: the nightly job, one run in this process, records kept in files."""
+"""The nine assets of one website through Dagster: the run that `ignite-assets materialize` makes, in this process."""
 
+import datetime as dt
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from benchmarks.task import LOOK_BACK, Task, yesterday
-from ignite_assets.build import build_defs
-from ignite_assets.config import load_settings
-from ignite_assets.partitions import partition_key
+from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.execution import _execute_run, _Order
+from ignite_assets.instance import prepare_home
+from ignite_assets.runs import WebsiteRun
 
 WEBSITE = "benchmark"
 
 
 def run(task: Task) -> None:
-    """Build the definitions and execute the nightly job for yesterday."""
-    config = configure(task)
-    job = build_defs(load_settings(config), derived=(), retry_policy=None).resolve_job_def("nightly")
-    with instance(task.folder) as records:
-        result = job.execute_in_process(
-            instance=records, partition_key=partition_key(yesterday(), WEBSITE), run_config=QUIET
-        )
-    assert result.success
+    """Yesterday of every endpoint."""
+    materialize(task, [yesterday()], [endpoint.name for endpoint in ENDPOINTS])
+
+
+def materialize(task: Task, days: Sequence[dt.date], assets: Sequence[str]) -> None:
+    """One run, its records kept in files below the task's folder."""
+    os.environ["DAGSTER_HOME"] = str(prepare_home(task.folder / "dagster_home"))
+    run = WebsiteRun(WEBSITE, tuple(days), tuple(assets))
+    _execute_run(_Order(str(configure(task)), "00000000-0000-0000-0000-000000000001", run))
+    landed = sum(1 for asset in assets for _ in (task.folder / asset).rglob("*.parquet"))
+    assert landed == len(run.partitions), f"{landed} of {len(run.partitions)} partitions landed"
 
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
