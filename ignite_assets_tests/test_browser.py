@@ -94,11 +94,11 @@ def keep(browser: webdriver.Chrome, folder: Path, name: str) -> None:
 def test_the_graph_shows_every_asset_in_three_groups(
     browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path
 ) -> None:
-    browser.set_window_size(1900, 2700)  # the graph leaves out what is not in sight
+    browser.set_window_size(2600, 4800)  # the graph leaves out what is not in sight
     groups = ("look_back", "current_state", "derived")
     browser.get(f"{dagster_ui}/asset-groups?expanded={','.join(f'global@global:{group}' for group in groups)}")
 
-    shown = wait_for(browser, *groups, *EVERY, "180 partitions", "5% filled")
+    shown = wait_for(browser, *groups, "reports", *EVERY, "180 partitions", "5% filled")
 
     keep(browser, tmp_path, "graph.png")
     browser.set_window_size(1280, 800)
