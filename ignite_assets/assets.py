@@ -10,6 +10,7 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.capture import Capture
 from ignite_assets.captures import Captures
+from ignite_assets.io_manager import IO_MANAGER
 from ignite_assets.metadata import column_schema, ids_lineage, storage_kinds, storage_uri
 from ignite_assets.partitions import read_key
 from ignite_assets.progress import Telling, Track, telling
@@ -57,6 +58,7 @@ def build_assets(
                 "documentation": dg.MetadataValue.url(endpoint.documentation_url),
                 **ids_lineage(endpoint),
             },
+            io_manager_key=IO_MANAGER,
             retry_policy=retry_policy,
         )
         return decorate(body)

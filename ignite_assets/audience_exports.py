@@ -94,12 +94,12 @@ def build_exports(
         retry_policy=retry_policy,
     )
     def audience_exports(
-        context: dg.AssetExecutionContext, config: ExportConfig, io_manager: dg.ResourceParam[ParquetIOManager]
+        context: dg.AssetExecutionContext, config: ExportConfig, ignite_lake: dg.ResourceParam[ParquetIOManager]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
         due = [rule for rule in _named(rules, config.names) if rule.covers(website)]
         track = progress(context.log.info)
-        exported = run_exports(settings, io_manager.lake, due, website, day, force=config.force or None, track=track)
+        exported = run_exports(settings, ignite_lake.lake, due, website, day, force=config.force or None, track=track)
         yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
         if exported.failures:
             raise _failure(exported)

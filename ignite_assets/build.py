@@ -18,7 +18,7 @@ from ignite_assets.derived.row import Derived
 from ignite_assets.derived.table import DERIVED
 from ignite_assets.failures import RETRY_POLICY
 from ignite_assets.freshness import build_freshness
-from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.opt_outs import build_opt_out_job
 from ignite_assets.partitions import build_partitions
 from ignite_assets.progress import Telling, telling
@@ -92,7 +92,7 @@ def build_defs(
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
         resources={
             "ignite": IgniteResource.from_settings(settings),
-            "io_manager": ParquetIOManager(root=settings.root),
+            IO_MANAGER: ParquetIOManager(root=settings.root),
             **(resources or {}),
         },
         # In one process a run unless told otherwise: nine steps in their own would take ten times as long.

@@ -57,10 +57,12 @@ def _checks_of(
         ],
         can_subset=True,
     )
-    def checks(context: dg.AssetCheckExecutionContext, io_manager: dg.ResourceParam[ParquetIOManager]) -> Iterator[Any]:
+    def checks(
+        context: dg.AssetCheckExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]
+    ) -> Iterator[Any]:
         chosen = {key.name for key in context.selected_asset_check_keys}
         selected = [check for check in due if check.name in chosen]
-        examination = Examination(io_manager.lake, table, tables, thresholds, zone)
+        examination = Examination(ignite_lake.lake, table, tables, thresholds, zone)
         keys = lake_partitions(table.name, context.partition_keys)
         found = _found(selected, examination, keys)
         if len(keys) == 1:

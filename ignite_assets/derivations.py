@@ -11,7 +11,7 @@ from ignite_assets.captures import Captures
 from ignite_assets.config import Settings
 from ignite_assets.derived.derivation import Derivations, Outcome
 from ignite_assets.derived.row import Derived, Input
-from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.metadata import column_lineage, column_schema, storage_kinds, storage_uri
 from ignite_assets.partitions import read_key, trailing_mapping
 from ignite_assets.progress import Counts, Telling, telling
@@ -47,13 +47,14 @@ def build_derived(
                 "dagster/column_lineage": column_lineage(row),
                 "window_days": settings.derived.window_days,
             },
+            io_manager_key=IO_MANAGER,
             retry_policy=retry_policy,
         )
-        def derive(context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[ParquetIOManager]) -> Captures:
+        def derive(context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]) -> Captures:
             keys = [read_key(key) for key in context.partition_keys]
             (website,) = {website for _, website in keys}
             derivations = Derivations(
-                io_manager.lake,
+                ignite_lake.lake,
                 row,
                 website,
                 window_days=settings.derived.window_days,

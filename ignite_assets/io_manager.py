@@ -23,6 +23,9 @@ from ignite_assets.metadata import place
 from ignite_assets.partitions import lake_partitions, partition_key
 from ignite_assets.storage import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
 
+IO_MANAGER = "ignite_lake"
+"""The resource's name. Not Dagster's default one, so that it stands beside the IO manager of another project."""
+
 _MEMORY_BYTES = 1 << 25
 
 

@@ -60,7 +60,7 @@ def build_opt_out_job(settings: Settings, progress: Telling = telling) -> dg.Job
         context: dg.OpExecutionContext,
         config: DroppedFile,
         ignite: dg.ResourceParam[IgniteResource],
-        io_manager: dg.ResourceParam[ParquetIOManager],
+        ignite_lake: dg.ResourceParam[ParquetIOManager],
     ) -> None:
         store = Store(settings.place(settings.opt_outs.inbox or ""))
         waiting = [file for file in inbox.of_website(store, config.website) if file.label == config.label]
@@ -68,7 +68,7 @@ def build_opt_out_job(settings: Settings, progress: Telling = telling) -> dg.Job
             context.log.info("the file is gone: it was dealt with before")
             return
         track = progress(context.log.info)
-        for line in _without_names(settings, io_manager.lake, ignite, store, waiting[0], track):
+        for line in _without_names(settings, ignite_lake.lake, ignite, store, waiting[0], track):
             context.log.info(line)
 
     @dg.job(

@@ -82,7 +82,7 @@ def build_reports(
         retry_policy=retry_policy,
     )
     def website_report(
-        context: dg.AssetExecutionContext, io_manager: dg.ResourceParam[ParquetIOManager]
+        context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
         options = report_options(
@@ -93,7 +93,7 @@ def build_reports(
             recorded=tuple(recorded(context.instance, context.partition_key)),
         )
         try:
-            written = write_report(settings, io_manager.lake, website, day, options)
+            written = write_report(settings, ignite_lake.lake, website, day, options)
         except IgniteError as error:
             raise input_failure(error) from None
         return dg.MaterializeResult(metadata=_metadata(written))

@@ -25,7 +25,7 @@ from ignite_assets.api.patience import Limits, Tally
 from ignite_assets.api.protocol import Call, Credentials
 from ignite_assets.cli.sandbox import write_configuration
 from ignite_assets.config import load_settings, reference
-from ignite_assets.io_manager import ParquetIOManager
+from ignite_assets.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.resources import IgniteResource, WebsiteAccess
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage import Lake, Partition
@@ -368,7 +368,7 @@ def test_an_asset_of_yours_with_a_partition_that_would_escape_stores_nothing(
         }
     )
 
-    @dg.asset(partitions_def=keys)
+    @dg.asset(partitions_def=keys, io_manager_key=IO_MANAGER)
     def mine() -> pa.Table:
         return pa.table({"id": [1]})
 
@@ -376,7 +376,7 @@ def test_an_asset_of_yours_with_a_partition_that_would_escape_stores_nothing(
         result = dg.materialize(
             [mine],
             partition_key=dg.MultiPartitionKey({"date": "2026-11-19", "website": website}),
-            resources={"io_manager": ParquetIOManager(root=str(tmp_path / "deep" / "lake"))},
+            resources={IO_MANAGER: ParquetIOManager(root=str(tmp_path / "deep" / "lake"))},
             instance=instance,
             raise_on_error=False,
         )

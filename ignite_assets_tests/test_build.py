@@ -9,6 +9,7 @@ import pytest
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.failures import RETRY_POLICY
+from ignite_assets.io_manager import IO_MANAGER
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage import Lake
 from ignite_assets_tests.conftest import EVERY, WEBSITES, Runner, variable
@@ -104,6 +105,6 @@ def test_a_resource_can_be_replaced(settings: Settings, instance: dg.DagsterInst
         def load_input(self, context: dg.InputContext) -> None:
             raise NotImplementedError
 
-    runner = Runner(instance, build_defs(settings, resources={"io_manager": Nowhere()}))
+    runner = Runner(instance, build_defs(settings, resources={IO_MANAGER: Nowhere()}))
     assert runner.day(["visitors"]).success
     assert lake.partitions("visitors") == []

@@ -13,6 +13,7 @@ import pytest
 
 from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
+from ignite_assets.io_manager import IO_MANAGER
 from ignite_assets.partitions import build_partitions, partition_key
 from ignite_assets.sandbox import SandboxServer, frozen
 from ignite_assets.storage import Lake, Selection
@@ -207,7 +208,7 @@ def stored(annotated: Any, make: Callable[[], object], partitions: dg.Partitions
         return make()
 
     body.__annotations__["return"] = annotated
-    return dg.asset(name="stored", partitions_def=partitions)(body)
+    return dg.asset(name="stored", partitions_def=partitions, io_manager_key=IO_MANAGER)(body)
 
 
 MADE: Mapping[str, tuple[Any, Callable[[], object]]] = {
@@ -241,7 +242,7 @@ def test_an_input_can_be_returned_as_it_came(with_assets: Assets, settings: Sett
         return visitors
 
     body.__annotations__ = {"visitors": kind, "return": kind}
-    copy = dg.asset(name="copy", partitions_def=build_partitions(settings))(body)
+    copy = dg.asset(name="copy", partitions_def=build_partitions(settings), io_manager_key=IO_MANAGER)(body)
     runner = with_assets(copy)
     assert reasons(runner.day(["visitors", "copy"])) == {}
     copied, original = lake.read([partition("copy")]), lake.read([partition("visitors")])
@@ -267,7 +268,7 @@ def test_an_asset_without_partitions_is_refused(with_assets: Assets) -> None:
     def body() -> pa.Table:
         return TABLE
 
-    runner = with_assets(dg.asset(name="loose")(body))
+    runner = with_assets(dg.asset(name="loose", io_manager_key=IO_MANAGER)(body))
     result = runner.defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=runner.instance, asset_selection=[dg.AssetKey("loose")], raise_on_error=False
     )

@@ -15,6 +15,7 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS, HASH_LENGTHS, Algo, Endpoint, by_name
 from ignite_assets.api.tables import arrow_schema
 from ignite_assets.examination import Examination, Finding, Thresholds
+from ignite_assets.io_manager import IO_MANAGER
 from ignite_assets.quality import CHECKS, Check, examine
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
 from ignite_assets.staging import Stage
@@ -79,7 +80,7 @@ def check_of(
 
 def captured_lake(runner: Runner) -> Lake:
     """Where the runner's captures land."""
-    return Lake((runner.defs.resources or {})["io_manager"].root)
+    return Lake((runner.defs.resources or {})[IO_MANAGER].root)
 
 
 # All of them.

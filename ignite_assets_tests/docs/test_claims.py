@@ -7,18 +7,29 @@ import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import Horizon
+from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
 from ignite_assets.instance import dagster_home
+from ignite_assets.io_manager import IO_MANAGER
 from ignite_assets.schedules import find_gaps
 from ignite_assets_tests.conftest import ACME, NOW, START
 
-YOURS = ({"resources": {"io_manager": dg.FilesystemIOManager()}}, {"executor": dg.multiprocess_executor})
+
+def test_a_project_with_its_own_io_manager_and_executor_takes_the_package_in(settings: Settings) -> None:
+    yours = dg.Definitions(
+        resources={"io_manager": dg.FilesystemIOManager(base_dir="yours")}, executor=dg.multiprocess_executor
+    )
+
+    merged = dg.Definitions.merge(yours, build_defs(settings, executor=None))
+
+    dg.Definitions.validate_loadable(merged)
+    assert merged.resources is not None
+    assert {"io_manager", "ignite", IO_MANAGER} <= set(merged.resources)
 
 
-@pytest.mark.parametrize("yours", YOURS, ids=["an IO manager", "an executor"])
-def test_dagster_refuses_to_merge_what_both_bring(defs: dg.Definitions, yours: dict[str, object]) -> None:
-    with pytest.raises(dg.DagsterInvariantViolationError, match=r"have different resources|both have an executor"):
-        dg.Definitions.merge(dg.Definitions(**yours), defs)  # type: ignore[arg-type]
+def test_dagster_refuses_to_merge_two_executors(defs: dg.Definitions) -> None:
+    with pytest.raises(dg.DagsterInvariantViolationError, match="both have an executor"):
+        dg.Definitions.merge(dg.Definitions(executor=dg.multiprocess_executor), defs)
 
 
 def test_without_an_instances_records_the_healer_wants_every_day_again() -> None:
