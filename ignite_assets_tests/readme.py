@@ -102,7 +102,7 @@ def _replace(name: str, made: str) -> None:
 
 
 def write_outputs() -> None:
-    """Bring what the commands of docs/ print up to date, where more than numbers has changed.
+    """Bring what the commands of the pages print up to date, where more than numbers has changed.
 
     Each block has a project of its own.
     """
@@ -110,7 +110,7 @@ def write_outputs() -> None:
     try:
         (folder / "project").mkdir()
         with project(folder / "project") as standing:
-            for block in [block for page in PAGES[1:] for block in blocks(page) if block.kind == "console"]:
+            for block in [block for page in PAGES for block in blocks(page) if block.kind == "console"]:
                 here = standing.copy(folder / str(block))
                 printed = with_outputs(block.text, here)
                 if normalised(block.text) != normalised(printed):

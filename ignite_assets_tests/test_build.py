@@ -68,7 +68,9 @@ def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg
     assert (len(jobs), len(starters)) == (6, 8)
     for description in [job.description for job in jobs] + [starter.description for starter in starters]:
         assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", str(description))
-    assert all(re.match(r"Every (day|night|minute|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description)) for s in starters)
+    assert all(
+        re.match(r"Every (day|night|morning|minute|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description)) for s in starters
+    )
     assert all("tarted " in str(job.description) for job in jobs)
 
 

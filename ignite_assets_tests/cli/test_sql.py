@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -207,7 +208,7 @@ class Terminal:
         return self.until("> ")
 
     def interrupt(self) -> str:
-        """Press Ctrl-C until there is a prompt: one that comes before a query runs is lost in DuckDB."""
+        """Press Ctrl-C until there is a new prompt: one that comes just before readline or DuckDB waits is lost."""
         shown = ""
         for _ in range(20):
             os.write(self.end, b"\x03")
@@ -230,9 +231,16 @@ class Terminal:
             shown += data.decode(errors="replace").replace("\r", "")
         return shown
 
-    def close(self) -> int:
-        os.close(self.end)
+    def left(self) -> int:
+        """What the process ends with, once it does."""
+        self.until("never")
         return self.process.wait(60)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self.end)
 
 
 def _take_terminal() -> None:
@@ -243,8 +251,14 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def test_a_terminal_takes_one_query_after_another(folder: Path) -> None:
-    terminal = Terminal(folder)
+@pytest.fixture
+def terminal(folder: Path) -> Iterator[Terminal]:
+    opened = Terminal(folder)
+    yield opened
+    opened.close()
+
+
+def test_a_terminal_takes_one_query_after_another(terminal: Terminal, folder: Path) -> None:
     assert ".help shows what can be typed besides SQL" in terminal.until("> ")
 
     assert "SELECT count(*)\n   ...> " in terminal.say("SELECT count(*)\n")
@@ -268,31 +282,25 @@ def test_a_terminal_takes_one_query_after_another(folder: Path) -> None:
     assert "│           10 │" in terminal.say("SELECT count(*) FROM visitors;\n")
 
     os.write(terminal.end, b".quit\n")
-    terminal.until("never")
-    assert terminal.close() == 0
+    assert terminal.left() == 0
 
 
-def test_ctrl_c_drops_what_was_typed_and_ctrl_d_leaves(folder: Path) -> None:
-    terminal = Terminal(folder)
+def test_ctrl_c_drops_what_was_typed_and_ctrl_d_leaves(terminal: Terminal) -> None:
     terminal.until("> ")
 
     terminal.say("SELECT 1\n")
-    assert "ignite> " in terminal.say("\x03")
+    assert terminal.interrupt().endswith("ignite> ")
     assert "│    42 │" in terminal.say("SELECT 42 AS n;\n")
 
     os.write(terminal.end, b"\x04")
-    terminal.until("never")
-    assert terminal.close() == 0
+    assert terminal.left() == 0
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_query_that_runs(folder: Path) -> None:
-    terminal = Terminal(folder)
+def test_ctrl_c_stops_a_query_that_runs(terminal: Terminal) -> None:
     terminal.until("> ")
 
     os.write(terminal.end, b"SELECT 'running'; SELECT count(*) FROM range(1000000000000) r WHERE r.range % 3 = 1;\n")
     assert "running" in terminal.until("1 row\n")
     assert terminal.interrupt().endswith("ignite> ")
     assert "│     5 │" in terminal.say("SELECT 5 AS n;\n")
-    terminal.process.kill()
-    terminal.close()

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import re
 import shlex
 import shutil
@@ -14,12 +15,15 @@ from zoneinfo import ZoneInfo
 
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.names import credential_variable
+from ignite_assets.reading import LakeReader
 from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer
+from ignite_assets.storage import Lake
 from ignite_assets_tests.cli.conftest import zone_at_noon
 from ignite_assets_tests.commands import environment
 from ignite_assets_tests.docs.blocks import WRITTEN, moved
 
 NIGHTS = 4
+LARGEST = DEMO_WEBSITES[-1]
 LOOK_BACK = ("visitors", "products", "audience_members")
 MORE = """
 [[exports]]
@@ -81,21 +85,34 @@ def project(folder: Path) -> Iterator[Project]:
                 for kind in ("token", "secret")
             },
         )
-        _set_up(made, server.url)
+        _set_up(made, server)
         yield made
 
 
-def _set_up(made: Project, url: str) -> None:
+def _set_up(made: Project, server: SandboxServer) -> None:
     asked = [word for site in DEMO_WEBSITES for word in ("--website", site.key)]
     _succeed(made, "ignite-assets", "init", *asked)
     path = made.folder / "ignite.toml"
-    text = re.sub('#base_url = ".*"', f'base_url = "{url}"', path.read_text())
+    text = re.sub('#base_url = ".*"', f'base_url = "{server.url}"', path.read_text())
     path.write_text(re.sub('#timezone = ".*"', f'timezone = "{made.zone}"', text) + MORE)
     last = WRITTEN - dt.timedelta(days=1)
     first = last - dt.timedelta(days=NIGHTS - 1)
     assets = [word for name in LOOK_BACK for word in ("--select", name)]
     _succeed(made, "ignite-assets", "materialize", "--from", str(first), "--to", str(last), *assets)
     _succeed(made, "ignite-assets", "materialize", "--select", "audiences")
+    (made.folder / "unsubscribed.csv").write_text("\n".join(["email", *_listed(made, server), "no address"]))
+
+
+def _listed(made: Project, server: SandboxServer) -> list[str]:
+    """The addresses of three people whom the largest dealer's export lists."""
+    rows = LakeReader(Lake(str(made.folder / "data/lake"))).sql(
+        f"SELECT hashed_email FROM audience_members WHERE website = '{LARGEST.key}' AND audience_id IN "
+        f"(SELECT id FROM audiences WHERE website = '{LARGEST.key}' AND primary_category = 'USED')"
+    )
+    assert rows is not None
+    listed = {hashed for (hashed,) in rows.fetchall()}
+    known = server.world.addresses(LARGEST, None, dt.datetime.now(dt.UTC))
+    return [address for address in known if hashlib.sha256(address.encode()).hexdigest() in listed][:3]
 
 
 def _succeed(made: Project, *command: str) -> None:

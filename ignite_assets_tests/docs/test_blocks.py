@@ -1,4 +1,4 @@
-"""Every block of code in docs/ runs, or is one of the few that can't run here."""
+"""Every block of code in docs/ runs, or is one of the few that can't run here; and the README's sessions print so."""
 
 import subprocess
 import tomllib
@@ -10,10 +10,11 @@ from ignite_assets.config.reading import judge
 from ignite_assets_tests.commands import BIN, environment
 from ignite_assets_tests.docs.blocks import Block, blocks, moved, normalised
 from ignite_assets_tests.docs.project import Project, with_outputs
-from ignite_assets_tests.readme import DOCS
+from ignite_assets_tests.readme import DOCS, README
 
 PAGES = sorted(DOCS.glob("*.md"))
 BLOCKS = [block for page in PAGES for block in blocks(page)]
+CONSOLE = [block for page in (README, *PAGES) for block in blocks(page) if block.kind == "console"]
 RUN = {"python", "sql", "toml", "console", "yaml workspace", "yaml dagster"}
 READ = {"", "sh"}
 """Command lines, which are looked at and not run; see `test_commands`."""
@@ -92,7 +93,7 @@ def test_an_instance_loads(block: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@of("console")
+@pytest.mark.parametrize("block", CONSOLE, ids=str)
 def test_a_command_prints_what_is_shown(block: Block, here: Project) -> None:
     printed = with_outputs(block.text, here)
 
