@@ -19,6 +19,7 @@ from ignite_assets.derived.table import DERIVED
 from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage import Lake, Partition
+from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
 hypothesis.settings.register_profile("ignite", deadline=None)  # the machine may be busy

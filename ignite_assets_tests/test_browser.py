@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,28 +11,18 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from urllib3.util.retry import Retry
 
 from ignite_assets.api.endpoints import by_name
+from ignite_assets_tests.chromium import IN_A_BROWSER
 from ignite_assets_tests.commands import BIN, ROOT, demo, environment
 from ignite_assets_tests.conftest import EVERY
 
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,800",
-)  # fmt: skip
 PATIENCE = 60
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.timeout(280),
-    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver are not installed"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +46,6 @@ def dagster_ui() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    with webdriver.Chrome(options=options, service=Service(CHROMEDRIVER)) as driver:
-        yield driver
 
 
 def text(browser: webdriver.Chrome) -> str:
@@ -217,7 +196,7 @@ def test_schedules_and_sensors_are_on(browser: webdriver.Chrome, dagster_ui: str
     [
         ("schedules/nightly_schedule", "Every night at 00:30: captures the day that just closed, one run a website"),
         ("sensors/audience_export_sensor", "Every minute: exports a website's audiences once all they need has"),
-        ("jobs/heal", "Captures what one website's day lacks; started every night"),
+        ("jobs/heal", "Captures and derives what one website's day lacks; started every night"),
     ],
 )
 def test_what_runs_by_itself_says_when_what_and_what_for(

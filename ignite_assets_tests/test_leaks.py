@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -197,6 +198,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     for name in ("debug", "output", "startup", "dagster_home", "tls", "pages/definitions", "pages/runs"):
         (folder / name).mkdir(parents=True)
     (folder / "dagster_home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.from_config(str(folder / "dagster_home")) as instance:
+        assert instance.get_runs() == []  # two processes that make the same records at once get in each other's way
     # Python imports a module of this name when it starts: the processes of the command line log everything as well.
     (folder / "startup" / "sitecustomize.py").write_text(
         "import os\nfrom ignite_assets_tests.debugging import log_everything\nlog_everything()\n"
@@ -212,13 +215,21 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
         (folder / "wrong.toml").write_text(wrong_settings())
         ways = (server.url, "http://127.0.0.1:9", "https://no-such-host.invalid", untrusted.url)
         with ThreadPoolExecutor(2) as side_by_side:
-            for name, arguments, more in (
-                ("materialize", [IGNITE_ASSETS, "materialize", "--json", "--debug", "--website", UNSET, *chosen], {}),
-                ("runs", [sys.executable, "-m", "ignite_assets_tests.leaky", HELPED, *ways], {}),
-                ("doctor", [IGNITE_ASSETS, "doctor", "--debug"], {}),
-                ("wrong", [IGNITE_ASSETS, "doctor", "--debug"], {"IGNITE_CONFIG": str(folder / "wrong.toml")}),
-            ):
+            under_way = [
                 side_by_side.submit(command, folder, name, *arguments, **more)
+                for name, arguments, more in (
+                    (
+                        "materialize",
+                        [IGNITE_ASSETS, "materialize", "--json", "--debug", "--website", UNSET, *chosen],
+                        {},
+                    ),
+                    ("runs", [sys.executable, "-m", "ignite_assets_tests.leaky", HELPED, *ways], {}),
+                    ("doctor", [IGNITE_ASSETS, "doctor", "--debug"], {}),
+                    ("wrong", [IGNITE_ASSETS, "doctor", "--debug"], {"IGNITE_CONFIG": str(folder / "wrong.toml")}),
+                )
+            ]
+        for done in under_way:
+            done.result()
         (folder / "wrong.toml").unlink()
         serve_pages(folder)
     return Night(folder)

@@ -57,7 +57,7 @@ def test_stopped_it_ends_at_once_and_cleanly(shop: Shop, platform: SandboxServer
 
     assert process.returncode == 128 + number
     assert printed == ""
-    assert "of 18 partitions landed; the runs under way are recorded as canceled.\nInterrupted.\n" in errors
+    assert "of 24 partitions landed; the runs under way are recorded as canceled.\nInterrupted.\n" in errors
     assert "Traceback" not in errors
     assert left_behind(process.pid) == []
     with shop.instance() as instance:

@@ -309,6 +309,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(shop: Shop) -> None
     assert "0 failed" in bar
     assert "of 2 partitions" not in bar
     assert json.loads(printed).keys() == json.loads(elsewhere.stdout).keys() == {"partitions"}
-    assert [re.sub(r"[\d.]+(?= s|/)", "…", line) for line in elsewhere.stderr.splitlines()] in [
-        [f"1 of 2 partitions, …/{unit}, … s left", f"2 of 2 partitions, …/{unit}, … s"] for unit in ("s", "min")
-    ]
+    lines = [re.sub(r"[\d.]+(?= s|/)", "…", line) for line in elsewhere.stderr.splitlines()]
+    assert [line.replace("/min", "/s") for line in lines][-2:] == [
+        "1 of 2 partitions, …/s, … s left", "2 of 2 partitions, …/s, … s",
+    ]  # fmt: skip

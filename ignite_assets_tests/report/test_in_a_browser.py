@@ -2,28 +2,21 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.page import render
 from ignite_assets.storage import Lake
 from ignite_assets_tests.audiences.captures import DAY, WEBSITE, ago
+from ignite_assets_tests.chromium import IN_A_BROWSER
 from ignite_assets_tests.report.made import HOSTILE
-from ignite_assets_tests.test_browser import CHROMEDRIVER, CHROMIUM, FLAGS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.timeout(280),
-    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver are not installed"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +24,6 @@ def page(reported: Figures, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "index.html"
     path.write_text(render(reported))
     return path
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(CHROMEDRIVER)) as driver:
-        yield driver
 
 
 def show(
