@@ -21,7 +21,7 @@ from ignite_assets.checks import partition_checks
 from ignite_assets.config import load_settings
 from ignite_assets.derived.table import TABLES
 from ignite_assets.failures import outcomes
-from ignite_assets.instance import held_open
+from ignite_assets.instance import RUNS_AT_ONCE, held_open
 from ignite_assets.partitions import partition_key, read_key
 from ignite_assets.runs import PartitionResult, Status, WebsiteRun, runs_of
 from ignite_assets.storage import Lake
@@ -57,7 +57,7 @@ def execute(
         on_result(result)
 
     watches = {run: _Watch(run, instance, known) for run in runs}
-    with Workers(_execute_run, max(2, os.cpu_count() or 2)) as workers:
+    with Workers(_execute_run, RUNS_AT_ONCE) as workers:
         try:
             _work_off(watches, workers, str(config))
         except BaseException:

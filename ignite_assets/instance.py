@@ -15,7 +15,11 @@ from ignite_assets.config import Settings
 
 HOME_VARIABLE = "DAGSTER_HOME"
 
-DAGSTER_YAML = """\
+RUNS_AT_ONCE = 4
+"""Websites that are captured side by side. Each waits for the platform more than half of its time, and asks it for as
+many answers at once as `platform.max_concurrency` says: more websites would be quicker, and less polite."""
+
+DAGSTER_YAML = f"""\
 telemetry:
   enabled: false
 nux:
@@ -24,7 +28,7 @@ nux:
 # One run of a website at a time: two would capture the same partition twice.
 concurrency:
   runs:
-    max_concurrent_runs: 4
+    max_concurrent_runs: {RUNS_AT_ONCE}
     tag_concurrency_limits:
       - key: dagster/partition/website
         value:
