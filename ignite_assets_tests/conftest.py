@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ from ignite_assets.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage import Lake, Partition
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script: every process would inherit that Ctrl-C does nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
 hypothesis.settings.register_profile("ignite", deadline=None)  # the machine may be busy
