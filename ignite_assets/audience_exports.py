@@ -15,13 +15,14 @@ from pydantic import Field
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.exports import Options, Outcome, export
+from ignite_assets.audiences.holding import status
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.io_manager import ParquetIOManager
 from ignite_assets.partitions import read_key
 from ignite_assets.progress import Telling, Track, telling, untold
 from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.workspace import Workspace, told
 
 ASSET = "audience_exports"
 CHECK = "nothing_held"
@@ -165,7 +166,7 @@ def _export(
     try:
         return export(workspace, lake, rule, website, day, options)
     except (OSError, duckdb.Error) as error:
-        raise ExportError(f"{rule.name} {website}: {type(error).__name__}: {error}") from error
+        raise ExportError(f"{rule.name} {website}: {told(error)}") from None
 
 
 def as_row(outcome: Outcome) -> Row:
@@ -175,7 +176,7 @@ def as_row(outcome: Outcome) -> Row:
         "export": outcome.of.rule,
         "audience": "" if outcome.of.audience is None else str(outcome.of.audience),
         "date": outcome.date.isoformat(),
-        "status": _status(outcome),
+        "status": status(outcome.decision.allowed, outcome.decision.forced, written=bool(outcome.written)),
         "members": outcome.counts.members,
         "adds": outcome.counts.adds,
         "removes": outcome.counts.removes,
@@ -201,12 +202,6 @@ def rows_of(materialization: dg.AssetMaterialization) -> list[Row]:
     return (
         [cast("Row", dict(record.data)) for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
     )
-
-
-def _status(outcome: Outcome) -> str:
-    if not outcome.decision.held:
-        return "forced" if outcome.decision.forced else "sent"
-    return "held, opt-outs removed" if outcome.written else "held"
 
 
 def _metadata(exported: Exported) -> dict[str, dg.MetadataValue]:

@@ -84,16 +84,7 @@ class Contents:
 
     def dataset(self, asset: str, files: Files) -> "pads.Dataset":
         """Some of an asset's files as a dataset that is read when it is scanned, with `website` and `date` columns."""
-        import pyarrow.dataset as pads  # it imports pandas
-
-        return pads.dataset(
-            [info.path for info in files.values()],
-            schema=self.schema(asset, files.values()),
-            filesystem=self.lake.filesystem,
-            format="parquet",
-            partitioning=pads.partitioning(pa.schema(PARTITION_FIELDS), flavor="hive"),
-            partition_base_dir=_folder(asset, files) if files else None,
-        )
+        return self.lake.scanned(list(files), self.schema(asset, files.values()))
 
     def _footers(self, infos: Iterable[pafs.FileInfo]) -> Iterator[pa.Schema | None]:
         """The columns of each file; None where they can't be read."""
@@ -118,9 +109,3 @@ class Contents:
 def version(info: pafs.FileInfo) -> tuple[object, ...]:
     """Tells one version of a file from another."""
     return (info.path, info.mtime_ns, info.size)
-
-
-def _folder(asset: str, files: Files) -> str:
-    """The asset's folder in the lake's file system."""
-    path = str(next(iter(files.values())).path)
-    return path[: path.rindex(f"/{asset}/website=") + len(asset) + 1]

@@ -16,8 +16,6 @@ from ignite_assets.metadata import column_lineage, column_schema, storage_kinds,
 from ignite_assets.partitions import read_key, trailing_mapping
 from ignite_assets.progress import Counts, Telling, telling
 
-GROUP = "derived"
-
 
 def build_derived(
     rows: Sequence[Derived],
@@ -37,7 +35,7 @@ def build_derived(
             deps=[_dependency(each, settings.derived.window_days) for each in row.inputs],
             description=row.description,
             partitions_def=partitions,
-            group_name=GROUP,
+            group_name=row.history,
             kinds={"duckdb", "parquet", *storage_kinds(settings.root)},
             owners=list(settings.assets.owners),
             tags={"ignite/personal_data": str(row.personal).lower()},

@@ -27,6 +27,9 @@ from ignite_assets.runs import PartitionResult, Status, WebsiteRun, runs_of
 from ignite_assets.storage import Lake
 from ignite_assets.workers import Workers
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The configuration of a run that says nothing on the console: our commands say it in their own words."""
+
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5
 _RANGE_START = "dagster/asset_partition_range_start"
@@ -278,6 +281,6 @@ def _execute_run(order: _Order) -> None:
             run_id=order.run_id,
             partition_key=first if one else None,
             tags={} if one else {_RANGE_START: first, _RANGE_END: last},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config=QUIET,
             raise_on_error=False,
         )

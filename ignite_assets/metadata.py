@@ -10,6 +10,7 @@ from ignite_assets.api.endpoints import Column, Endpoint, Table
 from ignite_assets.derived.derivation import Derivation
 from ignite_assets.derived.row import Derived
 from ignite_assets.snapshots import Snapshot
+from ignite_assets.staging import Staged
 from ignite_assets.storage import shown_root
 
 MASK = "•••"
@@ -67,13 +68,20 @@ def storage_kinds(root: str) -> set[str]:
     return {kind} if kind else set()
 
 
+def _stored(staged: Staged, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
+    return {
+        "dagster/row_count": dg.MetadataValue.int(staged.rows),
+        "bytes": dg.MetadataValue.int(staged.bytes),
+        "path": place(location),
+        "seconds": dg.MetadataValue.float(round(seconds, 3)),
+        "content_hash": dg.MetadataValue.text(staged.content_hash),
+    }
+
+
 def snapshot_metadata(snapshot: Snapshot, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
     """A partition's facts: where it is, how large, how it was got, its first rows masked."""
     return {
-        "dagster/row_count": dg.MetadataValue.int(snapshot.staged.rows),
-        "bytes": dg.MetadataValue.int(snapshot.staged.bytes),
-        "path": place(location),
-        "seconds": dg.MetadataValue.float(round(seconds, 3)),
+        **_stored(snapshot.staged, location, seconds),
         "captured_at": dg.MetadataValue.timestamp(snapshot.captured_at),
         "look_back_date": dg.MetadataValue.text(snapshot.date.isoformat()),
         "requests": dg.MetadataValue.int(snapshot.requests),
@@ -81,7 +89,6 @@ def snapshot_metadata(snapshot: Snapshot, location: str, seconds: float) -> dict
         "coercions": dg.MetadataValue.int(sum(snapshot.coercions.values())),
         "coercions_by_column": dg.MetadataValue.json(dict(snapshot.coercions)),
         "vanished": dg.MetadataValue.int(snapshot.vanished),
-        "content_hash": dg.MetadataValue.text(snapshot.staged.content_hash),
         "documentation": dg.MetadataValue.url(snapshot.endpoint.documentation_url),
         "preview": preview(snapshot.endpoint, snapshot.preview),
         **ids_lineage(snapshot.endpoint),
@@ -96,16 +103,12 @@ def derivation_metadata(derivation: Derivation, location: str, seconds: float) -
         for name, number in derivation.numbers.items()
     }
     return {
-        "dagster/row_count": dg.MetadataValue.int(derivation.staged.rows),
-        "bytes": dg.MetadataValue.int(derivation.staged.bytes),
-        "path": place(location),
-        "seconds": dg.MetadataValue.float(round(seconds, 3)),
+        **_stored(derivation.staged, location, seconds),
         "derived_at": dg.MetadataValue.timestamp(derivation.derived_at),
         "window": dg.MetadataValue.text(f"{window.first} to {window.last}"),
         "coverage": dg.MetadataValue.float(window.coverage),
         "missing_days": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
         **numbers,
-        "content_hash": dg.MetadataValue.text(derivation.staged.content_hash),
         "dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(derivation.derived)),
         "preview": preview(derivation.derived, derivation.preview),
     }

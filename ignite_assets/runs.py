@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ignite_assets.api.endpoints import Endpoint, Table
+from ignite_assets.api.endpoints import History, Table
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.derived.row import Derived
 from ignite_assets.derived.table import TABLES
 
+_ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
 Status = Literal["materialized", "failed", "refused"]
 Held = tuple[str, str, dt.date]
 """A partition that the lake holds: asset, website, date."""
@@ -94,7 +94,7 @@ def plan(
         for website in websites
         for day in days
         for table in chosen
-        if (reason := horizon.refusal(table, day)) and (named or not _present(table))
+        if (reason := horizon.refusal(table, day)) and (named or table.history != "current_state")
     ]
     there = {(each.website, each.asset, each.date): each for each in landed}
     runs: list[WebsiteRun] = []
@@ -103,17 +103,13 @@ def plan(
         missing: dict[str, list[dt.date]] = {}
         for table in chosen:
             due = [day for day in days if horizon.refusal(table, day) is None]
-            if isinstance(table, Derived) and not named:
-                main = next(each for each in tables if each.name == table.main)
+            if table.history == "derived" and not named:
+                main = next(each for each in tables if each.name == table.reads[0])
                 due = [day for day in due if horizon.refusal(main, day) is None or (main.name, website, day) in held]
             kept += [there[website, table.name, day] for day in due if (website, table.name, day) in there]
             missing[table.name] = [day for day in due if (website, table.name, day) not in there]
         runs += runs_of(website, missing, tables)
     return Plan(runs, refused, kept)
-
-
-def _present(table: Table) -> bool:
-    return isinstance(table, Endpoint) and table.history == "current_state"
 
 
 def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence[Table] = TABLES) -> list[WebsiteRun]:
@@ -123,11 +119,10 @@ def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence
     since it reads what the others bring.
     """
     groups: list[tuple[tuple[dt.date, ...], list[str]]] = []
-    ordered = sorted(tables, key=lambda table: 0 if _present(table) else 2 if isinstance(table, Derived) else 1)
-    for table in ordered:
+    for table in sorted(tables, key=lambda table: _ORDER.index(table.history)):
         days = tuple(due.get(table.name, ()))
         # What is derived may join the last of the captures, and no earlier ones: others that it reads come after them.
-        open_groups = groups[-1:] if isinstance(table, Derived) else groups
+        open_groups = groups[-1:] if table.history == "derived" else groups
         group = next((names for known, names in open_groups if known == days), None)
         if group is not None:
             group.append(table.name)

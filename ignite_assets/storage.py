@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,11 @@ class Partition:
     def folder(self) -> str:
         """Its folder below the lake's root."""
         return f"{self.asset}/website={self.website}/date={self.date.isoformat()}"
+
+    @property
+    def file(self) -> str:
+        """Its file below the lake's root."""
+        return f"{self.folder}/{FILE_NAME}"
 
     def __str__(self) -> str:
         return f"{self.asset} {self.date}|{self.website}"
@@ -121,7 +126,7 @@ class Lake:
 
     def location(self, partition: Partition) -> str:
         """Where the partition's file is, as a user writes it: a path, or a URL without the query of the root's."""
-        return f"{self._shown}/{partition.folder}/{FILE_NAME}"
+        return f"{self._shown}/{partition.file}"
 
     def commit(self, partition: Partition, finished: IO[bytes]) -> str:
         """Make a finished Parquet file the partition's one version; returns its location.
@@ -141,27 +146,32 @@ class Lake:
 
     def exists(self, partition: Partition) -> bool:
         """Whether the partition has been captured."""
-        info = self._fs.get_file_info(f"{self._base}/{partition.folder}/{FILE_NAME}")
+        info = self._fs.get_file_info(f"{self._base}/{partition.file}")
         return bool(info.type == pafs.FileType.File)
 
     def size(self, partition: Partition) -> int:
         """Bytes of the partition's file."""
-        return int(self._fs.get_file_info(f"{self._base}/{partition.folder}/{FILE_NAME}").size)
+        return int(self._fs.get_file_info(f"{self._base}/{partition.file}").size)
 
     def folders(self) -> list[str]:
         """The folders of the root that can be assets', sorted; whether any holds a partition is not looked at."""
         infos = self._fs.get_file_info(pafs.FileSelector(self._base, allow_not_found=True))
         return sorted(i.base_name for i in infos if i.type == pafs.FileType.Directory and is_asset_name(i.base_name))
 
-    def files(self, asset: str) -> dict[Partition, pafs.FileInfo]:
-        """The partitions of an asset that exist, sorted by website and date, each with its file."""
-        selector = pafs.FileSelector(f"{self._base}/{asset}", recursive=True, allow_not_found=True)
+    def files(self, asset: str, website: str | None = None) -> dict[Partition, pafs.FileInfo]:
+        """The partitions of an asset that exist, of one website or all, sorted by both, each with its file."""
+        folder = f"{self._base}/{asset}" if website is None else f"{self._base}/{asset}/website={website}"
+        selector = pafs.FileSelector(folder, recursive=True, allow_not_found=True)
         found = ((_partition(asset, info.path), info) for info in self._fs.get_file_info(selector))
         return dict(sorted(((partition, info) for partition, info in found if partition), key=lambda each: each[0]))
 
     def partitions(self, asset: str) -> list[Partition]:
         """The partitions of an asset that exist, sorted by website and date."""
         return list(self.files(asset))
+
+    def dates(self, asset: str, website: str) -> list[dt.date]:
+        """The dates of an asset's partitions of a website, in order."""
+        return [partition.date for partition in self.files(asset, website)]
 
     def footer(self, partition: Partition) -> dict[str, str]:
         """What the partition's file says of itself (`staging.Stage.finish`), without reading its rows."""
@@ -189,14 +199,19 @@ class Lake:
 
         Raises `MissingPartitionError` naming the first that has not been captured.
         """
-        import pyarrow.dataset as pads  # it imports pandas
-
         wanted = list(partitions)
         for partition in wanted:
             if not self.exists(partition):
                 raise not_captured(partition)
+        return self.scanned(wanted)
+
+    def scanned(self, wanted: Sequence[Partition], schema: pa.Schema | None = None) -> "pads.Dataset":
+        """As `dataset`, of partitions that are known to be there; in a schema, or that of the first."""
+        import pyarrow.dataset as pads  # it imports pandas
+
         return pads.dataset(
-            [f"{self._base}/{partition.folder}/{FILE_NAME}" for partition in wanted],
+            [f"{self._base}/{partition.file}" for partition in wanted],
+            schema=schema,
             filesystem=self._fs,
             format="parquet",
             partitioning=pads.partitioning(pa.schema(PARTITION_FIELDS), flavor="hive"),
@@ -213,7 +228,7 @@ class Lake:
 
     def _open(self, partition: Partition) -> pa.NativeFile:
         try:
-            return self._fs.open_input_file(f"{self._base}/{partition.folder}/{FILE_NAME}")
+            return self._fs.open_input_file(f"{self._base}/{partition.file}")
         except FileNotFoundError:
             raise not_captured(partition) from None
 

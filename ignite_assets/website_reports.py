@@ -25,6 +25,7 @@ from ignite_assets.partitions import partition_key, read_key, trailing_mapping
 from ignite_assets.report.exports import Recorded
 from ignite_assets.report.figures import Figures, NothingCapturedError, Options, gather
 from ignite_assets.storage import Lake
+from ignite_assets.workspace import told
 
 ASSET = "website_report"
 JOB = "report"
@@ -175,7 +176,7 @@ def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, opt
     except NothingCapturedError:
         raise
     except (OSError, pa.ArrowException, duckdb.Error) as error:
-        raise ReportError(f"the page of {website} for {day}: {type(error).__name__}: {error}") from error
+        raise ReportError(f"the page of {website} for {day}: {told(error)}") from None
     return Written(figures=figures, location=store.location(name), bytes=len(page))
 
 

@@ -1,14 +1,8 @@
 """Trailing windows: which days one has, and which of these have been captured. Imports no Dagster."""
 
 import datetime as dt
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
-
-from ignite_assets.file_store import Store
-from ignite_assets.storage import FILE_NAME, Lake
-
-_DATE = re.compile(rf"/date=(\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +23,6 @@ class Window:
     def coverage(self) -> float:
         """Captured days ÷ days: 1 when nothing is missing."""
         return len(self.captured) / self.days
-
-
-def captured_days(lake: Lake, asset: str, website: str) -> list[dt.date]:
-    """The days of an asset's partitions of a website, in order."""
-    names = Store(lake.root).files(f"{asset}/website={website}")
-    return sorted(dt.date.fromisoformat(found[1]) for found in map(_DATE.search, names) if found)
 
 
 def trailing(captured: Collection[dt.date], last: dt.date, days: int, first_day: dt.date | None = None) -> Window:

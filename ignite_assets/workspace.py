@@ -136,3 +136,15 @@ def strings(path: Path, column: str, where: str) -> Iterator[str]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=[column, where]):
             yield from batch.column(column).filter(batch.column(where)).to_pylist()
+
+
+def told(error: Exception) -> str:
+    """What may be said of a failure of DuckDB, Arrow or a file system: its class, and its text unless that quotes rows.
+
+    A value that can't be converted, for one, is quoted.
+    """
+    import duckdb
+
+    of_files_and_names = (OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.BinderException)
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, of_files_and_names) else name

@@ -111,7 +111,7 @@ def left(root: Path) -> list[str]:
 
 def version(root: Path) -> str | None:
     """When the version that a reader gets was captured; None where there is none. Read as readers do, to its end."""
-    seen = duckdb.execute(f"FROM glob('{root}/**/*.parquet')").fetchall()
+    seen = duckdb.connect().execute(f"FROM glob('{root}/**/*.parquet')").fetchall()
     if not seen:
         return None
     assert seen == [(str(file(root)),)]

@@ -46,7 +46,7 @@ LAYERS = {
     "staging": Layer(own=("api",)),
     "file_store": Layer(),
     "workspace": Layer(own=("file_store", "storage", "api.endpoints")),
-    "windows": Layer(own=("file_store", "storage")),
+    "windows": Layer(),
     "examination": Layer(own=("api", "storage")),
     "sparkline": Layer(),
     "progress": Layer(),

@@ -3,9 +3,10 @@
 import dagster as dg
 
 from benchmarks.task import Task, yesterday
-from benchmarks.variants.site_dagster import QUIET, WEBSITE, configure, instance
+from benchmarks.variants.site_dagster import WEBSITE, configure, instance
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.config import load_settings
+from ignite_assets.execution import QUIET
 from ignite_assets.partitions import build_partitions, partition_key
 
 

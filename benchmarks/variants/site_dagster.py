@@ -30,9 +30,6 @@ def materialize(task: Task, days: Sequence[dt.date], assets: Sequence[str]) -> N
     assert landed == len(run.partitions), f"{landed} of {len(run.partitions)} partitions landed"
 
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
 def configure(task: Task) -> Path:
     """An `ignite.toml` for the task's website."""
     os.environ["BENCHMARK_TOKEN"] = os.environ["BENCHMARK_SECRET"] = "benchmark"

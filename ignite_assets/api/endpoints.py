@@ -30,7 +30,7 @@ ColumnType = Literal["string", "url", "int16", "int32", "int64", "float64", "dat
 VENDOR_PAGE = "https://launchlabs.ai/api-docs"
 """The vendor's page, which documents every endpoint."""
 
-History = Literal["look_back", "current_state"]
+History = Literal["look_back", "current_state", "derived"]
 Record = Mapping[str, Any]
 Answer = Literal["hashes", "objects"] | Callable[[object], list[Record]]
 """What a body holds: an array of hashes, an array of objects, or whatever a row's own function finds in it."""
@@ -76,6 +76,14 @@ class Table:
     name: str
     description: str
     columns: tuple[Column, ...]
+
+    @property
+    def history(self) -> History:
+        """What dates there can be.
+
+        `look_back`: a past date can be asked for. `current_state`: only the present can. `derived`: nobody is asked.
+        """
+        raise NotImplementedError
 
     @property
     def stamp(self) -> Column:
@@ -136,7 +144,7 @@ class Endpoint(Table):
 
     @property
     def history(self) -> History:
-        """`look_back`: a past date can be asked for. `current_state`: only the present can."""
+        """`look_back` or `current_state`."""
         from_partition = self.ids is not None and self.ids.from_partition
         return "look_back" if self.dated or from_partition else "current_state"
 

@@ -54,15 +54,12 @@ class Horizon:
         """Why an asset can't be made for a date; None when it can. What is derived only needs a day that closed."""
         if day > self.yesterday():
             return f"{day} has not closed yet; the newest date is {self.yesterday()}"
-        return self._platform_refusal(table, day) if isinstance(table, Endpoint) else None
-
-    def _platform_refusal(self, endpoint: Endpoint, day: dt.date) -> str | None:
-        if endpoint.history == "current_state" and day != self.yesterday():
+        if table.history == "current_state" and day != self.yesterday():
             return (
-                f"{endpoint.name} only tells the present, and {day} is not the day that just closed "
+                f"{table.name} only tells the present, and {day} is not the day that just closed "
                 f"({self.yesterday()}): today's answer under a past date would be wrong"
             )
-        return self.look_back_refusal(day)
+        return None if table.history == "derived" else self.look_back_refusal(day)
 
     def look_back_refusal(self, day: dt.date) -> str | None:
         """Why the platform can't be asked for a look-back date; None when it can."""

@@ -13,6 +13,18 @@ Allowed = Literal["everything", "adds", "opt_outs"]
 """`adds`: nobody is removed but those who opted out; `opt_outs`: nothing but that."""
 
 
+Status = Literal["sent", "forced", "held", "held, opt-outs removed"]
+"""What became of a list."""
+SENT: tuple[Status, ...] = ("sent", "forced")
+
+
+def status(allowed: Allowed, forced: str | None, *, written: bool) -> Status:
+    """What became of a list, by what its export was allowed, who forced it, and whether anything was written."""
+    if allowed != "opt_outs":
+        return "forced" if forced else "sent"
+    return "held, opt-outs removed" if written else "held"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """How many people stand where, of a list's members and of those on the list now."""

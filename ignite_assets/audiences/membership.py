@@ -8,8 +8,8 @@ from pathlib import Path
 from ignite_assets.api.endpoints import HASH_LENGTHS, Algo
 from ignite_assets.audiences.rules import MEMBERS, ExportRule, matching
 from ignite_assets.file_store import Store
-from ignite_assets.storage import FILE_NAME, Lake, Partition
-from ignite_assets.windows import Window, captured_days, trailing
+from ignite_assets.storage import Lake, Partition
+from ignite_assets.windows import Window, trailing
 from ignite_assets.workspace import Workspace
 
 
@@ -29,12 +29,12 @@ class Membership:
 
 def newest_day(lake: Lake, rule: ExportRule, website: str) -> dt.date | None:
     """The newest day whose people have been captured; None when there is none."""
-    return max(captured_days(lake, rule.members_asset, website), default=None)
+    return max(lake.dates(rule.members_asset, website), default=None)
 
 
 def window(lake: Lake, asset: str, website: str, last: dt.date, days: int, first_day: dt.date | None = None) -> Window:
     """The trailing window of so many days that ends with `last`; no day before the first that has partitions."""
-    return trailing(set(captured_days(lake, asset, website)), last, days, first_day)
+    return trailing(set(lake.dates(asset, website)), last, days, first_day)
 
 
 def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> list[int] | None:
@@ -45,7 +45,7 @@ def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> li
     """
     if set(rule.match) == {"id"}:
         return sorted({int(value) for value in rule.match["id"]})
-    days = captured_days(lake, rule.source, website)
+    days = lake.dates(rule.source, website)
     if not days:
         return None
     newest = max((known for known in days if known <= day), default=days[0])
@@ -62,7 +62,7 @@ def gather(
     """
     asset, column = MEMBERS[rule.source]
     days = window(lake, asset, website, day, rule.window_days, first_day)
-    files = [f"{Partition(asset, website, captured).folder}/{FILE_NAME}" for captured in days.captured]
+    files = [Partition(asset, website, captured).file for captured in days.captured]
     columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
     workspace.view("captured", Store(lake.root), files, columns)
     if not rule.combine:

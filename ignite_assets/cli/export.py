@@ -41,6 +41,7 @@ def export(
       ignite-assets export --dry-run
       ignite-assets export --website acme-honda --name used-suv-meta --force "the site was down for a week"
     """
+    from ignite_assets.audiences.holding import SENT
     from ignite_assets.config import load_settings
 
     if force is not None and not force.strip():
@@ -53,7 +54,7 @@ def export(
     due = list(_due(settings, rules, sorted(set(websites) or settings.websites), day))
     rows = list((work_out if dry_run else send)(settings, due, force=force))
     print_rows(rows)
-    raise SystemExit(0 if all(row["status"] in ("sent", "forced") for row in rows) else 1)
+    raise SystemExit(0 if all(row["status"] in SENT for row in rows) else 1)
 
 
 def asked_day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
@@ -108,6 +109,7 @@ def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) ->
     from ignite_assets.audience_exports import ASSET, JOB
     from ignite_assets.build import build_defs
     from ignite_assets.cli.bars import tracked
+    from ignite_assets.execution import QUIET
     from ignite_assets.instance import dagster_home, open_instance
     from ignite_assets.partitions import partition_key
 
@@ -119,10 +121,7 @@ def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) ->
                 instance=instance,
                 partition_key=partition_key(day, website),
                 raise_on_error=False,
-                run_config={
-                    "ops": {ASSET: {"config": {"names": names, "force": force or ""}}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
+                run_config={"ops": {ASSET: {"config": {"names": names, "force": force or ""}}}, **QUIET},
             )
             yield from _rows(result, website, names, day)
 

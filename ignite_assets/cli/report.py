@@ -77,6 +77,7 @@ def _due(settings: "Settings", websites: Iterable[str], day: dt.date | None) -> 
 def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator[Page]":
     """Write pages through Dagster, so that they are on record."""
     from ignite_assets.build import build_defs
+    from ignite_assets.execution import QUIET
     from ignite_assets.instance import dagster_home, open_instance
     from ignite_assets.partitions import partition_key
     from ignite_assets.website_reports import JOB, written_by
@@ -88,7 +89,7 @@ def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator
                 instance=instance,
                 partition_key=partition_key(day, website),
                 raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config=QUIET,
             )
             places = written_by(result.get_asset_materialization_events())
             trouble = "" if places else _why(result)

@@ -21,8 +21,8 @@ from ignite_assets.derived.row import Derived, Input
 from ignite_assets.file_store import Store
 from ignite_assets.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
 from ignite_assets.storage import Lake, Partition, not_captured
-from ignite_assets.windows import Window, captured_days, trailing
-from ignite_assets.workspace import SQL_TYPES, Workspace
+from ignite_assets.windows import Window, trailing
+from ignite_assets.workspace import SQL_TYPES, Workspace, told
 
 
 class DerivationError(IgniteError):
@@ -100,7 +100,7 @@ class Derivations:
         except IgniteError as error:
             return error
         except (OSError, duckdb.Error, pa.ArrowException) as error:
-            return DerivationError(f"{self._derived.name} {day}|{self._website}: {type(error).__name__}: {error}")
+            return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}")
 
     def _derive(self, workspace: Workspace, day: dt.date) -> Derivation:
         captured = self._captured(self._derived.main)
@@ -126,7 +126,7 @@ class Derivations:
     def _captured(self, asset: str) -> frozenset[dt.date]:
         """The days of an asset's partitions, listed once a run."""
         if asset not in self._listed:
-            self._listed[asset] = frozenset(captured_days(self._lake, asset, self._website))
+            self._listed[asset] = frozenset(self._lake.dates(asset, self._website))
         return self._listed[asset]
 
     def _window(self, day: dt.date, asset: str | None = None) -> Window:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ignite_assets.api.endpoints import Column, Table
+from ignite_assets.api.endpoints import Column, History, Table
 
 DERIVED_AT = Column(
     name="derived_at",
@@ -60,6 +60,11 @@ class Derived(Table):
     """What Dagster plots of a partition, beside its rows and its coverage: SQL expressions over all of its rows."""
     lineage: Mapping[str, tuple[Source, ...]]
     """The columns that a column's values are made from, where there are any."""
+
+    @property
+    def history(self) -> History:
+        """`derived`."""
+        return "derived"
 
     @property
     def stamp(self) -> Column:

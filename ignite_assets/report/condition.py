@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ignite_assets.api.endpoints import Endpoint, Table
+from ignite_assets.api.endpoints import Table
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.examination import Examination, Subject, Thresholds
 from ignite_assets.quality import CHECKS, examine
@@ -68,11 +68,10 @@ def _with_verdicts(readings: Readings, table: Table, tables: Mapping[str, Table]
         return state
     examination = Examination(readings.lake, table, tables, thresholds, readings.zone)
     subject = examination.subject(Partition(table.name, readings.website, state.newest))
-    captured = isinstance(table, Endpoint)
-    past = state.missing if isinstance(table, Endpoint) and table.history == "look_back" else ()
+    past = state.missing if table.history == "look_back" else ()
     return dataclasses.replace(
         state,
-        days_late=readings.days_late(table.name, state.newest) if captured else 0,
+        days_late=0 if table.history == "derived" else readings.days_late(table.name, state.newest),
         until=past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
         coercions=json.loads(footer.get("ignite.coercions", "{}")),
         vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,

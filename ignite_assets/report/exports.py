@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ignite_assets.audiences import folders
+from ignite_assets.audiences import folders, holding
 from ignite_assets.audiences.folders import List
 from ignite_assets.audiences.manifest import Manifest
 from ignite_assets.audiences.rules import ExportRule
@@ -35,7 +35,7 @@ class ListState:
     audience: int | None
     destination: str
     status: str
-    """`sent`, `forced`, `held`, `held, opt-outs removed`, `failed` or `not exported`."""
+    """A `holding.Status`, `failed` or `not exported`."""
     members: int | None
     adds: int | None
     removes: int | None
@@ -47,7 +47,7 @@ class ListState:
     @property
     def is_sent(self) -> bool:
         """Whether the list was sent for the day."""
-        return self.status in ("sent", "forced")
+        return self.status in holding.SENT
 
     @property
     def is_held(self) -> bool:
@@ -83,7 +83,9 @@ def _state(rule: ExportRule, of: List, day: dt.date, last: Manifest | None, reco
     """A manifest of the day tells what stands; what was recorded, why there is none, or why it wasn't made again."""
     mine = last if last and last.date == day else None
     counts = mine.counts if mine else None
-    status = _status(mine) if mine else recorded.status if recorded else UNKNOWN
+    status = (
+        holding.status(mine.allowed, mine.forced, written=True) if mine else recorded.status if recorded else UNKNOWN
+    )
     reasons = "; ".join(mine.reasons) if mine else recorded.reasons if recorded else ""
     if mine and recorded and recorded.status != status and recorded.reasons:
         again = f"made again, it was {recorded.status}: {recorded.reasons}"
@@ -100,9 +102,3 @@ def _state(rule: ExportRule, of: List, day: dt.date, last: Manifest | None, reco
         reasons=reasons,
         last_sent=last.date if last else None,
     )
-
-
-def _status(manifest: Manifest) -> str:
-    if manifest.allowed == "opt_outs":
-        return "held, opt-outs removed"
-    return "forced" if manifest.forced else "sent"

@@ -23,7 +23,6 @@ from ignite_assets.report.opted_out import OptOuts
 from ignite_assets.report.readings import Readings
 from ignite_assets.report.visitors import Visitors
 from ignite_assets.storage import Lake
-from ignite_assets.windows import captured_days
 from ignite_assets.workspace import Workspace
 
 
@@ -98,7 +97,7 @@ class Figures:
 
 def newest_day(lake: Lake, website: str, endpoints: Sequence[Endpoint] = ENDPOINTS) -> dt.date | None:
     """The newest day of which a website has anything; None when it has nothing."""
-    return max((day for endpoint in endpoints for day in captured_days(lake, endpoint.name, website)), default=None)
+    return max((day for endpoint in endpoints for day in lake.dates(endpoint.name, website)), default=None)
 
 
 def gather(lake: Lake, website: str, day: dt.date, options: Options) -> Figures:

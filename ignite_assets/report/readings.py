@@ -10,8 +10,8 @@ from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.examination import captured_at
 from ignite_assets.file_store import Store
 from ignite_assets.report.words import day_words
-from ignite_assets.storage import FILE_NAME, Lake, Partition
-from ignite_assets.windows import captured_days, trailing
+from ignite_assets.storage import Lake, Partition
+from ignite_assets.windows import trailing
 from ignite_assets.workspace import Workspace
 
 WEEK = dt.timedelta(days=7)
@@ -47,7 +47,7 @@ class Readings:
     def captured(self, asset: str) -> list[dt.date]:
         """The days of an asset that are in the lake, in order."""
         if asset not in self._captured:
-            self._captured[asset] = captured_days(self.lake, asset, self.website)
+            self._captured[asset] = self.lake.dates(asset, self.website)
         return self._captured[asset]
 
     def has(self, asset: str, day: dt.date | None = None) -> bool:
@@ -100,7 +100,7 @@ class Readings:
     def view(self, name: str, asset: str, days: Sequence[dt.date]) -> bool:
         """Name the rows of some of an asset's days for SQL, as far as they are there; False when none is."""
         there = [day for day in days if self.has(asset, day)]
-        files = [f"{Partition(asset, self.website, day).folder}/{FILE_NAME}" for day in there]
+        files = [Partition(asset, self.website, day).file for day in there]
         if files:
             self.workspace.view(name, Store(self.lake.root), files, {})
         return bool(files)

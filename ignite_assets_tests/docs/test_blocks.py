@@ -55,7 +55,7 @@ def test_sql_finds_rows(block: Block, here: Project, monkeypatch: pytest.MonkeyP
 
     monkeypatch.chdir(here.folder)
 
-    assert duckdb.execute(moved(block.text, here.days)).fetchall() != []
+    assert duckdb.connect().execute(moved(block.text, here.days)).fetchall() != []
 
 
 @of("toml")

@@ -41,7 +41,7 @@ def test_one_partition_of_the_day_is_enough(lake: Lake) -> None:
 def test_headlines_are_what_duckdb_counts(full: Lake, reported: Figures) -> None:
     def count(what: str, asset: str, ages: range) -> int:
         files = [f"{full.root}/{asset}/website={WEBSITE}/date={ago(age)}/part-0.parquet" for age in ages if age != 4]
-        row = duckdb.execute(f"SELECT count({what}) FROM read_parquet(?)", [files]).fetchone()
+        row = duckdb.connect().execute(f"SELECT count({what}) FROM read_parquet(?)", [files]).fetchone()
         assert row
         return int(row[0])
 
@@ -51,9 +51,13 @@ def test_headlines_are_what_duckdb_counts(full: Lake, reported: Figures) -> None
     assert told["visitors_week"] == (count("DISTINCT hashed_email", "visitors", range(7)), None)
     assert told["locations_week"] == (count("DISTINCT id", "locations", range(7)), None)
     assert told["products"] == (count("*", "products", range(1)), count("*", "products", range(7, 8)))
-    sums = duckdb.execute(
-        "SELECT sum(size) FROM read_parquet(?)", [f"{full.root}/audience_trends/website={WEBSITE}/date={DAY}/*"]
-    ).fetchone()
+    sums = (
+        duckdb.connect()
+        .execute(
+            "SELECT sum(size) FROM read_parquet(?)", [f"{full.root}/audience_trends/website={WEBSITE}/date={DAY}/*"]
+        )
+        .fetchone()
+    )
     assert sums
     assert told["memberships"][0] == sums[0]
 

@@ -150,7 +150,7 @@ def test_the_numbers_on_it_are_the_lakes(browser: webdriver.Chrome, page: Path, 
     document = script(browser, "JSON.parse(document.getElementById('figures').textContent)")
 
     def one(query: str, *files: str) -> int:
-        row = duckdb.execute(query, [[f"{full.root}/{file}/part-0.parquet" for file in files]]).fetchone()
+        row = duckdb.connect().execute(query, [[f"{full.root}/{file}/part-0.parquet" for file in files]]).fetchone()
         assert row
         return int(row[0])
 
