@@ -14,7 +14,7 @@ _COLORS = {
     "dlt (rest_api)": "#cd6155",
 }
 _TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100)
-_WORKS = ("visitors-1m", "products-200k", "locations-100k", "visitors-10k", "details-50ms", "backfill")
+WORKS = ("visitors-1m", "products-200k", "locations-100k", "visitors-10k", "details-50ms", "backfill")
 _WITHOUT_LATENCY = "variants.backfill_floor"
 
 
@@ -25,13 +25,13 @@ def draw(document: Mapping[str, Any], file: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    works = [work for work in document["works"] if work["name"] in _WORKS]
+    works = [work for work in document["works"] if work["name"] in WORKS]
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.95 * len(works)), layout="constrained")
     place, longest = 0.0, 1.0
     ticks: list[tuple[float, str]] = []
     seen: set[str] = set()
     for work in works:
-        bars = _times(work)
+        bars = others_times(work)
         for offset, (name, times) in enumerate(bars):
             label = None if name in seen else name
             seen.add(name)
@@ -58,7 +58,8 @@ def draw(document: Mapping[str, Any], file: Path) -> None:
     figure.savefig(file, dpi=150)
 
 
-def _times(work: Mapping[str, Any]) -> list[tuple[str, float]]:
+def others_times(work: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """How long each of the others takes for a work, the package being 1."""
     variants = work["variants"]
     ours = next(iter(variants.values()))["seconds"]
     times = {

@@ -79,5 +79,5 @@ def held_open(instance: dg.DagsterInstance, *runs: str) -> Iterator[None]:
                 # Dagster may end a run in another thread than it began it in.
                 connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, check_same_thread=False)
                 connections.callback(connection.close)
-                connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # only now the file is opened
+                connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # only now the file is opened
         yield

@@ -3,12 +3,14 @@
 A part stands between the comments `<!-- name -->` and `<!-- /name -->`, in whichever page; its name stands in one.
 """
 
+import json
 import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.chart import WORKS, others_times
 from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
 from ignite_assets_tests.commands import ROOT, run
@@ -52,6 +54,19 @@ def commands() -> str:
     return "\n".join(lines)
 
 
+def benchmark() -> str:
+    """What the last `make bench` whose results are kept here measured, as ratios."""
+    others = ("floor", "hand", "dlt (arrow)", "dlt (rest_api)")
+    document = json.loads((DOCS / "benchmark.json").read_text())
+    lines = [f"| work | {' | '.join(f'÷ {other}' for other in others)} | memory over imports |", f"|{'---|' * 6}"]
+    for work in document["works"]:
+        if work["name"] in WORKS:
+            ours, longer = next(iter(work["variants"].values())), dict(others_times(work))
+            ratios = [f"{1 / longer[other]:.2f}" if other in longer else "–" for other in others]
+            lines.append(f"| {work['title']} | {' | '.join(ratios)} | {ours['mib']:.0f} MiB |")
+    return "\n".join(lines)
+
+
 def transcript(printed: str) -> str:
     """What the demo prints, shortened: of the table the first website's last night."""
     lines = printed.splitlines()
@@ -79,6 +94,7 @@ def shown_demo() -> str:
 GENERATED: Mapping[str, Callable[[], str]] = {
     "endpoints": endpoints,
     "commands": commands,
+    "benchmark": benchmark,
     "settings": reference.settings,
     "assets": reference.assets,
 }
