@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help run dev test test-slow check lint types docs docs-check wheel clean
+.PHONY: help run dev test test-slow check lint types docs docs-check layers wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,10 +40,13 @@ types: $(DEV) ## mypy, strict
 	@$(BIN)/mypy
 
 docs: $(DEV) ## write the generated parts of README.md and docs/
-	@$(BIN)/python -m ignite_assets_tests.readme
+	@$(BIN)/python -m ignite_assets_tests.docs.readme
 
 docs-check: $(DEV) ## what README.md and docs/ say is true: tables, examples, commands, links
-	@$(BIN)/pytest -q ignite_assets_tests/test_readme.py ignite_assets_tests/docs
+	@$(BIN)/pytest -q ignite_assets_tests/docs
+
+layers: $(DEV) ## the rooms of the package: their lines, what each imports, circles
+	@$(BIN)/python -m ignite_assets_tests.layers
 
 wheel: $(DEV) ## the wheel and the source distribution, in dist/
 	@$(BIN)/python -m hatchling build

@@ -21,8 +21,8 @@ import duckdb
 
 from ignite_assets.audiences.exports import Options, export
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import MEMORY_MIB, Workspace
+from ignite_assets.storage.duck import MEMORY_MIB, Workspace
+from ignite_assets.storage.lake import Lake
 
 WEBSITE = "acme-honda"
 LAST = dt.date(2026, 11, 20)

@@ -18,7 +18,7 @@ _MANY = (
     "import datetime as dt, time\n"
     "import dagster as dg\n"
     "from pathlib import Path\n"
-    "from ignite_assets.build import build_defs\n"
+    "from ignite_assets.dagster.build import build_defs\n"
     "from ignite_assets.config import load_settings\n"
     "started = time.perf_counter()\n"
     "defs = build_defs(load_settings(Path({path!r})))\n"

@@ -1,53 +1,62 @@
 """Every night, each Ignite website's visitors, products, locations, audiences and sales as Parquet, through Dagster.
 
-What a user imports is here: `lake()` to read what was captured, `build_defs(load_settings())` for a code location of
-your own. Importing the package loads neither Dagster nor Arrow; using these does.
-
-Reading order: `api` (what the platform is), `storage` (where partitions live and how they are committed), `capture`
-(one endpoint's snapshot), then the Dagster half, flat: `partitions`, `resources`, `io_manager`, `assets`,
-`schedules`, `definitions`; then `reading` (the lake's readers); last `cli`.
+What a user imports is here, and loaded when it is first used: importing the package loads neither Dagster nor Arrow.
+`docs/contributing.md` describes the rooms below and which of them may import which.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ignite_assets._version import __version__
+
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ignite_assets.build import build_defs
     from ignite_assets.config import load_settings
-    from ignite_assets.reading import LakeReader
+    from ignite_assets.dagster.build import build_defs
+    from ignite_assets.dagster.io_manager import ParquetIOManager
+    from ignite_assets.dagster.partitions import build_partitions
+    from ignite_assets.dagster.resources import IgniteResource
+    from ignite_assets.storage.reader import LakeReader
 
-try:
-    __version__ = version("ignite_assets")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0.0.0"
+_LAZY = {
+    "IgniteResource": "dagster.resources",
+    "ParquetIOManager": "dagster.io_manager",
+    "build_defs": "dagster.build",
+    "build_partitions": "dagster.partitions",
+    "load_settings": "config",
+}
+"""The module of each public name that is imported when it is first asked for."""
 
-__all__ = ["__version__", "build_defs", "lake", "load_settings"]
+__all__ = [
+    "IgniteResource",
+    "ParquetIOManager",
+    "__version__",
+    "build_defs",
+    "build_partitions",
+    "lake",
+    "load_settings",
+]
 
 
-def lake(path: "str | Path | None" = None) -> "LakeReader":
+def lake(path: str | Path | None = None) -> "LakeReader":
     """The lake of a configuration: of the file given, of the one in `IGNITE_CONFIG`, else of `./ignite.toml`.
 
     Needs no secret. Raises `ignite_assets.api.errors.ConfigurationError` when there is none, or a wrong one.
     """
-    from ignite_assets.reading import open_lake
+    from ignite_assets.config import load_settings
+    from ignite_assets.storage.lake import Lake
+    from ignite_assets.storage.reader import LakeReader
+    from ignite_assets.tables.registry import TABLES
 
-    return open_lake(path)
+    return LakeReader(Lake(load_settings(path).root), TABLES)
 
 
 if not TYPE_CHECKING:  # which would take any name for one that is there
 
     def __getattr__(name: str) -> object:
-        """What is imported when it is first asked for."""
-        if name == "build_defs":
-            from ignite_assets.build import build_defs
-
-            return build_defs
-        if name == "load_settings":
-            from ignite_assets.config import load_settings
-
-            return load_settings
+        """Import a public name when it is first asked for."""
+        if name in _LAZY:
+            return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -3,7 +3,7 @@
 Raises `ConfigurationError` with every mistake when there is none, or a wrong one. Never falls back to the sandbox.
 """
 
-from ignite_assets.build import build_defs
 from ignite_assets.config import load_settings
+from ignite_assets.dagster.build import build_defs
 
 defs = build_defs(load_settings())

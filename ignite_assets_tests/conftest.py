@@ -14,12 +14,12 @@ import hypothesis
 import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
-from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.derived.table import DERIVED
-from ignite_assets.partitions import partition_key
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -16,14 +16,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from ignite_assets import storage
 from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
-from ignite_assets.capture import Capture
 from ignite_assets.sandbox import frozen
+from ignite_assets.storage import lake as storage
+from ignite_assets.tables.capture import Capture
 
 PARTITION = storage.Partition("visitors", "acme-honda", dt.date(2026, 11, 19))
 WRITE_BYTES = 1024

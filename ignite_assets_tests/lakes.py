@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets_tests.audiences.captures import capture, visitors
 
 FIRST, SECOND, THIRD = (dt.date(2026, 11, day) for day in (20, 21, 23))

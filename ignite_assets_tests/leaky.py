@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import requests
 
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.build import build_defs
 from ignite_assets.config import load_settings
-from ignite_assets.partitions import partition_key
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.partitions import partition_key
 from ignite_assets_tests.debugging import log_everything
 
 PLANTED = "planted+/=%& \"'é-5d0c7e"

@@ -15,11 +15,11 @@ from typing import Any
 
 import dagster as dg
 
-from ignite_assets import opt_outs
 from ignite_assets.api.client import IgniteClient
-from ignite_assets.build import build_defs
 from ignite_assets.config import load_settings
-from ignite_assets.file_store import Store
+from ignite_assets.dagster.automation import opt_out_job as opt_outs
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.storage.store import Store
 
 
 def _killed_at(moment: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import ignite_assets
-from ignite_assets import notify
 from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.errors import ConfigurationError, NetworkError, RedirectedError
@@ -25,10 +24,11 @@ from ignite_assets.api.patience import Limits, Tally
 from ignite_assets.api.protocol import Call, Credentials
 from ignite_assets.cli.sandbox import write_configuration
 from ignite_assets.config import load_settings, reference
-from ignite_assets.io_manager import IO_MANAGER, ParquetIOManager
-from ignite_assets.resources import IgniteResource, WebsiteAccess
+from ignite_assets.dagster.automation import webhook as notify
+from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
+from ignite_assets.dagster.resources import IgniteResource, WebsiteAccess
 from ignite_assets.sandbox import Fault, SandboxServer
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets_tests.api.servers import RawServer, ok, self_signed
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment
 from ignite_assets_tests.conftest import ACME, config_text

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.commands import ROOT, environment
 from ignite_assets_tests.conftest import NOW
 from ignite_assets_tests.killed import PARTITION, WRITE_BYTES

@@ -34,16 +34,16 @@ from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits, Tally
 from ignite_assets.api.protocol import Call, Credentials
-from ignite_assets.build import build_defs
-from ignite_assets.capture import Capture
-from ignite_assets.captures import Landing
 from ignite_assets.config import Website, load_settings
-from ignite_assets.failures import failure
-from ignite_assets.io_manager import ParquetIOManager
-from ignite_assets.metadata import snapshot_metadata
-from ignite_assets.resources import IgniteResource
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.failures import failure
+from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.landing import Landing
+from ignite_assets.dagster.metadata import snapshot_metadata
+from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.capture import Capture
 from ignite_assets.testing import Leak, find_leaks
 from ignite_assets_tests.api.servers import RawServer, self_signed
 from ignite_assets_tests.commands import BIN, IGNITE_ASSETS, ROOT, environment

@@ -10,7 +10,7 @@ import pytest
 
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.sandbox import World, websites
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
 from soak.driver import Options, Report, Soak
 from soak.plan import CALM_NIGHTS, SCENES, plan
 from soak.proof import Proof, prove

@@ -11,9 +11,9 @@ from pathlib import Path
 import dagster as dg
 
 from ignite_assets.api.patience import Limits
-from ignite_assets.build import build_defs
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.resources import IgniteResource
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.resources import IgniteResource
 from soak.clock import ClockFile
 
 CLOCK_VARIABLE = "SOAK_CLOCK"

@@ -17,8 +17,8 @@ import dagster as dg
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.config import load_settings
-from ignite_assets.instance import DAGSTER_YAML, open_instance
-from ignite_assets.partitions import partition_key, read_key
+from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
+from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen, websites
 from ignite_assets.sandbox.faults import Call
 from soak.clock import ClockFile

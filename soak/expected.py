@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ignite_assets.api.endpoints import CAPTURED_AT, EXTRA, Algo, Endpoint
+from ignite_assets.api.endpoints import CAPTURED_AT, EXTRA, Endpoint
+from ignite_assets.api.table import Algo
 from ignite_assets.sandbox import SandboxWebsite, World
 from ignite_assets.sandbox.world import UnknownIdError
 

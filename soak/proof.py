@@ -11,10 +11,10 @@ import dagster as dg
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.config import Settings
-from ignite_assets.derived.table import DERIVED
-from ignite_assets.partitions import partition_key, read_key
+from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import SandboxWebsite, World
-from ignite_assets.storage import FILE_NAME, Lake, Partition
+from ignite_assets.storage.lake import FILE_NAME, Lake, Partition
+from ignite_assets.tables.registry import DERIVED
 from soak.expected import columns_of, record_of, world_records
 
 Key = tuple[dt.date, str]

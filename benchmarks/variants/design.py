@@ -4,8 +4,8 @@ from benchmarks.task import Task, yesterday
 from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.protocol import Credentials
-from ignite_assets.capture import Capture
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.capture import Capture
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 WEBSITE = "benchmark"

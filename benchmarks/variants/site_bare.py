@@ -5,9 +5,9 @@ import dagster as dg
 from benchmarks.task import Task, yesterday
 from benchmarks.variants.site_dagster import WEBSITE, configure, instance
 from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.cli.runs.execution import QUIET
 from ignite_assets.config import load_settings
-from ignite_assets.execution import QUIET
-from ignite_assets.partitions import build_partitions, partition_key
+from ignite_assets.dagster.partitions import build_partitions, partition_key
 
 
 def run(task: Task) -> None:

@@ -9,9 +9,9 @@ import dagster as dg
 
 from benchmarks.task import LOOK_BACK, Task, yesterday
 from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.execution import _execute_run, _Order
-from ignite_assets.instance import prepare_home
-from ignite_assets.runs import WebsiteRun
+from ignite_assets.cli.runs.execution import _execute_run, _Order
+from ignite_assets.cli.runs.plan import WebsiteRun
+from ignite_assets.dagster.instance import prepare_home
 
 WEBSITE = "benchmark"
 

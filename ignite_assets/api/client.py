@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from ignite_assets.api import fitting
-from ignite_assets.api.endpoints import Algo, one_object
+from ignite_assets.api.endpoints import one_object
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
@@ -32,6 +32,7 @@ from ignite_assets.api.fanout import in_order
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Breaker, Gate, Heard, Limits, Pace, Tally, overloaded, wait_before_retry
 from ignite_assets.api.protocol import Call, Credentials, OptOutCall, opt_out_query, query, refusal, retry_after
+from ignite_assets.api.table import Algo
 from ignite_assets.api.wire import (
     NETWORK_ERRORS,
     READ_BYTES,

@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
-from ignite_assets.api.endpoints import EXTRA, Column, ColumnType, Endpoint
+from ignite_assets.api.endpoints import EXTRA, Endpoint
 from ignite_assets.api.errors import ResponseShapeError, UnparsableError
+from ignite_assets.api.table import Column, ColumnType
 
 _INT_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _INSTANT = re.compile(r"[1-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)

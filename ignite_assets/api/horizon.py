@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ignite_assets.api.endpoints import Endpoint, Table
+from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import DateRefusedError
+from ignite_assets.api.table import Table
 
 LOOK_BACK_DAYS = 60
 """The platform's longest look-back window."""

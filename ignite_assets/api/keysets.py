@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ignite_assets.api.tables import fixed_width
+from ignite_assets.api.arrow import fixed_width
 
 _Words = npt.NDArray[np.uint64]
 _ODD = np.uint64(0x9E3779B97F4A7C15)

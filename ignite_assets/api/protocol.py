@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from ignite_assets.api.endpoints import Algo, Endpoint
+from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import (
     NotFoundError,
     RateLimitedError,
@@ -18,6 +18,7 @@ from ignite_assets.api.errors import (
     ServerError,
     UnauthorizedError,
 )
+from ignite_assets.api.table import Algo
 
 
 @dataclass(frozen=True)

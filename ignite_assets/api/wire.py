@@ -14,7 +14,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from ignite_assets import __version__
+from ignite_assets._version import __version__
 from ignite_assets.api import addresses
 from ignite_assets.api.errors import ConfigurationError
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from ignite_assets.audiences.holding import Allowed, Standing
 from ignite_assets.audiences.membership import Membership
 from ignite_assets.audiences.rules import Mode
-from ignite_assets.file_store import Store
-from ignite_assets.workspace import Workspace, strings
+from ignite_assets.storage.duck import Workspace, strings
+from ignite_assets.storage.store import Store
 
 STATE = {"hash": "VARCHAR", "first_sent": "DATE", "last_sent": "DATE", "listed": "BOOLEAN", "withdrawn": "BOOLEAN"}
 """The columns of what was sent: `listed`: on the list after the export, else removed by it; `withdrawn`: removed by it

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ignite_assets.api.endpoints import ALGOS, Algo
+from ignite_assets.api.table import ALGOS, Algo
 
 Action = Literal["add", "remove", "replace"]
 """What the platform is to do with a file's people; `replace` makes them the whole list."""

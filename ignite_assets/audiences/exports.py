@@ -7,8 +7,8 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ignite_assets.api.endpoints import Algo
 from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences import delta, folders, ledger, membership
 from ignite_assets.audiences.delta import Changes
 from ignite_assets.audiences.destinations import Destination, ListFacts, by_name
@@ -20,11 +20,11 @@ from ignite_assets.audiences.rendering import preflight
 from ignite_assets.audiences.rules import ExportRule, Scope
 from ignite_assets.audiences.targets import Target, targets
 from ignite_assets.audiences.writing import MoreOptOutsError, write
-from ignite_assets.file_store import Store
-from ignite_assets.progress import Track, untold
-from ignite_assets.storage import Lake
-from ignite_assets.windows import Window
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
+from ignite_assets.tables.progress import Track, untold
+from ignite_assets.tables.windows import Window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import IO
 
 from ignite_assets.audiences.destinations import Action
 from ignite_assets.audiences.manifest import FileEntry, Manifest, load
-from ignite_assets.file_store import Store
+from ignite_assets.storage.store import Store
 
 MANIFEST = "manifest.json"
 SENT = "_sent.parquet"

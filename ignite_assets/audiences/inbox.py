@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pyarrow.fs as pafs
 
 from ignite_assets.audiences.opt_outs import Reject, rejects_file
-from ignite_assets.file_store import Store
+from ignite_assets.storage.store import Store
 
 PROCESSED = "processed"
 HASHES = "hashes"

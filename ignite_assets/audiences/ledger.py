@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ignite_assets.audiences.rules import Scope
-from ignite_assets.file_store import Store
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
 
 FOLDER = "_opt_outs"
 _TIME = pa.timestamp("us", "UTC")

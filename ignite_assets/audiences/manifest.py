@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ignite_assets import __version__
-from ignite_assets.api.endpoints import Algo
+from ignite_assets._version import __version__
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences.destinations import Action
 from ignite_assets.audiences.holding import Allowed
 from ignite_assets.audiences.rules import Mode, Source

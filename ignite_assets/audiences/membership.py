@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ignite_assets.api.endpoints import HASH_LENGTHS, Algo
+from ignite_assets.api.table import HASH_LENGTHS, Algo
 from ignite_assets.audiences.rules import MEMBERS, ExportRule, matching
-from ignite_assets.file_store import Store
-from ignite_assets.storage import Lake, Partition
-from ignite_assets.windows import Window, trailing
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.store import Store
+from ignite_assets.tables.windows import Window, trailing
 
 
 @dataclass(frozen=True, kw_only=True)

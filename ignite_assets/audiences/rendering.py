@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences.destinations import Action, Destination, ListFacts
 
 _CHUNK_LINES = 4096

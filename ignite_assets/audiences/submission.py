@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, batches, read_addresses, read_hashes
-from ignite_assets.progress import Track, untold
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
+from ignite_assets.tables.progress import Track, untold
 
 Send = Callable[[tuple[Person, ...]], None]
 """Tells the platform of some people. Raises `RequestError` when it doesn't acknowledge them."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ignite_assets.audiences import membership
 from ignite_assets.audiences.folders import List
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ What a command needs of the package is imported inside it: `--help` must not wai
 
 import click
 
-from ignite_assets import __version__
+from ignite_assets._version import __version__
 from ignite_assets.cli.demo import demo
 from ignite_assets.cli.doctor import doctor
 from ignite_assets.cli.endpoints import endpoints

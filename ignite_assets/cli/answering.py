@@ -13,7 +13,7 @@ from ignite_assets.cli.results import Format, write, write_file
 if TYPE_CHECKING:
     import duckdb
 
-    from ignite_assets.views import Session
+    from ignite_assets.storage.sql import Session
 
 
 def answer(session: "Session", query: str, form: Format, output: Path | None = None) -> None:

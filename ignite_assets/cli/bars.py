@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from ignite_assets.progress import Pace, Progress, rate
+from ignite_assets.tables.progress import Pace, Progress, rate
 
 _TICK_SECONDS = 1
 

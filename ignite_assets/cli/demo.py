@@ -38,12 +38,12 @@ def demo(folder: Path, nights: int) -> None:
     """
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.cli.progress import carry_out, print_table
+    from ignite_assets.cli.runs.plan import plan
     from ignite_assets.cli.sandbox import write_configuration
     from ignite_assets.config import load_settings
-    from ignite_assets.derived.table import TABLES
-    from ignite_assets.instance import HOME_VARIABLE
-    from ignite_assets.runs import plan
+    from ignite_assets.dagster.instance import HOME_VARIABLE
     from ignite_assets.sandbox import SandboxServer
+    from ignite_assets.tables.registry import TABLES
 
     os.environ.pop(HOME_VARIABLE, None)  # made-up data has no place in a real instance
     with SandboxServer() as server:

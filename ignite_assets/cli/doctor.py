@@ -9,7 +9,7 @@ from ignite_assets.cli.command import Command
 
 if TYPE_CHECKING:
     from ignite_assets.config import Settings
-    from ignite_assets.resources import IgniteResource
+    from ignite_assets.dagster.resources import IgniteResource
 
 
 @click.command(cls=Command, short_help="Check configuration, storage and credentials.")
@@ -37,7 +37,7 @@ def doctor() -> None:
 
 
 def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
-    from ignite_assets.resources import IgniteResource
+    from ignite_assets.dagster.resources import IgniteResource
 
     ignite = IgniteResource.from_settings(settings)
     yield "storage", lambda: _storage(settings)
@@ -47,14 +47,14 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _storage(settings: "Settings") -> str:
-    from ignite_assets.storage import Lake
+    from ignite_assets.storage.lake import Lake
 
     Lake(settings.root).check_access()
     return settings.root
 
 
 def _instance(settings: "Settings") -> str:
-    from ignite_assets.instance import dagster_home
+    from ignite_assets.dagster.instance import dagster_home
 
     home = dagster_home(settings)
     return str(home) if home.exists() else f"{home} (made by the first run)"

@@ -13,9 +13,9 @@ from ignite_assets.cli.text import aligned
 if TYPE_CHECKING:
     import dagster as dg
 
-    from ignite_assets.audience_exports import Row
     from ignite_assets.audiences.rules import ExportRule
     from ignite_assets.config import Settings
+    from ignite_assets.dagster.assets.exports import Row
 
     Due = tuple[str, list[ExportRule], dt.date]
 
@@ -82,7 +82,7 @@ def _chosen(names: tuple[str, ...], settings: "Settings") -> list["ExportRule"]:
 def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], day: dt.date | None) -> "Iterator[Due]":
     """Each website with its exports and the day they are for."""
     from ignite_assets.audiences.membership import newest_day
-    from ignite_assets.storage import Lake
+    from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
     for website in websites:
@@ -94,9 +94,9 @@ def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], d
 
 def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
     """What would be sent, and nothing written; a row a list."""
-    from ignite_assets.audience_exports import run_exports
     from ignite_assets.cli.bars import tracked
-    from ignite_assets.storage import Lake
+    from ignite_assets.dagster.assets.exports import run_exports
+    from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
     with tracked() as track:
@@ -106,12 +106,12 @@ def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None
 
 def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
     """Export through Dagster, so that what was sent is on record; a row a list."""
-    from ignite_assets.audience_exports import ASSET, JOB
-    from ignite_assets.build import build_defs
     from ignite_assets.cli.bars import tracked
-    from ignite_assets.execution import QUIET
-    from ignite_assets.instance import dagster_home, open_instance
-    from ignite_assets.partitions import partition_key
+    from ignite_assets.cli.runs.execution import QUIET
+    from ignite_assets.dagster.assets.exports import ASSET, JOB
+    from ignite_assets.dagster.build import build_defs
+    from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.partitions import partition_key
 
     with open_instance(dagster_home(settings)) as instance, tracked() as track:
         job = build_defs(settings, retry_policy=None, progress=lambda _say: track).resolve_job_def(JOB)
@@ -128,7 +128,7 @@ def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) ->
 
 def _rows(result: "dg.ExecuteInProcessResult", website: str, names: list[str], day: dt.date) -> "Iterator[Row]":
     """What a run recorded; of one that recorded nothing, that it failed."""
-    from ignite_assets.audience_exports import failed_row, rows_of
+    from ignite_assets.dagster.assets.exports import failed_row, rows_of
 
     recorded = [event.materialization for event in result.get_asset_materialization_events()]
     for materialization in recorded:

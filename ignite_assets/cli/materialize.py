@@ -10,8 +10,8 @@ from ignite_assets.cli.command import Command
 
 if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
+    from ignite_assets.cli.runs.plan import Held, PartitionResult
     from ignite_assets.config import Settings
-    from ignite_assets.runs import Held, PartitionResult
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -48,8 +48,8 @@ def materialize(
       ignite-assets materialize --from 2026-11-01 --to 2026-11-22 --select visitors --select locations
     """
     from ignite_assets.api.horizon import Horizon
+    from ignite_assets.cli.runs.plan import plan
     from ignite_assets.config import load_settings
-    from ignite_assets.runs import plan
 
     settings = load_settings()
     horizon = Horizon(settings.partitions.zone)
@@ -73,9 +73,9 @@ def materialize(
 
 
 def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "list[PartitionResult]":
-    from ignite_assets.execution import landed
-    from ignite_assets.instance import dagster_home, open_instance
-    from ignite_assets.storage import Lake
+    from ignite_assets.cli.runs.execution import landed
+    from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.storage.lake import Lake
 
     with open_instance(dagster_home(settings)) as instance:
         return landed(Lake(settings.root), instance, websites, assets)
@@ -83,8 +83,8 @@ def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "li
 
 def _held(settings: "Settings") -> "set[Held]":
     """What the lake holds of assets that others are derived from."""
-    from ignite_assets.derived.table import DERIVED
-    from ignite_assets.storage import Lake
+    from ignite_assets.storage.lake import Lake
+    from ignite_assets.tables.registry import DERIVED
 
     lake = Lake(settings.root)
     found = (partition for row in DERIVED for partition in lake.partitions(row.main))
@@ -99,7 +99,7 @@ def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:
 
 
 def _chosen_assets(named: tuple[str, ...]) -> list[str]:
-    from ignite_assets.derived.table import TABLES
+    from ignite_assets.tables.registry import TABLES
 
     return _chosen(named, [table.name for table in TABLES], "asset")
 

@@ -31,9 +31,9 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
     from ignite_assets.audiences.submission import suppress, suppress_hashes
     from ignite_assets.cli.bars import tracked
     from ignite_assets.config import load_settings
-    from ignite_assets.opt_outs import describe, suppressed, tell
-    from ignite_assets.resources import IgniteResource
-    from ignite_assets.storage import Lake
+    from ignite_assets.dagster.automation.opt_out_job import describe, suppressed, tell
+    from ignite_assets.dagster.resources import IgniteResource
+    from ignite_assets.storage.lake import Lake
 
     settings = load_settings()
     if website not in settings.websites:

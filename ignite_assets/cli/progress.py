@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import click
 
 from ignite_assets.cli.bars import tracked
+from ignite_assets.cli.runs.execution import execute
+from ignite_assets.cli.runs.plan import PartitionResult, Plan
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
-from ignite_assets.derived.table import TABLES
-from ignite_assets.execution import execute
-from ignite_assets.instance import dagster_home, open_instance
-from ignite_assets.progress import Pace
-from ignite_assets.runs import PartitionResult, Plan
+from ignite_assets.dagster.instance import dagster_home, open_instance
+from ignite_assets.tables.progress import Pace
+from ignite_assets.tables.registry import TABLES
 
 _AT_ONCE = Pace(quiet_seconds=0)
 _ASSETS = tuple(table.name for table in TABLES)

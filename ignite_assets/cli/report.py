@@ -66,7 +66,7 @@ def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) ->
 def _due(settings: "Settings", websites: Iterable[str], day: dt.date | None) -> "Iterator[tuple[str, dt.date]]":
     """Each website with the day to report."""
     from ignite_assets.report.figures import newest_day
-    from ignite_assets.storage import Lake
+    from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
     for website in websites:
@@ -76,11 +76,11 @@ def _due(settings: "Settings", websites: Iterable[str], day: dt.date | None) -> 
 
 def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator[Page]":
     """Write pages through Dagster, so that they are on record."""
-    from ignite_assets.build import build_defs
-    from ignite_assets.execution import QUIET
-    from ignite_assets.instance import dagster_home, open_instance
-    from ignite_assets.partitions import partition_key
-    from ignite_assets.website_reports import JOB, written_by
+    from ignite_assets.cli.runs.execution import QUIET
+    from ignite_assets.dagster.assets.reports import JOB, written_by
+    from ignite_assets.dagster.build import build_defs
+    from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.partitions import partition_key
 
     job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
     with open_instance(dagster_home(settings)) as instance:

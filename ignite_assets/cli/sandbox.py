@@ -110,7 +110,7 @@ def write_configuration(server: "SandboxServer", folder: Path) -> dict[str, str]
 
     The folder is for its owner's eyes. A start date that it had before is kept: partitions must not move.
     """
-    from ignite_assets.instance import HOME_VARIABLE, prepare_home
+    from ignite_assets.dagster.instance import HOME_VARIABLE, prepare_home
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder.absolute() / "ignite.toml"

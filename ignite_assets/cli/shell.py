@@ -12,7 +12,7 @@ from ignite_assets.cli.results import Format
 from ignite_assets.cli.text import aligned
 
 if TYPE_CHECKING:
-    from ignite_assets.reading import LakeReader
+    from ignite_assets.storage.reader import LakeReader
 
 _PROMPT, _MORE = "ignite> ", "   ...> "
 _HELP = """\

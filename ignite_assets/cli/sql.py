@@ -40,7 +40,7 @@ def sql(query: str | None, form: Format | None, output: Path | None) -> None:
     if query is None and not interactive:
         query = sys.stdin.read()
 
-    from ignite_assets.reading import open_lake
+    from ignite_assets import lake as open_lake
 
     lake = open_lake()
     if lake.is_empty:

@@ -13,7 +13,7 @@ from pydantic import (
     PrivateAttr,
 )
 
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Mode, Scope, Source
 from ignite_assets.config.values import (
     URL_SCHEME,

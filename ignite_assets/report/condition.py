@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ignite_assets.api.endpoints import Table
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
-from ignite_assets.examination import Examination, Subject, Thresholds
-from ignite_assets.quality import CHECKS, examine
+from ignite_assets.api.table import Table
 from ignite_assets.report.readings import Readings
-from ignite_assets.storage import Partition
+from ignite_assets.storage.lake import Partition
+from ignite_assets.tables.checks import CHECKS, examine
+from ignite_assets.tables.examination import Examination, Subject, Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from ignite_assets.audiences import folders, holding
 from ignite_assets.audiences.folders import List
 from ignite_assets.audiences.manifest import Manifest
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.file_store import Store
+from ignite_assets.storage.store import Store
 
 UNKNOWN = "not exported"
 

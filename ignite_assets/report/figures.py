@@ -9,9 +9,6 @@ from zoneinfo import ZoneInfo
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.rules import ExportRule, Scope
-from ignite_assets.derived.row import Derived
-from ignite_assets.derived.table import DERIVED
-from ignite_assets.examination import Thresholds, captured_at
 from ignite_assets.report import audiences, condition, exports, inventory, locations, opted_out, visitors
 from ignite_assets.report.audiences import Audiences
 from ignite_assets.report.comparing import Compared
@@ -22,8 +19,11 @@ from ignite_assets.report.locations import Locations
 from ignite_assets.report.opted_out import OptOuts
 from ignite_assets.report.readings import Readings
 from ignite_assets.report.visitors import Visitors
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
+from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.examination import Thresholds, captured_at
+from ignite_assets.tables.registry import DERIVED
 
 
 class NothingCapturedError(IgniteError):

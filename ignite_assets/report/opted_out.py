@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from ignite_assets.audiences import inbox, ledger
 from ignite_assets.audiences.rules import Scope
-from ignite_assets.file_store import Store
 from ignite_assets.report.readings import WEEK
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from ignite_assets import __version__
+from ignite_assets._version import __version__
 from ignite_assets.report import words
 from ignite_assets.report.charts import audiences_chart, inventory_chart, visitors_chart
 from ignite_assets.report.figures import Figures

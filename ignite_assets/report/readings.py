@@ -7,12 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ignite_assets.api.errors import MissingPartitionError
-from ignite_assets.examination import captured_at
-from ignite_assets.file_store import Store
 from ignite_assets.report.words import day_words
-from ignite_assets.storage import Lake, Partition
-from ignite_assets.windows import trailing
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.store import Store
+from ignite_assets.tables.examination import captured_at
+from ignite_assets.tables.windows import trailing
 
 WEEK = dt.timedelta(days=7)
 DAY = dt.timedelta(days=1)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from ignite_assets.api.endpoints import Algo, Endpoint
+from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.table import Algo
 from ignite_assets.sandbox import synthetic
 from ignite_assets.sandbox.visits import LOOK_BACK_DAYS, window_start
 from ignite_assets.sandbox.websites import SandboxWebsite

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api.table import Algo
 from ignite_assets.sandbox.draws import Words
 from ignite_assets.sandbox.households import MOST_EMAILS, Households, Mask, Rows, addresses
 from ignite_assets.sandbox.optouts import fingerprint, normalised

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
-from ignite_assets.api.endpoints import ALGOS, Algo
+from ignite_assets.api.table import ALGOS, Algo
 from ignite_assets.sandbox.websites import SandboxWebsite
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -6,8 +6,9 @@ So a row added to the table is served at once. The values are plausible in type 
 import datetime as dt
 from collections.abc import Callable, Iterator
 
-from ignite_assets.api.endpoints import Column, ColumnType, Endpoint
+from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.table import Column, ColumnType
 from ignite_assets.sandbox.draws import Draw
 from ignite_assets.sandbox.visits import as_text
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api.table import Algo
 from ignite_assets.sandbox import details, inventory
 from ignite_assets.sandbox.catalogue import Audience, Group, audiences_of, groups_of, places_of
 from ignite_assets.sandbox.households import MOST_EMAILS, Households, Mask, Rows, addresses, households_of, locations

@@ -13,7 +13,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ignite_assets.api.endpoints import EXTRA, Column, Endpoint
+from ignite_assets.api.endpoints import EXTRA, Endpoint
+from ignite_assets.api.table import Column
 
 
 class Digits(str):

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ignite_assets.api import tables
+from ignite_assets.api import arrow
 from ignite_assets.api.client import IgniteClient, Reader
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
@@ -109,7 +109,7 @@ def table_reader(call: Call, client: IgniteClient) -> Reader[pa.Table]:
         constants[call.endpoint.ids.column] = call.entity
 
     def read(pieces: Iterator[bytes]) -> pa.Table:
-        return pa.Table.from_batches(list(tables.batches(call.endpoint, pieces, constants, Counter())))
+        return pa.Table.from_batches(list(arrow.batches(call.endpoint, pieces, constants, Counter())))
 
     return read
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ignite_assets.api import fitting, pieces, tables
+from ignite_assets.api import arrow, fitting, pieces
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.api.errors import ReadingError, ResponseShapeError, UnparsableError
-from ignite_assets.staging import Stage
+from ignite_assets.storage.staging import Stage
 from ignite_assets_tests.api import bodies
 from ignite_assets_tests.api.bodies import Digits, Members, Style, write
 
@@ -40,10 +40,10 @@ class Read:
     """An answer, read: its table, its content hash, and what didn't fit."""
 
     def __init__(self, endpoint: Endpoint, arriving: list[bytes]) -> None:
-        schema = tables.arrow_schema(endpoint)
+        schema = arrow.arrow_schema(endpoint)
         self.schema = schema.remove(len(schema) - 1)
         self.coercions: Counter[str] = Counter()
-        found = list(tables.batches(endpoint, arriving, constants_of(endpoint), self.coercions))
+        found = list(arrow.batches(endpoint, arriving, constants_of(endpoint), self.coercions))
         self.table = pa.Table.from_batches(found, schema=self.schema)
         self.table.validate(full=True)
         self.pieces = len(found)
@@ -81,8 +81,8 @@ def pieces_of(size: int) -> Iterator[None]:
 @contextmanager
 def only_the_careful_path() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables._Reading, "_objects", tables._Reading._careful_objects)
-        patch.setattr(tables, "_equally_long", lambda _: None)
+        patch.setattr(arrow._Reading, "_objects", arrow._Reading._careful_objects)
+        patch.setattr(arrow, "_equally_long", lambda _: None)
         yield
 
 
@@ -201,7 +201,7 @@ def test_texts_of_one_length_are_read_as_any_others(body: bytes, size: int) -> N
 
 
 def test_hashes_are_read_without_a_parser() -> None:
-    array = tables._equally_long(bytearray(b'["0f","f0"]'))
+    array = arrow._equally_long(bytearray(b'["0f","f0"]'))
     assert array is not None
     assert array.to_pylist() == ["0f", "f0"]
 
@@ -471,7 +471,7 @@ def test_a_field_with_the_name_of_a_constant_goes_to_extra() -> None:
 
 @every_row
 def test_the_schema_describes_every_column_and_allows_nulls_but_in_keys(endpoint: Endpoint) -> None:
-    schema = tables.arrow_schema(endpoint)
+    schema = arrow.arrow_schema(endpoint)
     assert [field.name for field in schema] == [*(column.name for column in endpoint.columns), "captured_at"]
     assert all(field.metadata[b"description"] for field in schema)
     assert {field.name for field in schema if not field.nullable} == {*endpoint.keys, "captured_at"}
@@ -480,7 +480,7 @@ def test_the_schema_describes_every_column_and_allows_nulls_but_in_keys(endpoint
 @pytest.mark.parametrize("rows", [0, 1, 5])
 @pytest.mark.parametrize(("kind", "value"), [(pa.string(), "é"), (pa.int64(), 7), (pa.string(), None)])
 def test_a_constant_column_repeats_its_value(kind: pa.DataType, value: Any, rows: int) -> None:
-    array = tables.constant(kind, value, rows)
+    array = arrow.constant(kind, value, rows)
     array.validate(full=True)
     assert array.to_pylist() == [value] * rows
     assert array.type == kind
@@ -490,10 +490,11 @@ def test_reading_and_staging_do_not_import_pandas() -> None:
     program = """
 import sys
 from collections import Counter
-from ignite_assets import capture, snapshots  # noqa: F401
-from ignite_assets.api import tables
+from ignite_assets.tables import capture# noqa: F401
+from ignite_assets.tables import snapshots# noqa: F401
+from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import by_name
-from ignite_assets.staging import Stage, first_rows
+from ignite_assets.storage.staging import Stage, first_rows
 bodies = {
     "visitors": b'["a","b"]', "products": b'[{"year":"2020","created_at":"2020-01-01T00:00:00Z","x":1},{"title":null}]',
     "locations": b'[{"id":1,"latitude":1.5}]', "audience_groups": b'[{"id":1,"brands":["a",null]},{"id":2}]',
@@ -501,9 +502,9 @@ bodies = {
     "sales": b'{"sales":[{}],"matched_sales":[]}',
 }
 for name, body in bodies.items():
-    schema = tables.arrow_schema(by_name()[name])
+    schema = arrow.arrow_schema(by_name()[name])
     stage = Stage(schema.remove(len(schema) - 1), dictionaries=[])
-    for batch in tables.batches(by_name()[name], [body], {"algo": "md5"} if name != "locations" else {}, Counter()):
+    for batch in arrow.batches(by_name()[name], [body], {"algo": "md5"} if name != "locations" else {}, Counter()):
         stage.write(batch)
         first_rows(batch, 5)
     stage.finish({})

@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ignite_assets.api.endpoints import Algo, by_name
-from ignite_assets.api.tables import arrow_schema
+from ignite_assets.api.arrow import arrow_schema
+from ignite_assets.api.endpoints import by_name
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences.exports import Options, Outcome, export
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.storage import Lake, Partition
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake, Partition
 
 WEBSITE = "acme-honda"
 DAY = dt.date(2026, 11, 20)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
 
 
 @pytest.fixture

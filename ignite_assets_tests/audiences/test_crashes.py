@@ -13,9 +13,9 @@ import pytest
 
 from ignite_assets.audiences import folders
 from ignite_assets.audiences.folders import List, Sent
-from ignite_assets.file_store import Store
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
 from ignite_assets_tests.audiences.captures import DAY, WEBSITE, ago, hashed, rule, run_one, uploaded, visitors
 
 OF = List("everyone", WEBSITE)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences.destinations import DESTINATIONS, Action, ListFacts, by_name
 from ignite_assets.audiences.rendering import file_names, part_of, preflight, render, rows_per_file
 

@@ -15,8 +15,8 @@ from ignite_assets.audiences import folders, ledger
 from ignite_assets.audiences.exports import OptOutsArriveError
 from ignite_assets.audiences.folders import Draft, List
 from ignite_assets.audiences.manifest import FileEntry
-from ignite_assets.file_store import Store
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
 from ignite_assets_tests.audiences.captures import (
     DAY,
     NOW,

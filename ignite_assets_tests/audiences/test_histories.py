@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ignite_assets.api.endpoints import ALGOS, Algo
+from ignite_assets.api.table import ALGOS, Algo
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.exports import Outcome
 from ignite_assets.audiences.rules import ExportRule, Mode
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import NOW, WEBSITE, ago, hashes, rule, run_one, somebody, visitors
 
 PEOPLE = st.frozensets(st.integers(0, 9), max_size=10)

@@ -9,7 +9,7 @@ import pytest
 
 from ignite_assets.audiences.inbox import Dropped, Looks, astray, clear, dropped, put_away
 from ignite_assets.audiences.opt_outs import Reject
-from ignite_assets.file_store import Store
+from ignite_assets.storage.store import Store
 
 WEBSITES = ("acme", "bayside")
 ANN = "ann@example.com"

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.ledger import Hashes, Tally
 from ignite_assets.audiences.rules import Scope
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace
+from ignite_assets.storage.duck import Workspace
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import NOW, WEBSITE, address, hashed, somebody
 
 LATER = NOW + dt.timedelta(hours=1)

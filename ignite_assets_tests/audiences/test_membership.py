@@ -7,8 +7,8 @@ import pytest
 
 from ignite_assets.audiences import ledger, membership
 from ignite_assets.audiences.membership import Membership
-from ignite_assets.storage import Lake
-from ignite_assets.workspace import Workspace, strings
+from ignite_assets.storage.duck import Workspace, strings
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, capture, hashed, rule, somebody, visitors
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ignite_assets.audiences import folders, ledger
 from ignite_assets.audiences.folders import List
-from ignite_assets.file_store import Store
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
 from ignite_assets_tests.audiences.captures import (
     DAY,
     NOW,

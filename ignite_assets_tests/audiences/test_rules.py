@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ignite_assets.api.endpoints import Algo
+from ignite_assets.api.table import Algo
 from ignite_assets.audiences.rules import ExportRule, matching, mistakes, mistakes_together
 from ignite_assets_tests.audiences.captures import rule
 

@@ -10,7 +10,7 @@ from ignite_assets.audiences import ledger
 from ignite_assets.audiences.drop_files import DropError
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.submission import Receipt, suppress, suppress_hashes, tell
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 
 WEBSITE = "acme-honda"
 NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.instance import DAGSTER_YAML
+from ignite_assets.dagster.instance import DAGSTER_YAML
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment, run
 from ignite_assets_tests.conftest import WEBSITES, config_text, variable

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ignite_assets.audience_exports import ASSET
+from ignite_assets.dagster.assets.exports import ASSET
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.cli.conftest import Shop, on_terminal, shop_in
 from ignite_assets_tests.conftest import ACME, BAYSIDE, contents

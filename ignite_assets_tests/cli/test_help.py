@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ignite_assets import __version__
+from ignite_assets._version import __version__
 from ignite_assets.cli import main
 from ignite_assets_tests.commands import run
 

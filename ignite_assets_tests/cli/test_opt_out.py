@@ -9,7 +9,7 @@ import pytest
 from ignite_assets.audiences import ledger
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets.testing import find_leaks
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment

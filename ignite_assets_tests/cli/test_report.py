@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ignite_assets.dagster.assets.reports import ASSET
 from ignite_assets.sandbox import SandboxServer
-from ignite_assets.website_reports import ASSET
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import run
 from ignite_assets_tests.conftest import ACME, BAYSIDE, SUMMIT

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.cli import main
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import hashed, visitors
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment, run
 from ignite_assets_tests.conftest import WEBSITES, config_text

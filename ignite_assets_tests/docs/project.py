@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.names import credential_variable
-from ignite_assets.reading import LakeReader
 from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.reader import LakeReader
+from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.cli.conftest import zone_at_noon
 from ignite_assets_tests.commands import environment
 from ignite_assets_tests.docs.blocks import WRITTEN, moved
@@ -105,7 +106,7 @@ def _set_up(made: Project, server: SandboxServer) -> None:
 
 def _listed(made: Project, server: SandboxServer) -> list[str]:
     """The addresses of three people whom the largest dealer's export lists."""
-    rows = LakeReader(Lake(str(made.folder / "data/lake"))).sql(
+    rows = LakeReader(Lake(str(made.folder / "data/lake")), TABLES).sql(
         f"SELECT hashed_email FROM audience_members WHERE website = '{LARGEST.key}' AND audience_id IN "
         f"(SELECT id FROM audiences WHERE website = '{LARGEST.key}' AND primary_category = 'USED')"
     )

@@ -4,14 +4,15 @@ import datetime as dt
 from collections.abc import Sequence
 from itertools import groupby
 
-from ignite_assets.api.endpoints import ALGO, ENDPOINTS, EXTRA, Column, Endpoint, Table, one_object
-from ignite_assets.api.tables import arrow_schema
+from ignite_assets.api.arrow import arrow_schema
+from ignite_assets.api.endpoints import ALGO, ENDPOINTS, EXTRA, Endpoint, one_object
+from ignite_assets.api.table import Column, Table
 from ignite_assets.config import reference as settings_reference
 from ignite_assets.config.models import Settings
 from ignite_assets.config.reference import Row
 from ignite_assets.config.template import example
-from ignite_assets.derived.row import Derived
-from ignite_assets.derived.table import DERIVED
+from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.registry import DERIVED
 
 START = dt.date(2026, 9, 1)
 

@@ -10,7 +10,7 @@ from ignite_assets.config.reading import judge
 from ignite_assets_tests.commands import BIN, environment
 from ignite_assets_tests.docs.blocks import Block, blocks, moved, normalised
 from ignite_assets_tests.docs.project import Project, with_outputs
-from ignite_assets_tests.readme import DOCS, README
+from ignite_assets_tests.docs.readme import DOCS, README
 
 PAGES = sorted(DOCS.glob("*.md"))
 BLOCKS = [block for page in PAGES for block in blocks(page)]

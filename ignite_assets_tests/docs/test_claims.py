@@ -7,11 +7,11 @@ import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.build import build_defs
 from ignite_assets.config import Settings
-from ignite_assets.instance import dagster_home
-from ignite_assets.io_manager import IO_MANAGER
-from ignite_assets.schedules import find_gaps
+from ignite_assets.dagster.automation.schedules import find_gaps
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.instance import dagster_home
+from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets_tests.conftest import ACME, NOW, START
 
 

@@ -10,8 +10,8 @@ import pytest
 from ignite_assets.cli import main
 from ignite_assets_tests.commands import ROOT
 from ignite_assets_tests.docs.blocks import blocks
+from ignite_assets_tests.docs.readme import DOCS
 from ignite_assets_tests.docs.test_links import prose
-from ignite_assets_tests.readme import DOCS
 
 PAGES = sorted(DOCS.glob("*.md"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ignite_assets_tests.commands import ROOT
-from ignite_assets_tests.readme import DOCS
+from ignite_assets_tests.docs.readme import DOCS
 
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "benchmarks/README.md"])
 _LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)")

@@ -10,12 +10,13 @@ import dagster as dg
 import pytest
 
 import ignite_assets
-from ignite_assets import audience_exports, freshness
 from ignite_assets.api.errors import IgniteError
-from ignite_assets.build import build_defs
 from ignite_assets.config import load_settings
-from ignite_assets.quality import CHECKS
-from ignite_assets_tests.readme import DOCS
+from ignite_assets.dagster.assets import exports as audience_exports
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.checks import freshness
+from ignite_assets.tables.checks import CHECKS
+from ignite_assets_tests.docs.readme import DOCS
 
 TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
 EVERYTHING = """

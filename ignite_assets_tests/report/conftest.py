@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ignite_assets.report.figures import Figures
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.report.made import figures, fill
 
 

@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from ignite_assets import __version__
+from ignite_assets._version import __version__
+from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import by_name
-from ignite_assets.api.tables import arrow_schema
 from ignite_assets.audiences import ledger
-from ignite_assets.derived.derivation import Derivation, Derivations
-from ignite_assets.derived.table import DERIVED
 from ignite_assets.report.figures import Figures, Options, gather
-from ignite_assets.staging import Stage
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.staging import Stage
+from ignite_assets.tables.derived.derivation import Derivation, Derivations
+from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, hashed, somebody
 
 Row = Mapping[str, Any]

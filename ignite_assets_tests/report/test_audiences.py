@@ -1,7 +1,7 @@
 """Audiences in a report: who joined and left them in a week."""
 
 from ignite_assets.report.audiences import Audiences
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, ago
 from ignite_assets_tests.report.made import WINDOW_DAYS, audiences, derive, figures, members, visitors
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ignite_assets.report import exports
 from ignite_assets.report.exports import ListState, Recorded
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, WEBSITE, ago, members, rule, run, run_one, visitors
 from ignite_assets_tests.report.made import opt_out
 

@@ -7,10 +7,10 @@ import duckdb
 import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.derived.table import DERIVED
 from ignite_assets.report.condition import AssetState
 from ignite_assets.report.figures import Figures, NothingCapturedError, newest_day
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
+from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago
 from ignite_assets_tests.report.made import FIRST_DAY, WINDOW_DAYS, capture, figures, opt_out, visitors
 

@@ -11,7 +11,7 @@ from selenium import webdriver
 
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.page import render
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, WEBSITE, ago
 from ignite_assets_tests.chromium import IN_A_BROWSER
 from ignite_assets_tests.report.made import HOSTILE

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.report.inventory import OTHERS, UNKNOWN, Inventory
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, ago
 from ignite_assets_tests.report.made import Row, capture, figures, product, visitors
 

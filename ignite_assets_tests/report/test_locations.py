@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.report.locations import FINEST, Locations, View, step_of
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, ago
 from ignite_assets_tests.report.made import CITIES, capture, derive, details, figures, location, locations, visitors
 

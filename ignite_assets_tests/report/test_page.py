@@ -14,7 +14,7 @@ import pytest
 
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.page import render
-from ignite_assets.storage import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.testing import find_leaks
 from ignite_assets_tests.audiences.captures import DAY, WEBSITE, hashed
 from ignite_assets_tests.commands import ROOT

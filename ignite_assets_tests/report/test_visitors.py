@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ignite_assets.storage import Lake
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, ago
 from ignite_assets_tests.report.made import WINDOW_DAYS, derive, figures, visitors
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import requests
 
-from ignite_assets.api.endpoints import ALGOS, ENDPOINTS, Column, Endpoint, Ids, Record, one_object
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, Ids, Record, one_object
 from ignite_assets.api.errors import ResponseShapeError
+from ignite_assets.api.table import ALGOS, Column
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, World, frozen
 from ignite_assets_tests.sandbox.conftest import NOW, SITES, TODAY, Caller, days_ago
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignite_assets.api.endpoints import ALGOS, Algo
+from ignite_assets.api.table import ALGOS, Algo
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World, frozen
 from ignite_assets.sandbox.optouts import OptOuts
 from ignite_assets.sandbox.world import UnknownIdError

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ignite_assets.api.endpoints import ALGOS, HASH_LENGTHS, Algo
+from ignite_assets.api.table import ALGOS, HASH_LENGTHS, Algo
 from ignite_assets.sandbox import SandboxWebsite, World, demo_websites, websites
 from ignite_assets.sandbox.households import households_of
 from ignite_assets.sandbox.identities import hashed

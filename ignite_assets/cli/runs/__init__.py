@@ -1,0 +1,1 @@
+"""The runs of `ignite-assets materialize`: planned, and executed by worker processes."""

@@ -1,0 +1,286 @@
+"""The execution of our own command's runs, and what became of their partitions.
+
+Each run is executed by a process that has nothing else to do, so that nothing a website does can stop another's run.
+What became of a partition is read from the instance's own records, never from the process that ran it: a killed one
+leaves the truth.
+"""
+
+import datetime as dt
+import functools
+import os
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.cli.runs.plan import PartitionResult, Status, WebsiteRun, runs_of
+from ignite_assets.cli.runs.workers import Workers
+from ignite_assets.config import load_settings
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.checks.partition_checks import partition_checks
+from ignite_assets.dagster.failures import outcomes
+from ignite_assets.dagster.instance import RUNS_AT_ONCE, held_open
+from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.storage.lake import Lake
+from ignite_assets.tables.registry import TABLES
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The configuration of a run that says nothing on the console: our commands say it in their own words."""
+
+_POLL_SECONDS = 0.25
+_GRACE_SECONDS = 5
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+_BY_NAME = {table.name: table for table in TABLES}
+_PLAN_AS_ONE = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
+_EVENTS = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.STEP_FAILURE}
+
+
+def execute(
+    runs: Sequence[WebsiteRun],
+    *,
+    config: Path,
+    instance: dg.DagsterInstance,
+    on_result: Callable[[PartitionResult], None],
+) -> list[PartitionResult]:
+    """Execute the runs, several websites side by side; `on_result` hears of each partition as soon as it is known.
+
+    A website's runs come one after another. When some days of an asset failed in a ranged run, those that are made from
+    it did not run: they get a run of their own, over the days that landed.
+
+    Interrupted, it stops the processes, records their runs as canceled, and hands the interrupt on.
+    """
+    results: list[PartitionResult] = []
+
+    def known(result: PartitionResult) -> None:
+        results.append(result)
+        on_result(result)
+
+    watches = {run: _Watch(run, instance, known) for run in runs}
+    with Workers(_execute_run, RUNS_AT_ONCE) as workers:
+        try:
+            _work_off(watches, workers, str(config))
+        except BaseException:
+            _cancel([watch for watch in watches.values() if watch.begun], workers)
+            raise
+    return results
+
+
+def landed(
+    lake: Lake, instance: dg.DagsterInstance, websites: Collection[str], assets: Collection[str]
+) -> list[PartitionResult]:
+    """The partitions that the lake holds and the instance knows of; one that either lacks is not there."""
+    return [
+        PartitionResult(
+            asset=asset,
+            website=partition.website,
+            date=partition.date,
+            status="materialized",
+            rows=int(lake.footer(partition)["ignite.rows"]),
+            bytes=lake.size(partition),
+            path=lake.location(partition),
+        )
+        for asset in assets
+        for known in [instance.get_materialized_partitions(dg.AssetKey(asset))]
+        for partition in lake.partitions(asset)
+        if partition.website in websites and partition_key(partition.date, partition.website) in known
+    ]
+
+
+def _work_off(watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", config: str) -> None:
+    """Carry out every run, and those that follow from them; a run that is over leaves `watches`."""
+    while watches:
+        at_work = {run.website for run, watch in watches.items() if watch.begun}
+        for run, watch in list(watches.items()):
+            if workers.has_room and not watch.begun and run.website not in at_work:
+                workers.begin(watch.order(config))
+                at_work.add(run.website)
+        ended = workers.wait(_POLL_SECONDS)
+        for watch in watches.values():
+            watch.poll()
+        for end in ended:
+            watch = watches.pop(end.task.run)
+            followers = watch.followers() if end.error is None else []
+            watch.close(end.error, without=followers)
+            waiting = [(run, watches.pop(run)) for run in list(watches) if followers]
+            watches.update({run: watch.like(run) for run in followers})
+            watches.update(waiting)  # what is derived is planned last, and reads what followers bring
+
+
+def _cancel(watches: Sequence["_Watch"], workers: "Workers[_Order]") -> None:
+    """Stop what is under way, and leave no run that seems to go on."""
+    for watch in watches:
+        watch.announce_cancelation()
+    workers.stop(_GRACE_SECONDS)
+    for watch in watches:
+        watch.cancel()
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a process is told."""
+
+    config: str
+    run_id: str
+    run: WebsiteRun
+
+
+class _Watch:
+    """One run, and what the instance's records say of its partitions so far."""
+
+    def __init__(self, run: WebsiteRun, instance: dg.DagsterInstance, known: Callable[[PartitionResult], None]) -> None:
+        self.run = run
+        self.begun = False
+        self._instance, self._known = instance, known
+        self._run_id = str(uuid.uuid4())
+        self._recorded = False
+        self._cursor: str | None = None
+        self._results: dict[tuple[str, dt.date], PartitionResult] = {}
+        self._step_errors: dict[str, str] = {}
+
+    def like(self, run: WebsiteRun) -> "_Watch":
+        """One that reports to the same."""
+        return _Watch(run, self._instance, self._known)
+
+    def order(self, config: str) -> _Order:
+        """What the process that executes the run is told."""
+        self.begun = True
+        return _Order(config, self._run_id, self.run)
+
+    def poll(self) -> None:
+        """Take in what the instance recorded since the last look."""
+        # Before the run is created, looking for its events would create their file under its process's hands.
+        self._recorded = self._recorded or (self.begun and self._instance.has_run(self._run_id))
+        if not self._recorded:
+            return
+        page = self._instance.get_records_for_run(self._run_id, cursor=self._cursor, of_type=_EVENTS)
+        self._cursor = page.cursor
+        for record in page.records:
+            event = record.event_log_entry.get_dagster_event()
+            if event.is_step_failure:
+                self._take_failure(event)
+            else:
+                self._take_materialization(event.step_materialization_data.materialization)
+
+    def followers(self) -> list[WebsiteRun]:
+        """The runs that make what this one left out although what it needs is there."""
+        due: dict[str, list[dt.date]] = {}
+        for asset in self.run.assets:
+            if not self._left_out(asset):
+                continue
+            needed = _BY_NAME[asset].reads[0]
+            brought = due.get(needed, [day for day in self.run.days if self._landed(needed, day)])
+            due[asset] = brought if needed in self.run.assets else list(self.run.days)
+        return runs_of(self.run.website, due)
+
+    def _left_out(self, asset: str) -> bool:
+        """Whether it did not run, since something that it is made from failed or did not run."""
+        if asset not in self.run.assets or asset in self._step_errors:
+            return False
+        return any(parent in self._step_errors or self._left_out(parent) for parent in _BY_NAME[asset].reads)
+
+    def close(self, error: str | None, *, without: Sequence[WebsiteRun] = ()) -> None:
+        """Say of each partition that left no record why that is, but for those that another run takes over."""
+        taken_over = {partition for run in without for partition in run.partitions}
+        for asset, day in self.run.partitions:
+            if (asset, day) not in self._results and (asset, day) not in taken_over:
+                self._add(asset, day, "failed", error=error or self._why_missing(asset, day))
+        if error and (run := self._unfinished()):
+            self._instance.report_run_failed(run, error)
+
+    def announce_cancelation(self) -> None:
+        """Have Dagster take the end of the run's process as wanted."""
+        if run := self._unfinished():
+            self._instance.report_run_canceling(run)
+
+    def cancel(self) -> None:
+        """Record the run as canceled, unless it has ended by itself."""
+        if run := self._unfinished():
+            self._instance.report_run_canceled(run)
+
+    def _unfinished(self) -> dg.DagsterRun | None:
+        run = self._instance.get_run_by_id(self._run_id)
+        return None if run is None or run.is_finished else run
+
+    def _landed(self, asset: str, day: dt.date) -> bool:
+        result = self._results.get((asset, day))
+        return result is not None and result.status == "materialized"
+
+    def _why_missing(self, asset: str, day: dt.date) -> str:
+        if reason := self._step_errors.get(asset):
+            return reason
+        broken = [parent for parent in _BY_NAME[asset].reads if parent in self._step_errors]
+        if not broken:
+            return f"the run ended without making it; Dagster knows more of run {self._run_id}"
+        failed = {parent: self._results[parent, day].error for parent in broken if self._failed(parent, day)}
+        parent = next(iter(failed), broken[0])
+        return f"not run, since {parent} failed: {failed.get(parent) or self._step_errors[parent]}"
+
+    def _failed(self, asset: str, day: dt.date) -> bool:
+        return (asset, day) in self._results and not self._landed(asset, day)
+
+    def _take_failure(self, event: Any) -> None:
+        failure = event.step_failure_data
+        told = failure.user_failure_data
+        asset = event.step_key
+        cause = failure.error.cause or failure.error
+        self._step_errors[asset] = _line(told.description if told and told.description else cause.message)
+        for key, outcome in outcomes(event).items():
+            day, _ = read_key(key)
+            status: Status = "refused" if outcome["status"] == "refused" else "failed"
+            self._add(asset, day, status, error=" ".join(outcome["error"].split()))
+
+    def _take_materialization(self, materialization: dg.AssetMaterialization) -> None:
+        day, _ = read_key(materialization.partition or "")
+        facts = {key: value.value for key, value in materialization.metadata.items()}
+        self._add(
+            materialization.asset_key.path[0],
+            day,
+            "materialized",
+            rows=facts.get("dagster/row_count"),
+            bytes=facts.get("bytes"),
+            seconds=facts.get("seconds"),
+            path=facts.get("path"),
+        )
+
+    def _add(self, asset: str, day: dt.date, status: Status, **facts: Any) -> None:
+        result = PartitionResult(asset=asset, website=self.run.website, date=day, status=status, **facts)
+        self._results[asset, day] = result
+        self._known(result)
+
+
+def _line(text: str) -> str:
+    """A message's first line; `interrupted` for Dagster's way to say so."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "failed")
+    return "interrupted" if line.endswith(".DagsterExecutionInterruptedError") else line
+
+
+@functools.cache
+def _job(config: str, *, ranged: bool) -> dg.JobDefinition:
+    # Whoever watches decides about another try, rather than waiting minutes for it.
+    return build_defs(load_settings(Path(config)), retry_policy=None, ranged=ranged).resolve_job_def("nightly")
+
+
+def _execute_run(order: _Order) -> None:
+    """Execute one run in this process; its events go to the instance of `DAGSTER_HOME`."""
+    run = order.run
+    # One event for an asset's range, not one for each partition: these take longer than capturing many of them does.
+    os.environ[_PLAN_AS_ONE] = "1"
+    first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
+    one = len(run.days) == 1
+    checks = {key for asset in run.assets for key in partition_checks(_BY_NAME[asset])}
+    job = _job(order.config, ranged=not one).get_subset(
+        asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks
+    )
+    with dg.DagsterInstance.get() as instance, held_open(instance):
+        job.execute_in_process(
+            instance=instance,
+            run_id=order.run_id,
+            partition_key=first if one else None,
+            tags={} if one else {_RANGE_START: first, _RANGE_END: last},
+            run_config=QUIET,
+            raise_on_error=False,
+        )

@@ -1,0 +1,147 @@
+"""Runs that our own command launches: which there are for a request, and what is said of each partition of it.
+
+A run is of one website, over a day or consecutive days. How runs are executed is `execution`'s business.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.api.table import History, Table
+from ignite_assets.tables.registry import TABLES
+
+_ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
+Status = Literal["materialized", "failed", "refused"]
+Held = tuple[str, str, dt.date]
+"""A partition that the lake holds: asset, website, date."""
+
+
+@dataclass(frozen=True)
+class WebsiteRun:
+    """One Dagster run to be: some assets of a website, for a day or for consecutive days."""
+
+    website: str
+    days: tuple[dt.date, ...]
+    assets: tuple[str, ...]
+
+    @property
+    def partitions(self) -> list[tuple[str, dt.date]]:
+        """Each asset with each day."""
+        return [(asset, day) for asset in self.assets for day in self.days]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionResult:
+    """What became of one partition."""
+
+    asset: str
+    website: str
+    date: dt.date
+    status: Status
+    rows: int | None = None
+    bytes: int | None = None
+    seconds: float | None = None
+    path: str | None = None
+    error: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as `ignite-assets materialize --json` prints it."""
+        return {
+            "asset": self.asset,
+            "website": self.website,
+            "date": self.date.isoformat(),
+            "status": self.status,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "path": self.path,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a request, and the partitions of it that can't be asked for."""
+
+    runs: list[WebsiteRun]
+    refused: list[PartitionResult]
+    landed: list[PartitionResult] = field(default_factory=list)
+    """What was there already, and is not captured again."""
+
+
+def plan(
+    days: Sequence[dt.date],
+    websites: Sequence[str],
+    assets: Collection[str],
+    horizon: Horizon,
+    *,
+    named: bool,
+    landed: Collection[PartitionResult] = (),
+    held: Collection[Held] = (),
+    tables: Sequence[Table] = TABLES,
+) -> Plan:
+    """One run a website over the days; assets that tell only the present get their one day in a run of their own.
+
+    `named`: the assets were asked for by name, so one that a day doesn't allow is refused. Otherwise assets that
+    tell only the present are simply not due on other days, and what is derived is not due where its main input can't be
+    captured, unless the lake holds it (`held`). What `landed` before is left out; the days that remain make a ranged
+    run for each stretch without a gap.
+    """
+    chosen = [table for table in tables if table.name in assets]
+    refused = [
+        PartitionResult(asset=table.name, website=website, date=day, status="refused", error=reason)
+        for website in websites
+        for day in days
+        for table in chosen
+        if (reason := horizon.refusal(table, day)) and (named or table.history != "current_state")
+    ]
+    there = {(each.website, each.asset, each.date): each for each in landed}
+    runs: list[WebsiteRun] = []
+    kept: list[PartitionResult] = []
+    for website in websites:
+        missing: dict[str, list[dt.date]] = {}
+        for table in chosen:
+            due = [day for day in days if horizon.refusal(table, day) is None]
+            if table.history == "derived" and not named:
+                main = next(each for each in tables if each.name == table.reads[0])
+                due = [day for day in due if horizon.refusal(main, day) is None or (main.name, website, day) in held]
+            kept += [there[website, table.name, day] for day in due if (website, table.name, day) in there]
+            missing[table.name] = [day for day in due if (website, table.name, day) not in there]
+        runs += runs_of(website, missing, tables)
+    return Plan(runs, refused, kept)
+
+
+def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence[Table] = TABLES) -> list[WebsiteRun]:
+    """The runs for each asset's days, in the order in which they are to be executed.
+
+    Assets that are due on the same days share their run. What tells the present comes first, and what is derived last,
+    since it reads what the others bring.
+    """
+    groups: list[tuple[tuple[dt.date, ...], list[str]]] = []
+    for table in sorted(tables, key=lambda table: _ORDER.index(table.history)):
+        days = tuple(due.get(table.name, ()))
+        # What is derived may join the last of the captures, and no earlier ones: others that it reads come after them.
+        open_groups = groups[-1:] if table.history == "derived" else groups
+        group = next((names for known, names in open_groups if known == days), None)
+        if group is not None:
+            group.append(table.name)
+        elif days:
+            groups.append((days, [table.name]))
+    order = [table.name for table in tables]
+    return [
+        WebsiteRun(website, stretch, tuple(sorted(names, key=order.index)))
+        for days, names in groups
+        for stretch in consecutive(days)
+    ]
+
+
+def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, ...]]:
+    """The days cut where one is missing: a ranged run takes no gaps."""
+    stretches: list[list[dt.date]] = []
+    for day in sorted(days):
+        if stretches and day - stretches[-1][-1] == dt.timedelta(days=1):
+            stretches[-1].append(day)
+        else:
+            stretches.append([day])
+    return [tuple(stretch) for stretch in stretches]

@@ -1,0 +1,1 @@
+"""Everything that imports Dagster: definitions, assets, checks, and what starts runs."""

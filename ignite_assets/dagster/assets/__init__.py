@@ -1,0 +1,1 @@
+"""The assets: captured, derived, exported and reported."""

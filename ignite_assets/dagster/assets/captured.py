@@ -1,0 +1,121 @@
+"""One asset for each row of the endpoint table. What an asset knows, it knows from its row."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.dagster.io_manager import IO_MANAGER
+from ignite_assets.dagster.landing import Captures
+from ignite_assets.dagster.metadata import column_schema, ids_lineage, storage_kinds, storage_uri
+from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.storage.lake import Selection
+from ignite_assets.tables.capture import Capture
+from ignite_assets.tables.progress import Telling, Track, telling
+from ignite_assets.tables.snapshots import Outcome
+
+Ids = dict[dt.date, Sequence[int]]
+
+
+def build_assets(
+    endpoints: tuple[Endpoint, ...],
+    *,
+    partitions: dg.PartitionsDefinition[str],
+    horizon: Horizon,
+    root: str,
+    owners: Sequence[str] = (),
+    nesting_share: float = 0.01,
+    retry_policy: dg.RetryPolicy | None = None,
+    progress: Telling = telling,
+) -> list[dg.AssetsDefinition]:
+    """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for.
+
+    `root` is the lake's, for the asset's page to tell; `progress` counts what takes long for the run's log.
+    """
+
+    def build(endpoint: Endpoint) -> dg.AssetsDefinition:
+        body, inputs = _body(endpoint, endpoints, horizon, nesting_share, progress)
+        decorate = dg.asset(
+            name=endpoint.name,
+            ins=inputs,
+            description=endpoint.description,
+            partitions_def=partitions,
+            group_name=endpoint.history,
+            kinds={"api", "parquet", *storage_kinds(root)},
+            owners=list(owners),
+            tags={
+                "ignite/history": endpoint.history,
+                "ignite/personal_data": str(endpoint.personal).lower(),
+            },
+            metadata={
+                "dagster/column_schema": column_schema(endpoint),
+                "dagster/uri": storage_uri(root, endpoint.name),
+                "endpoint": f"GET {endpoint.path}",
+                "documentation": dg.MetadataValue.url(endpoint.documentation_url),
+                **ids_lineage(endpoint),
+            },
+            io_manager_key=IO_MANAGER,
+            retry_policy=retry_policy,
+        )
+        return decorate(body)
+
+    return [build(endpoint) for endpoint in endpoints]
+
+
+def _body(
+    endpoint: Endpoint,
+    endpoints: tuple[Endpoint, ...],
+    horizon: Horizon,
+    nesting_share: float,
+    progress: Telling,
+) -> tuple[Callable[..., Captures], dict[str, dg.AssetIn]]:
+    """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
+
+    def start(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection | None) -> Captures:
+        keys = [read_key(key) for key in context.partition_keys]
+        (website,) = {website for _, website in keys}
+        days = [day for day, _ in keys]
+        return Captures(context, website, _outcomes(ignite, website, days, listed, progress(context.log.info)))
+
+    def _outcomes(
+        ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None, track: Track
+    ) -> Iterator[Outcome]:
+        try:
+            client = ignite.client(website, horizon)
+        except IgniteError as error:
+            yield from ((day, error) for day in days)
+            return
+        with client:
+            ids, missing = _ids(listed, days) if listed else ({}, {})
+            yield from missing.items()
+            wanted = [day for day in days if day not in missing]
+            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, nesting_share=nesting_share, track=track)
+            yield from capture.each(wanted)
+
+    if endpoint.ids and endpoint.ids.from_partition:
+
+        def with_listed(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection) -> Captures:
+            return start(context, ignite, listed)
+
+        return with_listed, {"listed": dg.AssetIn(endpoint.ids.endpoint)}
+
+    def alone(context: dg.AssetExecutionContext, ignite: IgniteResource) -> Captures:
+        return start(context, ignite, None)
+
+    return alone, {}
+
+
+def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[Ids, dict[dt.date, IgniteError]]:
+    """The ids that the listing partitions hold, by date, and the dates whose partition is not there."""
+    ids: Ids = {}
+    missing: dict[dt.date, IgniteError] = {}
+    for day in days:
+        try:
+            ids[day] = listed.of(day).table(["id"]).column("id").to_pylist()
+        except IgniteError as error:
+            missing[day] = error
+    return ids, missing

@@ -1,0 +1,226 @@
+"""The asset `website_report`: a page of each website's day, for people who never open Dagster.
+
+Its partitions are those of the other assets. It stores nothing through the IO manager: the page is a file of its own,
+`<to>/website=<website>/date=<date>/index.html`. Whatever the page lacks, it says so; it fails only for nothing at all.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.errors import IgniteError
+from ignite_assets.config import Settings
+from ignite_assets.dagster.assets import exports as audience_exports
+from ignite_assets.dagster.failures import input_failure
+from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.partitions import partition_key, read_key, trailing_mapping
+from ignite_assets.report.exports import Recorded
+from ignite_assets.report.figures import Figures, NothingCapturedError, Options, gather
+from ignite_assets.storage.duck import told
+from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
+from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.examination import Thresholds
+
+ASSET = "website_report"
+JOB = "report"
+GROUP = "reports"
+PAGE = "index.html"
+_LATEST = 50
+"""So many records of a day's exports are looked through."""
+
+
+class ReportError(IgniteError):
+    """A page could not be written, or what it is made of not be read."""
+
+    retryable = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A page that was written."""
+
+    figures: Figures
+    location: str
+    """As a user writes the place."""
+    bytes: int
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        return self.location if "://" in self.location else Path(self.location).as_uri()
+
+
+def build_reports(
+    settings: Settings,
+    *,
+    partitions: dg.PartitionsDefinition[str],
+    endpoints: tuple[Endpoint, ...],
+    derived: tuple[Derived, ...],
+    now: Callable[[], dt.datetime],
+    retry_policy: dg.RetryPolicy | None = None,
+) -> tuple[dg.AssetsDefinition, Any, dg.ScheduleDefinition]:
+    """The asset, its job and what starts that."""
+    reads = [row.name for row in (*endpoints, *derived)]
+
+    @dg.asset(
+        name=ASSET,
+        deps=[
+            *(dg.AssetDep(name, partition_mapping=trailing_mapping(settings.derived.window_days)) for name in reads),
+            *([audience_exports.ASSET] if settings.exports else []),
+        ],
+        description="A page of the website's day: visitors, audiences, locations, inventory, exports, data quality.",
+        partitions_def=partitions,
+        group_name=GROUP,
+        kinds={"html"},
+        owners=list(settings.assets.owners),
+        tags={"ignite/personal_data": str(settings.reports.personal_details).lower()},
+        retry_policy=retry_policy,
+    )
+    def website_report(
+        context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        day, website = read_key(context.partition_key)
+        options = report_options(
+            settings,
+            now=now(),
+            endpoints=endpoints,
+            derived=derived,
+            recorded=tuple(recorded(context.instance, context.partition_key)),
+        )
+        try:
+            written = write_report(settings, ignite_lake.lake, website, day, options)
+        except IgniteError as error:
+            raise input_failure(error) from None
+        return dg.MaterializeResult(metadata=_metadata(written))
+
+    job = dg.define_asset_job(
+        JOB,
+        dg.AssetSelection.assets(ASSET),
+        description="Writes the page of one website's day, for people who never open Dagster; started every morning.",
+    )
+    return website_report, job, _schedule(settings, job)
+
+
+def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
+    at = settings.reports.at
+    status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
+
+    @dg.schedule(
+        name="report_schedule",
+        job=job,
+        cron_schedule=f"{at.minute} {at.hour} * * *",
+        execution_timezone=settings.partitions.timezone,
+        default_status=status,
+        description=(
+            f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run a website, once the "
+            "night's exports are over."
+        ),
+    )
+    def report_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        day = context.scheduled_execution_time.astimezone(settings.partitions.zone).date() - dt.timedelta(days=1)
+        if day < settings.partitions.start_date:
+            yield dg.SkipReason(f"{day} is before the start date, {settings.partitions.start_date}")
+            return
+        for website in sorted(settings.websites):
+            yield dg.RunRequest(run_key=f"{day}|{website}", partition_key=partition_key(day, website))
+
+    return report_schedule
+
+
+def report_options(
+    settings: Settings,
+    *,
+    now: dt.datetime,
+    endpoints: tuple[Endpoint, ...],
+    derived: tuple[Derived, ...],
+    recorded: tuple[Recorded, ...] = (),
+) -> Options:
+    """What reports are made with, by the settings."""
+    return Options(
+        window_days=settings.derived.window_days,
+        first_day=settings.partitions.start_date,
+        zone=settings.partitions.zone,
+        now=now,
+        endpoints=endpoints,
+        derived=derived,
+        thresholds=Thresholds(**settings.checks.model_dump()),
+        rules=settings.rules(),
+        scope=settings.opt_outs.scope,
+        inbox=settings.place(settings.opt_outs.inbox) if settings.opt_outs.inbox else None,
+        personal_details=settings.reports.personal_details,
+        recorded=recorded,
+    )
+
+
+def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, options: Options) -> Written:
+    """Write the page of a website's day. A reader sees the page before or this one.
+
+    Raises `NothingCapturedError` when the website has nothing of the day, `ReportError` when files fail.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    from ignite_assets.report.page import render
+
+    store, name = Store(settings.place(settings.reports.to)), page_name(website, day)
+    try:
+        figures = gather(lake, website, day, options)
+        page = render(figures).encode()
+        store.put(name, page)
+    except NothingCapturedError:
+        raise
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
+        raise ReportError(f"the page of {website} for {day}: {told(error)}") from None
+    return Written(figures=figures, location=store.location(name), bytes=len(page))
+
+
+def page_name(website: str, day: dt.date) -> str:
+    """Where a page is, below `reports.to`."""
+    return f"website={website}/date={day.isoformat()}/{PAGE}"
+
+
+def recorded(instance: dg.DagsterInstance, key: str) -> Iterator[Recorded]:
+    """What is on record of a partition's exports, newest first."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(audience_exports.ASSET), asset_partitions=[key])
+    for record in instance.fetch_materializations(wanted, limit=_LATEST).records:
+        if record.asset_materialization:
+            yield from map(_as_recorded, audience_exports.rows_of(record.asset_materialization))
+
+
+def _as_recorded(row: audience_exports.Row) -> Recorded:
+    return Recorded(
+        rule=str(row["export"]),
+        audience=int(row["audience"]) if row["audience"] else None,
+        status=str(row["status"]),
+        members=int(row["members"]),
+        reasons=str(row["reasons"]),
+    )
+
+
+def _metadata(written: Written) -> dict[str, dg.MetadataValue]:
+    return {
+        "page": dg.MetadataValue.url(written.url),
+        "path": dg.MetadataValue.path(written.location),
+        "bytes": dg.MetadataValue.int(written.bytes),
+        **_numbers(written.figures),
+    }
+
+
+def _numbers(figures: Figures) -> dict[str, dg.MetadataValue]:
+    return {each.name: dg.MetadataValue.int(each.value) for each in figures.headlines if each.value is not None}
+
+
+def written_by(events: Sequence[dg.DagsterEvent]) -> list[str]:
+    """The places of the pages that a run's materializations tell of."""
+    found = []
+    for event in events:
+        metadata = event.materialization.metadata
+        if event.asset_key == dg.AssetKey(ASSET):
+            found.append(str(metadata["path"].value))
+    return found

@@ -1,0 +1,1 @@
+"""What starts runs and tells people: schedules, sensors, alerts."""

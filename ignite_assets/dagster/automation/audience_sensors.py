@@ -1,0 +1,157 @@
+"""What starts exports and submissions: thin shells over `export_triggers` and the inbox's looks."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import dagster as dg
+
+from ignite_assets.audiences import inbox
+from ignite_assets.audiences.rules import ExportRule
+from ignite_assets.config import Settings
+from ignite_assets.dagster.assets import exports as audience_exports
+from ignite_assets.dagster.automation import opt_out_job as opt_outs
+from ignite_assets.dagster.automation.export_triggers import Captured, Watch
+from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.storage.store import Store
+
+_RECORDS_A_PAGE = 500
+_PAGES_A_TICK = 20
+_AGAIN = 100
+"""So many storage ids are looked at again: databases may commit them out of order."""
+
+_NAMED = 3
+
+_FILE_TAG = "ignite/opt_out_file"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
+    """The sensors that the configuration has work for. `now` tells seconds since 1970."""
+    exports = [_export_sensor(settings)] if settings.exports else []
+    place = settings.opt_outs.inbox
+    return [*exports, *([_inbox_sensor(settings, place, now)] if place else [])]
+
+
+def _export_sensor(settings: Settings) -> dg.SensorDefinition:
+    rules = settings.rules()
+    sources = sorted({asset for rule in rules for asset in rule.source_assets})
+
+    @dg.sensor(
+        name="audience_export_sensor",
+        job_name=audience_exports.JOB,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Every minute: exports a website's audiences once all they need has its newest day, and again when that "
+            "changes, so that the lists are out by morning."
+        ),
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        watch = Watch.read(context.cursor)
+        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset)]
+        # With records still unread a day may look newest that isn't.
+        due = [] if behind else list(watch.due(rules, sorted(settings.websites)))
+        requests = [
+            dg.RunRequest(
+                run_key=f"export|{each.website}|{each.date}|{each.occasion}",
+                partition_key=partition_key(each.date, each.website),
+            )
+            for each in due
+        ]
+        if requests:
+            return dg.SensorResult(run_requests=requests, cursor=watch.text())
+        return dg.SensorResult(skip_reason=_idle(behind, watch, rules, settings), cursor=watch.text())
+
+    return look
+
+
+def _idle(behind: Sequence[str], watch: Watch, rules: Sequence[ExportRule], settings: Settings) -> str:
+    """Why nothing is exported, for whoever looks at the sensor's ticks."""
+    if behind:
+        return f"more records of {', '.join(behind)} are to be read first"
+    lacking = watch.lacking(rules, sorted(settings.websites))
+    waits = [f"{website} waits for {', '.join(assets)}" for website, assets in list(lacking.items())[:_NAMED]]
+    more = [f"and {len(lacking) - _NAMED} more websites wait"] if len(lacking) > _NAMED else []
+    return "; ".join([*waits, *more, "nothing else is new" if lacking else "nothing is new"])
+
+
+def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str) -> bool:
+    """Let the watch learn of an asset's new records; whether that was all of them."""
+    after = max(0, watch.after.get(asset, 0) - _AGAIN)
+    for _ in range(_PAGES_A_TICK):
+        records = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=after),
+            limit=_RECORDS_A_PAGE,
+            ascending=True,
+        ).records
+        watch.take_in(_captured(asset, records))
+        after = max((record.storage_id for record in records), default=after)
+        if len(records) < _RECORDS_A_PAGE:
+            return True
+    return False
+
+
+def _captured(asset: str, records: Sequence[dg.EventLogRecord]) -> Iterator[Captured]:
+    for record in records:
+        materialization = record.asset_materialization
+        if materialization and materialization.partition:
+            told = materialization.metadata.get("content_hash")
+            content = str(told.value) if told else f"record {record.storage_id}"
+            yield Captured(record.storage_id, asset, materialization.partition, content)
+
+
+def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="opt_out_inbox_sensor",
+        job_name=opt_outs.JOB,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Every 30 seconds: has each complete file in the opt-out inbox dealt with, so that its people are in no "
+            "further export."
+        ),
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        looks = inbox.Looks.read(context.cursor)
+        store = Store(settings.place(place))
+        inbox.clear(store, settings.websites)
+        files = inbox.dropped(store, settings.websites)
+        wanted = looks.take_in(files, _under_way(context.instance), now=now())
+        cursor = looks.text()
+        if wanted:
+            return dg.SensorResult(run_requests=[_request(*each) for each in wanted], cursor=cursor)
+        return dg.SensorResult(skip_reason=_told(len(files), inbox.astray(store, settings.websites)), cursor=cursor)
+
+    return look
+
+
+def _under_way(instance: dg.DagsterInstance) -> set[str]:
+    """The files that a run is dealing with, or is about to."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=_UNFINISHED))
+    return {run.tags[_FILE_TAG] for run in runs if _FILE_TAG in run.tags}
+
+
+def _told(waiting: int, astray: int) -> str:
+    """Why nothing is started."""
+    told = "no files"
+    if waiting:
+        who, whose = ("1 file waits", "its") if waiting == 1 else (f"{waiting} files wait", "their")
+        told = f"{who}: to be complete, for {whose} run, or to be tried again"
+    if not astray:
+        return told
+    who = "1 file stands" if astray == 1 else f"{astray} files stand"
+    return f"{told}; {who} where nobody reads {'it' if astray == 1 else 'them'}"
+
+
+def _request(file: inbox.Dropped, tried: int) -> dg.RunRequest:
+    config = {"website": file.website, "label": file.label}
+    return dg.RunRequest(
+        run_key=f"{file.key}@{file.version}#{tried}",
+        run_config={"ops": {opt_outs.OP: {"config": config}}},
+        tags={_FILE_TAG: file.key},
+    )

@@ -1,0 +1,250 @@
+"""The jobs and what starts them: the nightly capture, and the healer that brings missing days back.
+
+What is derived from captures follows them in the same runs.
+
+Thin shells over pure functions. Backfills need no job: launch them from an asset's page in Dagster, or with
+`ignite-assets materialize --from … --to …`.
+"""
+
+import datetime as dt
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
+from ignite_assets.api.table import Table
+from ignite_assets.config import Settings
+from ignite_assets.dagster.checks.freshness import CHECK_NAME
+from ignite_assets.dagster.checks.partition_checks import partition_checks
+from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.registry import TABLES
+
+EXPIRING_DAYS = 3
+"""A gap this close to the end of the look-back window is named as expiring."""
+_UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
+
+
+@dataclass(frozen=True, order=True)
+class Gap:
+    """A website's day that lacks assets which can still be captured, or be derived from what is there."""
+
+    date: dt.date
+    website: str
+    assets: tuple[str, ...]
+    """What is to be captured."""
+    derived: tuple[str, ...] = ()
+    """What is to be derived, its main input being there or among `assets`."""
+
+
+def build_schedules(
+    settings: Settings, endpoints: tuple[Endpoint, ...], derived: tuple[Derived, ...], horizon: Horizon
+) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
+    """The two schedules and their jobs."""
+    tables: tuple[Table, ...] = (*endpoints, *derived)
+    freshness = (dg.AssetCheckKey(dg.AssetKey(endpoint.name), CHECK_NAME) for endpoint in endpoints)
+    selection = dg.AssetSelection.assets(*(t.name for t in tables)) - dg.AssetSelection.checks(*freshness)
+    nightly = dg.define_asset_job(
+        "nightly",
+        selection,
+        description=(
+            "Captures every endpoint of one website for the day that just closed, and derives from it; started every "
+            "night."
+        ),
+    )
+    heal = dg.define_asset_job(
+        "heal",
+        selection,
+        description="Captures and derives what one website's day lacks; started every night for what can still be had.",
+    )
+    status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
+    zone = settings.partitions.timezone
+
+    @dg.schedule(
+        name="nightly_schedule",
+        job=nightly,
+        cron_schedule=_cron(settings.schedule.nightly),
+        execution_timezone=zone,
+        default_status=status,
+        description=(
+            f"Every night at {settings.schedule.nightly:%H:%M}: captures the day that just closed, one run a website, "
+            "while the platform's window holds that day alone."
+        ),
+    )
+    def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        day = context.scheduled_execution_time.astimezone(horizon.timezone).date() - dt.timedelta(days=1)
+        if day < settings.partitions.start_date:
+            yield dg.SkipReason(f"{day} is before the start date, {settings.partitions.start_date}")
+            return
+        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived)
+
+    @dg.schedule(
+        name="heal_schedule",
+        job=heal,
+        cron_schedule=_cron(settings.schedule.heal),
+        execution_timezone=zone,
+        default_status=status,
+        description=(
+            f"Every night at {settings.schedule.heal:%H:%M}: captures days that are missing and can still be asked "
+            "for, oldest first, and derives from them, so that no gap stays."
+        ),
+    )
+    def heal_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        materialized = {
+            table.name: context.instance.get_materialized_partitions(dg.AssetKey(table.name)) for table in tables
+        }
+        gaps = find_gaps(
+            endpoints,
+            sorted(settings.websites),
+            materialized,
+            horizon,
+            derived=derived,
+            start=settings.partitions.start_date,
+            under_way=_under_way(context.instance),
+        )
+        for line in expiring(gaps, horizon):
+            context.log.warning(line)
+        night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
+        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, tables)
+
+    return [nightly_schedule, heal_schedule], [nightly, heal]
+
+
+def _cron(time: dt.time) -> str:
+    return f"{time.minute} {time.hour} * * *"
+
+
+def nightly_requests(
+    day: dt.date,
+    websites: Sequence[str],
+    endpoints: Sequence[Endpoint],
+    horizon: Horizon,
+    derived: Sequence[Derived] = (),
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
+    allowed = [endpoint for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
+    if not allowed:
+        early = day > horizon.yesterday()
+        yield dg.SkipReason(f"{day} has not closed yet" if early else f"{day} can't be captured any more")
+        return
+    captured = {endpoint.name for endpoint in allowed}
+    due: list[Table] = [*allowed, *(row for row in derived if row.main in captured)]
+    for website in websites:
+        yield dg.RunRequest(
+            run_key=f"{day}|{website}",
+            partition_key=partition_key(day, website),
+            asset_selection=[dg.AssetKey(table.name) for table in due],
+            asset_check_keys=_checks(due),
+        )
+
+
+def find_gaps(
+    endpoints: Sequence[Endpoint],
+    websites: Sequence[str],
+    materialized: Mapping[str, Collection[str]],
+    horizon: Horizon,
+    *,
+    derived: Sequence[Derived] = (),
+    start: dt.date,
+    under_way: Collection[str] = (),
+) -> list[Gap]:
+    """What is wanted, can still be captured, isn't materialized and has no run under way; oldest first.
+
+    A derived partition is wanted whose main input is there or is a gap itself; that may be of any day since the start.
+    """
+    days = [start + dt.timedelta(days=n) for n in range((horizon.yesterday() - start).days + 1)]
+    gaps = []
+    for day in days:
+        wanted = [endpoint.name for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
+        for website in websites:
+            key = f"{day}|{website}"
+            assets = tuple(name for name in wanted if key not in materialized[name])
+            follow = tuple(
+                row.name
+                for row in derived
+                if key not in materialized[row.name] and (row.main in assets or key in materialized[row.main])
+            )
+            if (assets or follow) and key not in under_way:
+                gaps.append(Gap(day, website, assets, follow))
+    return gaps
+
+
+def healing_requests(
+    gaps: Sequence[Gap],
+    night: dt.date,
+    most: int,
+    horizon: Horizon,
+    tables: Sequence[Table] = TABLES,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One run a gap, at most so many, each website's oldest first and the websites in turn.
+
+    In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire. What
+    needs no more than what is there can wait: it comes last.
+    """
+    if not gaps:
+        yield dg.SkipReason("nothing is missing")
+    expiring = [gap for gap in gaps if gap.assets]
+    lasting = [gap for gap in gaps if not gap.assets]
+    for gap in [*_in_turn(expiring), *_in_turn(lasting)][:most]:
+        due = (*gap.assets, *gap.derived)
+        left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
+        yield dg.RunRequest(
+            run_key=f"heal|{night}|{gap.date}|{gap.website}",
+            partition_key=partition_key(gap.date, gap.website),
+            asset_selection=[dg.AssetKey(name) for name in due],
+            asset_check_keys=_checks(table for table in tables if table.name in due),
+            tags=left,
+        )
+
+
+def _checks(tables: Iterable[Table]) -> list[dg.AssetCheckKey]:
+    """Named, or Dagster would add every other check of the assets: their freshness, which is of all websites."""
+    return [key for table in tables for key in partition_checks(table)]
+
+
+def _in_turn(gaps: Iterable[Gap]) -> list[Gap]:
+    queues: dict[str, deque[Gap]] = {}
+    for gap in sorted(gaps):
+        queues.setdefault(gap.website, deque()).append(gap)
+    ordered = []
+    while queues:
+        round_ = sorted(queue.popleft() for queue in queues.values())
+        ordered += round_
+        queues = {website: queue for website, queue in queues.items() if queue}
+    return ordered
+
+
+def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
+    """A line for each gap that soon can't be closed any more."""
+    return [
+        f"{gap.date}|{gap.website} lacks {', '.join(gap.assets)} and can be captured for "
+        f"{LOOK_BACK_DAYS - horizon.age(gap.date)} more days"
+        for gap in gaps
+        if gap.assets and LOOK_BACK_DAYS - horizon.age(gap.date) <= EXPIRING_DAYS
+    ]
+
+
+def _under_way(instance: dg.DagsterInstance) -> set[str]:
+    """The partitions of runs that have not finished."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(_UNFINISHED)))
+    return {key for run in runs for key in _keys_of(run.tags)}
+
+
+def _keys_of(tags: Mapping[str, str]) -> Iterator[str]:
+    """The partitions that a run's tags name: one, or the days of a website."""
+    if key := tags.get("dagster/partition"):
+        yield key
+    elif start := tags.get("dagster/asset_partition_range_start"):
+        first, website = read_key(start)
+        last, _ = read_key(tags["dagster/asset_partition_range_end"])
+        for day in range((last - first).days + 1):
+            yield partition_key(first + dt.timedelta(days=day), website)

@@ -1,0 +1,100 @@
+"""Where everything is put together: settings in, Dagster definitions out. Opens no socket, needs no secret."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.horizon import Horizon, utc_now
+from ignite_assets.config import Settings
+from ignite_assets.dagster.assets.captured import build_assets
+from ignite_assets.dagster.assets.derived import build_derived
+from ignite_assets.dagster.assets.exports import build_exports
+from ignite_assets.dagster.assets.reports import build_reports
+from ignite_assets.dagster.automation.alert_sensors import build_sensors
+from ignite_assets.dagster.automation.audience_sensors import build_audience_sensors
+from ignite_assets.dagster.automation.opt_out_job import build_opt_out_job
+from ignite_assets.dagster.automation.schedules import build_schedules
+from ignite_assets.dagster.checks.freshness import build_freshness
+from ignite_assets.dagster.checks.partition_checks import build_checks
+from ignite_assets.dagster.failures import RETRY_POLICY
+from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
+from ignite_assets.dagster.partitions import build_partitions
+from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.progress import Telling, telling
+from ignite_assets.tables.registry import DERIVED
+
+
+def build_defs(
+    settings: Settings,
+    *,
+    endpoints: tuple[Endpoint, ...] = ENDPOINTS,
+    derived: tuple[Derived, ...] = DERIVED,
+    now: Callable[[], datetime] = utc_now,
+    retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
+    resources: Mapping[str, Any] | None = None,
+    executor: dg.ExecutorDefinition | None = dg.in_process_executor,
+    progress: Telling = telling,
+    ranged: bool = False,
+) -> dg.Definitions:
+    """The definitions that a configuration describes; `resources` replace those of the same name.
+
+    Without an executor, they can be merged into a code location that has one of its own. `progress` counts what takes
+    long; lines about it are for the run's log. `ranged`: for runs of several partitions, with checks that Dagster plans
+    for a run rather than for each partition.
+    """
+    partitions = build_partitions(settings)
+    horizon = Horizon(settings.partitions.zone, now)
+    schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
+    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy, progress=progress)
+    report, report_job, report_schedule = build_reports(
+        settings, partitions=partitions, endpoints=endpoints, derived=derived, now=now, retry_policy=retry_policy
+    )
+    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
+    return dg.Definitions(
+        assets=[
+            *build_assets(
+                endpoints,
+                partitions=partitions,
+                horizon=horizon,
+                root=settings.root,
+                owners=settings.assets.owners,
+                nesting_share=settings.checks.nesting_share,
+                retry_policy=retry_policy,
+                progress=progress,
+            ),
+            *build_derived(
+                derived,
+                settings,
+                partitions=partitions,
+                tables=endpoints,
+                now=now,
+                retry_policy=retry_policy,
+                progress=progress,
+            ),
+            *exports,
+            report,
+        ],
+        asset_checks=[
+            *build_checks((*endpoints, *derived), settings, partitions=None if ranged else partitions),
+            *freshness_checks,
+        ],
+        jobs=[
+            *jobs,
+            *export_jobs,
+            report_job,
+            *([build_opt_out_job(settings, progress)] if settings.opt_outs.inbox else []),
+        ],
+        schedules=[*schedules, freshness_schedule, report_schedule],
+        sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
+        resources={
+            "ignite": IgniteResource.from_settings(settings),
+            IO_MANAGER: ParquetIOManager(root=settings.root),
+            **(resources or {}),
+        },
+        # In one process a run unless told otherwise: nine steps in their own would take ten times as long.
+        executor=executor,
+    )

@@ -1,0 +1,84 @@
+"""Is every website's last due day there? Dagster's freshness is an asset's: one fresh website would hide a stale one.
+
+One check an asset, over all websites, and the job and schedule that evaluate it when the day is due.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+
+import dagster as dg
+
+from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.config import Settings
+from ignite_assets.dagster.automation.alerts import STALE
+from ignite_assets.dagster.partitions import partition_key, read_key
+
+CHECK_NAME = "fresh"
+
+
+def due_day(horizon: Horizon, deadline: dt.time) -> dt.date:
+    """The newest date that should have landed: yesterday, once today's deadline has passed."""
+    late = horizon.now().astimezone(horizon.timezone).time() >= deadline
+    return horizon.yesterday() if late else horizon.yesterday() - dt.timedelta(days=1)
+
+
+def stale(materialized: Collection[str], websites: Collection[str], day: dt.date) -> dict[str, str]:
+    """The websites that lack the day, each with the newest date it was captured for."""
+    newest: dict[str, dt.date] = {}
+    for captured, website in map(read_key, materialized):
+        newest[website] = max(captured, newest.get(website, captured))
+    lacking = [website for website in sorted(websites) if partition_key(day, website) not in materialized]
+    return {website: str(newest.get(website, "no date yet")) for website in lacking}
+
+
+def build_freshness(
+    settings: Settings, endpoints: tuple[Endpoint, ...], horizon: Horizon
+) -> tuple[list[dg.AssetChecksDefinition], dg.ScheduleDefinition]:
+    """The check of each asset, and the schedule that evaluates them at the deadline."""
+    checks = [_check(settings, endpoint, horizon) for endpoint in endpoints]
+    deadline = settings.alerts.deadline
+    enabled = settings.schedule.enabled
+    return checks, dg.ScheduleDefinition(
+        name="freshness_schedule",
+        description=(
+            f"Every day at {deadline:%H:%M}: checks that every website has the day that just closed, so that one that "
+            "fell silent is noticed."
+        ),
+        job=dg.define_asset_job(
+            "freshness",
+            dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys)),
+            description="Checks that every website has the last day that is due; started at the deadline.",
+        ),
+        cron_schedule=f"{deadline.minute} {deadline.hour} * * *",
+        execution_timezone=settings.partitions.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if enabled else dg.DefaultScheduleStatus.STOPPED,
+    )
+
+
+def _check(settings: Settings, endpoint: Endpoint, horizon: Horizon) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=endpoint.name, name=CHECK_NAME, description="Every website has the last day that is due.")
+    def fresh(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        day = due_day(horizon, settings.alerts.deadline)
+        if day < settings.partitions.start_date:
+            return dg.AssetCheckResult(passed=True, description="no day is due yet")
+        found = context.instance.get_materialized_partitions(dg.AssetKey(endpoint.name))
+        return _result(stale(found, settings.websites, day), day, len(settings.websites))
+
+    return fresh
+
+
+def _result(lacking: Mapping[str, str], day: dt.date, websites: int) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not lacking,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{len(lacking)} of {websites} websites lack {day}",
+        metadata={
+            "saw": f"{len(lacking)} of {websites} websites lack {day}",
+            "expected": "every website has it",
+            "what_to_do": "see the runs of those websites; the gap healer tries again tonight"
+            if lacking
+            else "nothing",
+            STALE: dg.MetadataValue.json(dict(lacking)),
+        },
+    )

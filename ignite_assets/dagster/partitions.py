@@ -1,0 +1,55 @@
+"""The partitions of every asset: one for each (date, website). What a date means is the README's business.
+
+`date` sorts before `website`, so a partition's key is `2026-11-23|acme-honda`.
+"""
+
+import datetime as dt
+import warnings
+from collections.abc import Iterable
+
+import dagster as dg
+
+from ignite_assets.config import Settings
+from ignite_assets.storage.lake import Partition
+
+DATE = "date"
+WEBSITE = "website"
+
+
+def build_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
+    """Every closed day since the start date, by every configured website."""
+    days = dg.DailyPartitionsDefinition(
+        start_date=settings.partitions.start_date.isoformat(), timezone=settings.partitions.timezone
+    )
+    return dg.MultiPartitionsDefinition({DATE: days, WEBSITE: dg.StaticPartitionsDefinition(sorted(settings.websites))})
+
+
+def trailing_mapping(days: int) -> dg.MultiPartitionMapping:
+    """To the partitions of the same website, of as many days up to a partition's own; fewer where days begin."""
+    with warnings.catch_warnings():
+        # Dagster still calls mappings by dimension a beta.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        window = dg.TimeWindowPartitionMapping(start_offset=1 - days)  # clipped where partitions begin
+        return dg.MultiPartitionMapping(
+            {
+                DATE: dg.DimensionPartitionMapping(DATE, window),
+                WEBSITE: dg.DimensionPartitionMapping(WEBSITE, dg.IdentityPartitionMapping()),
+            }
+        )
+
+
+def partition_key(day: dt.date, website: str) -> dg.MultiPartitionKey:
+    """The key of one partition."""
+    return dg.MultiPartitionKey({DATE: day.isoformat(), WEBSITE: website})
+
+
+def read_key(key: str) -> tuple[dt.date, str]:
+    """The date and the website of a key, however Dagster spells it: some of its mappings hand over plain text."""
+    day, _, website = str(key).partition("|")
+    return dt.date.fromisoformat(day), website
+
+
+def lake_partitions(asset: str, keys: Iterable[str]) -> tuple[Partition, ...]:
+    """The lake's partitions for an asset's keys, by website and date: Dagster hands ranges over as unordered sets."""
+    read = (read_key(key) for key in keys)
+    return tuple(sorted(Partition(asset, website, day) for day, website in read))

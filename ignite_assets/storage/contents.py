@@ -1,0 +1,110 @@
+"""What a lake holds: its assets, each one's files, and the columns that these have together.
+
+The tables of endpoints and of derived assets say which assets there may be and what their columns are called; assets
+that others stored beside them are found as folders of the same layout. Files of one asset need not have the same
+columns, since a later version of the package may know more: `schema` unites them by name.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from ignite_assets.api.arrow import arrow_schema
+from ignite_assets.api.errors import SelectionError
+from ignite_assets.api.table import Table
+from ignite_assets.storage.lake import PARTITION_FIELDS, Lake, Partition
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
+
+Files = dict[Partition, pafs.FileInfo]
+Group = tuple[pa.Schema, list[str]]
+"""Paths of files that have the same columns."""
+
+_IN_PATH = tuple(field.name for field in PARTITION_FIELDS)
+_REMOTE_THREADS = 32
+
+
+class Contents:
+    """A lake's assets and files, as they are when asked for; only the columns of a file's version are remembered."""
+
+    def __init__(self, lake: Lake, tables: tuple[Table, ...]) -> None:
+        self.lake = lake
+        self.tables = {table.name: table for table in tables}
+        self._schemas: dict[tuple[object, ...], pa.Schema | None] = {}
+
+    def names(self) -> list[str]:
+        """What assets there may be: the tables' in their order, then the lake's other folders."""
+        return list(dict.fromkeys([*self.tables, *self.lake.folders()]))
+
+    def files(self, asset: str) -> Files:
+        """An asset's partitions and their files, sorted by website and date."""
+        return self.lake.files(asset)
+
+    def captured(self) -> dict[str, Files]:
+        """The assets that have a partition, with their files."""
+        found = {name: self.files(name) for name in self.names()}
+        return {name: files for name, files in found.items() if files}
+
+    def schema(self, asset: str, infos: Collection[pafs.FileInfo]) -> pa.Schema:
+        """The columns of some of an asset's files together: those that are declared first, `website` and `date` last.
+
+        Raises `SelectionError` when one column has two kinds of values that have nothing in common.
+        """
+        known = [arrow_schema(self.tables[asset])] if asset in self.tables else []
+        schemas = [*known, *(schema for schema, _ in self.groups(infos))]
+        try:
+            united = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
+        except pa.ArrowException as error:
+            raise SelectionError(f"the files of {asset} have no columns in common: {error}") from None
+        return pa.schema([*(field for field in united if field.name not in _IN_PATH), *PARTITION_FIELDS])
+
+    def groups(self, infos: Collection[pafs.FileInfo]) -> list[Group]:
+        """The files by their columns, the largest group first; those that can't be read are its last.
+
+        So a damaged file fails the queries that touch it, and no others.
+        """
+        groups: dict[tuple[tuple[str, pa.DataType], ...], Group] = {}
+        unreadable = []
+        for info, schema in zip(infos, self._footers(infos), strict=True):
+            if schema is None:
+                unreadable.append(info.path)
+            else:
+                key = tuple((field.name, field.type) for field in schema)
+                groups.setdefault(key, (schema, []))[1].append(info.path)
+        ordered = sorted(groups.values(), key=lambda group: -len(group[1]))
+        if ordered:
+            ordered[0][1].extend(unreadable)
+        return ordered
+
+    def dataset(self, asset: str, files: Files) -> "pads.Dataset":
+        """Some of an asset's files as a dataset that is read when it is scanned, with `website` and `date` columns."""
+        return self.lake.scanned(list(files), self.schema(asset, files.values()))
+
+    def _footers(self, infos: Iterable[pafs.FileInfo]) -> Iterator[pa.Schema | None]:
+        """The columns of each file; None where they can't be read."""
+        keys = {version(info): info.path for info in infos}
+        new = [key for key in keys if key not in self._schemas]
+        paths = [keys[key] for key in new]
+        if self.lake.is_local:  # threads would only wait for each other
+            self._schemas.update(zip(new, map(self._footer, paths), strict=True))
+        else:
+            with ThreadPoolExecutor(_REMOTE_THREADS) as threads:
+                self._schemas.update(zip(new, threads.map(self._footer, paths), strict=True))
+        return (self._schemas[key] for key in keys)
+
+    def _footer(self, path: str) -> pa.Schema | None:
+        try:
+            with self.lake.filesystem.open_input_file(path) as file:
+                return pq.ParquetFile(file).schema_arrow.remove_metadata()
+        except (OSError, pa.ArrowException):
+            return None
+
+
+def version(info: pafs.FileInfo) -> tuple[object, ...]:
+    """Tells one version of a file from another."""
+    return (info.path, info.mtime_ns, info.size)

@@ -1,0 +1,199 @@
+"""One derived asset of a website for some days: read, computed and staged as Parquet. No Dagster.
+
+Nothing here decides where the result goes; committing it is the lake's business, as it is of captures.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ignite_assets._version import __version__
+from ignite_assets.api.arrow import arrow_schema
+from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.horizon import utc_now
+from ignite_assets.api.table import Table
+from ignite_assets.storage.duck import SQL_TYPES, Workspace, told
+from ignite_assets.storage.lake import Lake, Partition, not_captured
+from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
+from ignite_assets.storage.store import Store
+from ignite_assets.tables.derived.row import Derived, Input
+from ignite_assets.tables.windows import Window, trailing
+
+
+class DerivationError(IgniteError):
+    """The captures could not be read, or there was no room to work in."""
+
+    retryable = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """A derived asset's rows for a day, as a finished Parquet file, and what they were made of."""
+
+    derived: Derived
+    website: str
+    date: dt.date
+    derived_at: dt.datetime
+    window: Window
+    staged: Staged
+    numbers: Mapping[str, int | float]
+    """What the row's `numbers` say; those that are null left out."""
+    preview: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    """The first rows. May hold personal data: mask it before it is shown."""
+
+    @property
+    def asset(self) -> str:
+        """The asset that it is a partition of."""
+        return self.derived.name
+
+
+Outcome = tuple[dt.date, Derivation | IgniteError]
+"""A day with its derivation, or with what went wrong."""
+
+
+class Derivations:
+    """Computes one derived asset of a website for several days.
+
+    `window_days`: how long the trailing window is; `first_day`: the first that has partitions, and where windows are
+    clipped. `tables`: the assets that can be read.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        derived: Derived,
+        website: str,
+        *,
+        window_days: int,
+        first_day: dt.date,
+        tables: Sequence[Table] = ENDPOINTS,
+        now: Callable[[], dt.datetime] = utc_now,
+    ) -> None:
+        self._lake, self._derived, self._website = lake, derived, website
+        self._window_days, self._first_day, self._now = window_days, first_day, now
+        self._tables = {table.name: table for table in tables}
+        self._listed: dict[str, frozenset[dt.date]] = {}
+
+    def one(self, day: dt.date) -> Derivation:
+        """The derivation for one day. Raises `IgniteError`, such as `MissingPartitionError` for its main input."""
+        ((_, outcome),) = self.each([day])
+        if isinstance(outcome, IgniteError):
+            raise outcome
+        return outcome
+
+    def each(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+        """Each day with its derivation, or with what went wrong: one day's failure doesn't end the others."""
+        with Workspace() as workspace:
+            for day in days:
+                yield day, self._outcome(workspace, day)
+
+    def _outcome(self, workspace: Workspace, day: dt.date) -> Derivation | IgniteError:
+        import duckdb
+
+        try:
+            return self._derive(workspace, day)
+        except IgniteError as error:
+            return error
+        except (OSError, duckdb.Error, pa.ArrowException) as error:
+            return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}")
+
+    def _derive(self, workspace: Workspace, day: dt.date) -> Derivation:
+        captured = self._captured(self._derived.main)
+        if day not in captured:
+            raise not_captured(Partition(self._derived.main, self._website, day))
+        window, values = self._window(day), self._values(day)
+        for each in self._derived.inputs:
+            self._view(workspace, each, day)
+        path = workspace.write("derived", self._derived.sql, values)
+        moment = self._now().astimezone(dt.UTC)
+        staged, preview = self._stage(workspace, path, window, moment)
+        return Derivation(
+            derived=self._derived,
+            website=self._website,
+            date=day,
+            derived_at=moment,
+            window=window,
+            staged=staged,
+            numbers=self._numbers(workspace, path),
+            preview=preview,
+        )
+
+    def _captured(self, asset: str) -> frozenset[dt.date]:
+        """The days of an asset's partitions, listed once a run."""
+        if asset not in self._listed:
+            self._listed[asset] = frozenset(self._lake.dates(asset, self._website))
+        return self._listed[asset]
+
+    def _window(self, day: dt.date, asset: str | None = None) -> Window:
+        return trailing(self._captured(asset or self._derived.main), day, self._window_days, self._first_day)
+
+    def _before(self, day: dt.date, asset: str | None = None) -> Window | None:
+        """The window that ended the day before; None when that is before there were any partitions."""
+        return self._window(day - dt.timedelta(days=1), asset) if day > self._first_day else None
+
+    def _values(self, day: dt.date) -> dict[str, object]:
+        window, before = self._window(day), self._before(day)
+        return {
+            "day": day,
+            "first": window.first,
+            "opens": dt.datetime.combine(window.first, dt.time(), dt.UTC),
+            "closes": dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC),
+            "coverage": window.coverage,
+            "coverage_before": before.coverage if before else 0.0,
+        }
+
+    def _view(self, workspace: Workspace, of: Input, day: dt.date) -> None:
+        partitions = [Partition(of.asset, self._website, each) for each in self._days(of, day)]
+        columns = {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
+        workspace.view_partitions(of.asset, self._lake, partitions, columns)
+
+    def _days(self, of: Input, day: dt.date) -> Sequence[dt.date]:
+        """The captured days of an input that are read for a day."""
+        if of.days == "nearest":
+            captured = self._captured(of.asset)
+            earlier = [each for each in captured if each <= day]
+            return [max(earlier)] if earlier else sorted(captured)[:1]
+        days = set(self._window(day, of.asset).captured)
+        if of.days == "both_windows" and (before := self._before(day, of.asset)):
+            days |= set(before.captured)
+        return sorted(days)
+
+    def _stage(
+        self, workspace: Workspace, path: Path, window: Window, moment: dt.datetime
+    ) -> tuple[Staged, list[dict[str, Any]]]:
+        """The rows of the file in the asset's schema, and the first of them."""
+        schema = arrow_schema(self._derived)
+        rows_schema = schema.remove(len(schema) - 1)
+        repeats = [column.name for column in self._derived.all_columns if column.repeats]
+        stage = Stage(schema, dictionaries=repeats, unhashed=frozenset({self._derived.stamp.name}))
+        preview: list[dict[str, Any]] = []
+        for rows in workspace.batches(path):
+            batch = stamped(rows.cast(rows_schema), schema, moment)
+            if len(preview) < PREVIEW_ROWS:
+                preview += first_rows(batch, PREVIEW_ROWS - len(preview))
+            stage.write(batch)
+        return stage.finish(self._facts(window, moment)), preview
+
+    def _facts(self, window: Window, moment: dt.datetime) -> dict[str, str]:
+        return {
+            "version": __version__,
+            "asset": self._derived.name,
+            "website": self._website,
+            "date": window.last.isoformat(),
+            "derived_at": moment.isoformat(),
+            "window_days": str(self._window_days),
+            "window_first": window.first.isoformat(),
+            "window_missing": json.dumps([day.isoformat() for day in window.missing]),
+            "coverage": repr(window.coverage),
+        }
+
+    def _numbers(self, workspace: Workspace, path: Path) -> dict[str, int | float]:
+        workspace.view("derived_rows", Store(str(workspace.folder)), [path.name], {})
+        found = workspace.one(f"SELECT {self._derived.numbers} FROM derived_rows")  # noqa: S608 - the row's own
+        return {name: number for name, number in found.items() if number is not None}

@@ -1,0 +1,150 @@
+"""Runs in processes of their own: one that dies costs its own website's partitions, and nobody else's."""
+
+import datetime as dt
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ignite_assets.api.endpoints import by_name
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.cli.runs.execution import execute
+from ignite_assets.cli.runs.plan import PartitionResult, WebsiteRun, plan
+from ignite_assets.cli.runs.workers import Workers
+from ignite_assets.dagster.checks.partition_checks import partition_checks
+from ignite_assets.dagster.instance import open_instance
+from ignite_assets.sandbox import Fault, SandboxServer, utc_now
+
+KEYS = ("acme-honda", "bayside-kia", "summit-ford")
+ASSETS = ("visitors", "products", "sales")
+
+
+@pytest.fixture
+def kept_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with open_instance(tmp_path / "home") as instance:
+        yield instance
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
+    kept_instance: dg.DagsterInstance, config_file: Path, sandbox: SandboxServer
+) -> None:
+    sandbox.now = utc_now  # the runs are executed at the real time
+    sandbox.faults.add(Fault(website="acme-honda", endpoint="visitors", delay=60))
+    horizon = Horizon()
+
+    def kill_acme(result: PartitionResult) -> None:
+        if (result.website, result.asset) == ("acme-honda", "products"):
+            min(multiprocessing.active_children(), key=lambda child: child.name).kill()  # the first that was started
+
+    results = execute(
+        plan([horizon.yesterday()], KEYS, ASSETS, horizon, named=False).runs,
+        config=config_file,
+        instance=kept_instance,
+        on_result=kill_acme,
+    )
+
+    failed = {result.asset: result.error for result in results if result.status == "failed"}
+    assert {result.website for result in results if result.status == "failed"} == {"acme-honda"}
+    assert failed["visitors"] == "the process of the run was killed by SIGKILL"
+    assert len(results) == len(ASSETS) * len(KEYS)
+    runs = {run.tags["dagster/partition/website"]: run for run in kept_instance.get_runs()}
+    assert len(runs) == len(KEYS)  # the dead one was not tried again
+    assert {website: run.status.value for website, run in runs.items()} == {
+        "acme-honda": "FAILURE",
+        "bayside-kia": "SUCCESS",
+        "summit-ford": "SUCCESS",
+    }
+
+
+def test_a_ranged_run_records_what_landed_and_what_became_of_each_planned_check(
+    kept_instance: dg.DagsterInstance, config_file: Path, sandbox: SandboxServer
+) -> None:
+    sandbox.now = utc_now
+    sandbox.faults.add(Fault(website="acme-honda", endpoint="products", status=404, times=1))
+    yesterday = Horizon().yesterday()
+    days = tuple(yesterday - dt.timedelta(days=age) for age in (2, 1, 0))
+
+    results = execute(
+        [WebsiteRun("acme-honda", days, ("visitors", "products"))],
+        config=config_file,
+        instance=kept_instance,
+        on_result=lambda _: None,
+    )
+
+    landed = {
+        result.asset: [r for r in results if r.asset == result.asset and r.rows is not None] for result in results
+    }
+    assert {asset: len(good) for asset, good in landed.items()} == {"visitors": 3, "products": 2}
+    for asset, good in landed.items():
+        recorded = kept_instance.fetch_materializations(dg.AssetKey(asset), limit=10).records
+        facts = [(each.partition_key, each.asset_materialization) for each in recorded]
+        assert sorted((str(key), told.metadata["path"].value) for key, told in facts if told) == sorted(
+            (f"{result.date}|acme-honda", result.path) for result in good
+        )
+    (run,) = kept_instance.get_runs()
+    statuses = {
+        (asset, key.name): {each.partition_key: each.latest_execution_status.value for each in found}
+        for asset in landed
+        for key in partition_checks(by_name()[asset])
+        for found in [kept_instance.event_log_storage.get_asset_check_partition_info([key])]
+    }
+    assert run.is_failure_or_canceled  # which is what is shown of the checks of products, that could not be looked at
+    assert {found[None] for (asset, _), found in statuses.items() if asset == "products"} == {"PLANNED"}
+    assert {found[None] for (asset, _), found in statuses.items() if asset == "visitors"} <= {"SUCCEEDED", "FAILED"}
+    assert {len(found) for found in statuses.values()} == {1}
+    planned = kept_instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    assert len(planned) == len(landed)
+
+
+def act(task: str) -> None:
+    """What the workers below do."""
+    match task:
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "leave":
+            os._exit(3)
+        case "raise":
+            raise ValueError("a secret")
+
+
+def test_workers_outlive_the_death_of_one_and_never_repeat_a_task() -> None:
+    tasks = ["fine", "die", "leave", "raise", "also fine"]
+    ended: dict[str, str | None] = {}
+    with Workers(act, 2) as workers:
+        waiting = list(tasks)
+        while len(ended) < len(tasks):
+            while waiting and workers.has_room:
+                workers.begin(waiting.pop(0))
+            for end in workers.wait(30):
+                assert end.task not in ended
+                ended[end.task] = end.error
+
+    assert ended == {
+        "fine": None,
+        "die": "the process of the run was killed by SIGKILL",
+        "leave": "the process of the run ended with status 3",
+        "raise": "ValueError",
+        "also fine": None,
+    }
+    assert multiprocessing.active_children() == []
+
+
+def test_a_run_whose_configuration_is_gone_fails_with_the_reason(
+    kept_instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    results = execute(
+        [WebsiteRun("acme-honda", (Horizon().yesterday(),), ("visitors",))],
+        config=tmp_path / "gone.toml",
+        instance=kept_instance,
+        on_result=lambda _: None,
+    )
+
+    assert [result.status for result in results] == ["failed"]
+    assert "there is no such file" in (results[0].error or "")
+    assert kept_instance.get_runs() == []

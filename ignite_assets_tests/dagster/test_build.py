@@ -1,0 +1,112 @@
+"""The definitions as a whole: what they hold, and what building them must not take."""
+
+import re
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ignite_assets.config import Settings, load_settings
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.failures import RETRY_POLICY
+from ignite_assets.dagster.io_manager import IO_MANAGER
+from ignite_assets.sandbox import SandboxServer
+from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.conftest import EVERY, WEBSITES, Runner, variable
+
+
+def test_the_definitions_load(settings: Settings) -> None:
+    dg.Definitions.validate_loadable(build_defs(settings))
+
+
+def test_they_need_no_secret_and_make_no_request(
+    settings: Settings, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for site in WEBSITES:
+        for kind in ("token", "secret"):
+            monkeypatch.delenv(variable(site.key, kind))
+    dg.Definitions.validate_loadable(build_defs(settings))
+    assert len(sandbox.requests) == 0
+
+
+def test_there_are_the_two_jobs_and_schedules_that_keep_the_lake_whole(settings: Settings) -> None:
+    repository = build_defs(settings).get_repository_def()
+    assert {"nightly", "heal"} <= set(repository.job_names)
+    jobs = {schedule.name: schedule.job_name for schedule in repository.schedule_defs}
+    assert jobs["nightly_schedule"] == "nightly"
+    assert jobs["heal_schedule"] == "heal"
+
+
+@pytest.mark.parametrize("name", ["nightly", "heal"])
+def test_a_job_covers_every_row_of_both_tables(settings: Settings, name: str) -> None:
+    job = build_defs(settings).resolve_job_def(name)
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == set(EVERY)
+
+
+EVERYTHING = """
+[alerts]
+webhook_env = "WEBHOOK"
+[[exports]]
+name = "r"
+source = "visitors"
+destination = "plain_list"
+[opt_outs]
+inbox = "inbox"
+"""
+
+
+@pytest.fixture
+def menu(config_file: Path) -> dg.RepositoryDefinition:
+    """Every job, schedule and sensor that there can be."""
+    config_file.write_text(config_file.read_text() + EVERYTHING)
+    return build_defs(load_settings(config_file)).get_repository_def()
+
+
+def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg.RepositoryDefinition) -> None:
+    jobs = [menu.get_job(name) for name in menu.job_names if not name.startswith("__")]
+    starters: list[dg.ScheduleDefinition | dg.SensorDefinition] = [*menu.schedule_defs, *menu.sensor_defs]
+    assert (len(jobs), len(starters)) == (6, 8)
+    for description in [job.description for job in jobs] + [starter.description for starter in starters]:
+        assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", str(description))
+    assert all(
+        re.match(r"Every (day|night|morning|minute|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description)) for s in starters
+    )
+    assert all("tarted " in str(job.description) for job in jobs)
+
+
+def test_schedules_are_named_for_their_job_and_sensors_for_what_they_are(menu: dg.RepositoryDefinition) -> None:
+    assert {schedule.name for schedule in menu.schedule_defs} == {
+        f"{schedule.job_name}_schedule" for schedule in menu.schedule_defs
+    }
+    assert all(sensor.name.endswith("_sensor") for sensor in menu.sensor_defs)
+
+
+def test_every_check_says_what_it_is_about(menu: dg.RepositoryDefinition) -> None:
+    nodes = menu.asset_graph.asset_check_keys
+    told = {key: menu.asset_graph.get_check_spec(key).description for key in nodes}
+    assert all(told.values())
+
+
+def test_every_asset_is_tried_again_by_the_one_policy(settings: Settings) -> None:
+    job = build_defs(settings).resolve_job_def("nightly")
+    steps = {node.name: node.definition for node in job.nodes if node.name in EVERY}
+    assert len(steps) == len(EVERY)
+    assert all(isinstance(d, dg.OpDefinition) and d.retry_policy == RETRY_POLICY for d in steps.values())
+
+
+def test_no_asset_has_a_policy_that_leaves_holes_in_a_backfill(settings: Settings) -> None:
+    graph = build_defs(settings).resolve_asset_graph()
+    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in EVERY} == {None}
+
+
+def test_a_resource_can_be_replaced(settings: Settings, instance: dg.DagsterInstance, lake: Lake) -> None:
+    class Nowhere(dg.ConfigurableIOManager):
+        def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+            """Store nothing."""
+
+        def load_input(self, context: dg.InputContext) -> None:
+            raise NotImplementedError
+
+    runner = Runner(instance, build_defs(settings, resources={IO_MANAGER: Nowhere()}))
+    assert runner.day(["visitors"]).success
+    assert lake.partitions("visitors") == []

@@ -1,0 +1,134 @@
+"""A failed capture changes nothing: every fault, for every endpoint, through Dagster, over a night that had landed.
+
+How the client tells the faults apart is `api/test_client_faults.py`'s business; here it is what they leave in the lake.
+"""
+
+import datetime as dt
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+
+from ignite_assets.api.patience import Limits
+from ignite_assets.config import Settings
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.conftest import (
+    ACME,
+    CURRENT_STATE,
+    LOOK_BACK,
+    NAMES,
+    NOW,
+    Runner,
+    contents,
+    partition,
+    reasons,
+)
+
+BROKEN = {
+    "reset": Fault(cut="reset"),
+    "closed": Fault(cut="close"),
+    "truncated, with a length": Fault(cut="length"),
+    "truncated, without one": Fault(cut="chunked"),
+    "empty": Fault(body=b""),
+    "not JSON": Fault(body=b"oops"),
+    "HTML": Fault(body=b"<html><body>Sorry</body></html>", content_type="text/html"),
+    "null": Fault(body=b"null"),
+    "a number": Fault(body=b"42"),
+    "nested arrays": Fault(body=b"[[[1]]]"),
+    "endless": Fault(body=b"[", endless=True),
+    "too large": Fault(body=b"[" + b" " * 3_000_000 + b"]"),
+    "broken gzip": Fault(body=gzip.compress(b"[]", mtime=0)[:-9], content_encoding="gzip"),
+    "Latin-1": Fault(body='["é"]'.encode("latin-1")),
+    "NaN": Fault(body=b'[{"id": NaN}]'),
+    "one name, two values": Fault(body=b'[{"id": 1, "id": 2}]'),
+    "nested deeply": Fault(body=b"[" * 100_000),
+    "a lone surrogate": Fault(body=b'["\\ud800"]'),
+    "a number beyond int64": Fault(body=b"[123456789012345678901234567890]"),
+    "redirected": Fault(status=302, headers={"Location": "https://elsewhere.example/"}),
+    **{f"status {status}": Fault(status=status) for status in (401, 403, 404, 408, 429, 500, 502, 503, 504)},
+    "Retry-After in seconds": Fault(retry_after=1),
+    "Retry-After as a date": Fault(retry_after=dt.datetime(2026, 11, 20, 9, 31, tzinfo=dt.UTC)),
+    "Retry-After for a year": Fault(retry_after=31_536_000),
+}
+
+
+class HastyResource(IgniteResource):
+    """Asks as the configuration says, but waits no longer than a test can."""
+
+    def limits(self) -> Limits:
+        return replace(super().limits(), backoff_seconds=0.0, longest_wait_seconds=0.0, total_seconds=20.0)
+
+
+@pytest.fixture
+def hasty(settings: Settings) -> Callable[..., dg.Definitions]:
+    """The definitions with clients that lose no time; `platform` replaces settings of that name."""
+
+    def build(**platform: int) -> dg.Definitions:
+        changed = settings.model_copy(update={"platform": settings.platform.model_copy(update=platform)})
+        resource = HastyResource.from_settings(changed)
+        return build_defs(changed, now=frozen(NOW), retry_policy=None, resources={"ignite": resource})
+
+    return build
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=BROKEN)
+def test_a_failed_capture_leaves_the_last_good_partition(
+    fault: Fault,
+    hasty: Callable[..., dg.Definitions],
+    instance: dg.DagsterInstance,
+    sandbox: SandboxServer,
+    settings: Settings,
+) -> None:
+    runner = Runner(instance, hasty(max_body_mib=2))
+    assert runner.day(NAMES).success
+    before = contents(settings.root)
+    for name in NAMES:
+        sandbox.faults.add(replace(fault, endpoint=name))
+
+    result = runner.day(NAMES)
+
+    failed = reasons(result)
+    # A step that takes its ids from another's partition does not run when that one failed.
+    assert {*failed, "location_details"} == set(NAMES)
+    assert contents(settings.root) == before
+    for name, reason in failed.items():
+        assert ACME.key in reason
+        assert any(word in reason for word in (name, "audiences", "audience_groups"))
+        assert "1 try" in reason
+        assert ("status " in reason) or ("no answer" in reason)
+
+
+def test_details_that_fail_leave_the_last_good_partition(
+    hasty: Callable[..., dg.Definitions], instance: dg.DagsterInstance, sandbox: SandboxServer, settings: Settings
+) -> None:
+    runner = Runner(instance, hasty())
+    assert runner.day(["locations", "location_details"]).success
+    before = contents(settings.root)
+    sandbox.faults.add(Fault(endpoint="location_details", times=1, cut="length"))
+    assert set(reasons(runner.day(["location_details"]))) == {"location_details"}
+    assert contents(settings.root) == before
+
+
+def test_a_night_lands_whole_when_the_platform_refuses_three_calls_in_ten(
+    hasty: Callable[..., dg.Definitions], instance: dg.DagsterInstance, sandbox: SandboxServer, lake: Lake
+) -> None:
+    runner = Runner(instance, hasty(max_tries=5))
+    calm = runner.day(NAMES)
+    assert calm.success
+    known = {name: lake.footer(partition(name))["ignite.content_hash"] for name in (*LOOK_BACK, *CURRENT_STATE)}
+    sandbox.requests.clear()
+    sandbox.faults.add(Fault(status=503, probability=0.3, seed=7))
+
+    assert runner.day(NAMES).success
+
+    assert {name: lake.footer(partition(name))["ignite.content_hash"] for name in known} == known
+    counted = sum(int(str(runner.materializations(name)[-1].metadata["requests"].value)) for name in NAMES)
+    repeated = sum(int(str(runner.materializations(name)[-1].metadata["retries"].value)) for name in NAMES)
+    assert counted == len(sandbox.requests)
+    assert repeated == sum(request.status == 503 for request in sandbox.requests) > 0

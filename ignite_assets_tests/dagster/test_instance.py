@@ -1,0 +1,83 @@
+"""Where runs are recorded."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ignite_assets.config import Settings, load_settings
+from ignite_assets.dagster.instance import dagster_home, held_open, open_instance, prepare_home
+from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets_tests.conftest import WEBSITES, config_text
+
+
+@pytest.fixture(autouse=True)
+def _no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+
+
+def test_without_dagster_home_it_is_beside_the_lake(settings: Settings, tmp_path: Path) -> None:
+    assert dagster_home(settings) == tmp_path / "dagster_home"
+
+
+def test_it_is_beside_the_configuration_when_the_lake_is_a_bucket(tmp_path: Path) -> None:
+    path = tmp_path / "ignite.toml"
+    path.write_text(config_text("https://example.com", WEBSITES).replace('"lake"', '"s3://bucket/lake"'))
+
+    assert dagster_home(load_settings(path)) == tmp_path / "dagster_home"
+
+
+def test_dagster_home_names_it(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", "some/home")
+
+    assert dagster_home(settings) == tmp_path / "some/home"
+
+
+def test_a_new_one_sends_no_telemetry_and_runs_one_website_once_at_a_time(tmp_path: Path) -> None:
+    with open_instance(tmp_path / "home") as instance:
+        assert instance.telemetry_enabled is False
+        settings = instance.get_concurrency_config().run_queue_config
+        assert settings
+        assert [limit["key"] for limit in settings.tag_concurrency_limits] == ["dagster/partition/website"]
+
+
+def test_one_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
+
+    prepare_home(tmp_path)
+
+    assert (tmp_path / "dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
+
+
+def journals(instance: dg.DagsterInstance) -> set[str]:
+    """The record files that somebody has open: SQLite deletes the journal when the last connection is closed."""
+    return {path.name.removesuffix(".db-wal") for path in Path(instance.root_directory).rglob("*.db-wal")}
+
+
+def test_records_are_held_open_until_the_end_and_are_all_there_then(instance: dg.DagsterInstance) -> None:
+    with held_open(instance):
+        instance.report_runless_asset_event(dg.AssetMaterialization("anything"))
+        assert journals(instance) == {"index"}
+    assert journals(instance) == set()
+    assert instance.all_asset_keys() == [dg.AssetKey("anything")]
+
+
+def test_an_instance_without_such_files_is_left_alone() -> None:
+    with dg.DagsterInstance.ephemeral() as instance, held_open(instance, "no-such-run"):
+        assert not list(Path(instance.root_directory).rglob("*.db"))
+
+
+def test_a_run_holds_its_records_open_and_lets_go_of_them(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    @dg.asset
+    def anything(io_manager: dg.ResourceParam[ParquetIOManager]) -> None:
+        assert io_manager.root
+        seen.append(journals(instance))
+
+    result = dg.materialize(
+        [anything], instance=instance, resources={"io_manager": ParquetIOManager(root=str(tmp_path))}
+    )
+    assert seen == [{"index", result.run_id}]
+    assert journals(instance) == set()

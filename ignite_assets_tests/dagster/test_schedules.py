@@ -1,0 +1,383 @@
+"""What the two schedules request, from the pure rules to real ticks over a real instance."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
+from ignite_assets.config import Settings
+from ignite_assets.dagster.automation.schedules import Gap, expiring, find_gaps, healing_requests, nightly_requests
+from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.sandbox import frozen
+from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.conftest import (
+    ACME,
+    BAYSIDE,
+    DERIVED_NAMES,
+    EVERY,
+    LOOK_BACK,
+    NAMES,
+    NOW,
+    RANGE_END,
+    RANGE_START,
+    SUMMIT,
+    WEBSITES,
+    YESTERDAY,
+    Runner,
+    days_ago,
+)
+
+HORIZON = Horizon(now=frozen(NOW))
+KEYS = [site.key for site in WEBSITES]
+NOTHING: dict[str, set[str]] = {name: set() for name in NAMES}
+
+
+def requests_of(found: Sequence[dg.RunRequest | dg.SkipReason]) -> list[dg.RunRequest]:
+    return [each for each in found if isinstance(each, dg.RunRequest)]
+
+
+def assets_of(request: dg.RunRequest) -> set[str]:
+    return {key.to_user_string() for key in request.asset_selection or []}
+
+
+# The nightly run.
+
+
+def test_the_night_requests_one_run_a_website_over_every_asset() -> None:
+    found = requests_of(list(nightly_requests(YESTERDAY, KEYS, ENDPOINTS, HORIZON)))
+    assert [request.run_key for request in found] == [f"2026-11-19|{key}" for key in KEYS]
+    assert [request.partition_key for request in found] == [f"2026-11-19|{key}" for key in KEYS]
+    assert all(assets_of(request) == set(NAMES) for request in found)
+
+
+def test_a_tick_that_comes_a_day_late_leaves_out_what_only_tells_the_present() -> None:
+    found = requests_of(list(nightly_requests(days_ago(2), KEYS, ENDPOINTS, HORIZON)))
+    assert len(found) == 3
+    assert all(assets_of(request) == set(LOOK_BACK) for request in found)
+
+
+def test_a_tick_that_comes_after_the_look_back_window_requests_nothing_and_says_so() -> None:
+    (skipped,) = nightly_requests(days_ago(61), KEYS, ENDPOINTS, HORIZON)
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "2026-09-20 can't be captured any more"
+
+
+def test_a_tick_whose_day_is_still_open_by_the_clock_says_so() -> None:
+    (skipped,) = nightly_requests(NOW.date(), KEYS, ENDPOINTS, HORIZON)
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "2026-11-20 has not closed yet"
+
+
+def test_the_night_derives_from_what_it_captures() -> None:
+    requests = [
+        requests_of(list(nightly_requests(day, KEYS, ENDPOINTS, HORIZON, DERIVED))) for day in (YESTERDAY, days_ago(2))
+    ]
+    assert [{frozenset(assets_of(request)) for request in each} for each in requests] == [
+        {frozenset(EVERY)},
+        {frozenset((*LOOK_BACK, *DERIVED_NAMES))},
+    ]
+    few = [endpoint for endpoint in ENDPOINTS if endpoint.name in ("visitors", "sales")]
+    (request, *_) = requests_of(list(nightly_requests(YESTERDAY, KEYS, few, HORIZON, DERIVED)))
+    assert assets_of(request) == {"visitors", "sales", "visitor_recency"}
+
+
+# Gaps.
+
+
+def gaps_with(materialized: dict[str, set[str]], **how: object) -> list[Gap]:
+    return find_gaps(ENDPOINTS, KEYS, materialized, HORIZON, **{"start": days_ago(3), **how})  # type: ignore[arg-type]
+
+
+def test_every_wanted_day_is_a_gap_when_nothing_is_materialized() -> None:
+    assert gaps_with(NOTHING) == [
+        Gap(days_ago(age), key, NAMES if age == 1 else LOOK_BACK) for age in (3, 2, 1) for key in KEYS
+    ]
+
+
+def test_a_gap_names_only_the_assets_that_are_missing() -> None:
+    whole = {partition_key(days_ago(age), key) for age in (3, 2, 1) for key in KEYS}
+    lacking = {str(key) for key in whole} - {f"{days_ago(2)}|{BAYSIDE.key}"}
+    materialized = {name: lacking if name == "products" else {str(key) for key in whole} for name in NAMES}
+    assert gaps_with(materialized) == [Gap(days_ago(2), BAYSIDE.key, ("products",))]
+
+
+def derived_gaps(materialized: dict[str, set[str]], **how: object) -> list[Gap]:
+    nothing: dict[str, set[str]] = {name: set() for name in EVERY}
+    return gaps_with({**nothing, **materialized}, derived=DERIVED, **how)
+
+
+def test_what_is_derived_is_a_gap_where_its_main_input_is_there_or_is_one() -> None:
+    keys = {f"{days_ago(age)}|{key}" for age in (3, 2, 1) for key in KEYS}
+    whole = dict.fromkeys(EVERY, keys)
+    lacking = keys - {f"{days_ago(2)}|{BAYSIDE.key}"}
+    here = (days_ago(2), BAYSIDE.key)
+    assert derived_gaps(whole) == []
+    assert derived_gaps({**whole, "audience_trends": lacking}) == [Gap(*here, (), ("audience_trends",))]
+    assert derived_gaps({**whole, "visitors": lacking}) == [Gap(*here, ("visitors",))]  # derived from what was there
+    assert derived_gaps({**whole, "visitors": lacking, "visitor_recency": lacking}) == [
+        Gap(*here, ("visitors",), ("visitor_recency",))
+    ]
+    assert derived_gaps({}, start=days_ago(1)) == [Gap(YESTERDAY, key, NAMES, DERIVED_NAMES) for key in KEYS]
+
+
+def test_what_is_derived_has_no_last_day_but_needs_its_main_input() -> None:
+    old = {f"{days_ago(200)}|{ACME.key}"}
+    found = derived_gaps({"visitors": old, "location_details": old, "audiences": old}, start=days_ago(201))
+    assert [gap for gap in found if gap.date < days_ago(LOOK_BACK_DAYS)] == [
+        Gap(days_ago(200), ACME.key, (), ("visitor_recency",))
+    ]
+
+
+def test_one_run_captures_what_is_missing_and_derives_from_it() -> None:
+    gap = Gap(days_ago(2), ACME.key, ("visitors",), ("visitor_recency",))
+    (request,) = requests_of(list(healing_requests([gap], NOW.date(), 1, HORIZON)))
+    assert assets_of(request) == {"visitors", "visitor_recency"}
+    assert {key.name for key in request.asset_check_keys or () if key.asset_key.path == ["visitor_recency"]} == {
+        "keys_unique",
+        "columns_as_declared",
+    }
+
+
+def test_what_can_be_derived_at_any_time_waits_for_what_expires() -> None:
+    lasting = [Gap(days_ago(age), key, (), ("visitor_recency",)) for age in (300, 2) for key in (ACME.key, SUMMIT.key)]
+    found = requests_of(list(healing_requests([*lasting, *GAPS], NOW.date(), 100, HORIZON)))
+    assert [request.partition_key for request in found] == [
+        *(f"{gap.date}|{gap.website}" for gap in GAPS),
+        *(f"{days_ago(age)}|{key}" for age in (300, 2) for key in (ACME.key, SUMMIT.key)),
+    ]
+    assert ["ignite/days_left" in request.tags for request in found] == [True] * len(GAPS) + [False] * len(lasting)
+    assert expiring(lasting, HORIZON) == []
+
+
+def test_a_partition_with_a_run_under_way_is_no_gap() -> None:
+    found = gaps_with(NOTHING, under_way={f"{days_ago(3)}|{ACME.key}"})
+    assert (days_ago(3), ACME.key) not in {(gap.date, gap.website) for gap in found}
+    assert len(found) == 8
+
+
+def test_no_gap_is_older_than_the_look_back_window_or_than_the_start_date() -> None:
+    far = gaps_with(NOTHING, start=days_ago(400))
+    assert far[0].date == days_ago(LOOK_BACK_DAYS)
+    assert gaps_with(NOTHING, start=days_ago(5))[0].date == days_ago(5)
+    assert gaps_with(NOTHING, start=days_ago(-5)) == []
+
+
+@given(
+    now=st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 1, 1), timezones=st.just(dt.UTC)),  # noqa: DTZ001
+    zone=st.sampled_from(["UTC", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu"]),
+)
+def test_every_gap_can_be_captured_whatever_the_moment_and_the_zone(now: dt.datetime, zone: str) -> None:
+    horizon = Horizon(ZoneInfo(zone), frozen(now))
+    gaps = find_gaps(ENDPOINTS, KEYS[:1], NOTHING, horizon, start=dt.date(2025, 1, 1))
+    rows = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+    assert all(horizon.refusal(rows[name], gap.date) is None for gap in gaps for name in gap.assets)
+    assert {gap.date for gap in gaps} >= {horizon.yesterday() - dt.timedelta(days=age) for age in range(58)}
+    assert horizon.look_back_refusal(gaps[0].date - dt.timedelta(days=1))
+
+
+GAPS = [Gap(days_ago(age), key, ("visitors",)) for age in (9, 8, 7) for key in (ACME.key, BAYSIDE.key)]
+
+
+def test_healing_takes_each_websites_oldest_gap_first_and_the_websites_in_turn() -> None:
+    failing = [Gap(days_ago(age), SUMMIT.key, ("visitors",)) for age in range(60, 10, -1)]
+    found = requests_of(list(healing_requests([*failing, *GAPS], NOW.date(), 5, HORIZON)))
+    assert [request.partition_key for request in found] == [
+        f"{days_ago(60)}|{SUMMIT.key}",
+        f"{days_ago(9)}|{ACME.key}",
+        f"{days_ago(9)}|{BAYSIDE.key}",
+        f"{days_ago(59)}|{SUMMIT.key}",
+        f"{days_ago(8)}|{ACME.key}",
+    ]
+
+
+@given(st.integers(1, 10), st.permutations(GAPS))
+def test_healing_is_bounded_and_does_not_depend_on_the_order_of_the_gaps(most: int, gaps: list[Gap]) -> None:
+    found = requests_of(list(healing_requests(gaps, NOW.date(), most, HORIZON)))
+    assert len(found) == min(most, len(gaps))
+    assert found == requests_of(list(healing_requests(GAPS, NOW.date(), most, HORIZON)))
+
+
+def test_a_gap_is_healed_once_a_night_and_again_the_next_night() -> None:
+    keys = [
+        {request.run_key for request in requests_of(list(healing_requests(GAPS, night, 100, HORIZON)))}
+        for night in (NOW.date(), NOW.date(), NOW.date() + dt.timedelta(days=1))
+    ]
+    assert keys[0] == keys[1]
+    assert not keys[0] & keys[2]
+
+
+def test_healing_tells_how_many_days_are_left() -> None:
+    (request,) = requests_of(list(healing_requests(GAPS[:1], NOW.date(), 1, HORIZON)))
+    assert request.tags["ignite/days_left"] == "51"
+
+
+def test_healing_without_gaps_says_so() -> None:
+    (skipped,) = healing_requests([], NOW.date(), 1, HORIZON)
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "nothing is missing"
+
+
+def test_gaps_that_soon_can_not_be_closed_are_named() -> None:
+    gaps = [Gap(days_ago(age), ACME.key, ("visitors", "products")) for age in (60, 57, 56)]
+    assert expiring(gaps, HORIZON) == [
+        "2026-09-21|acme-honda lacks visitors, products and can be captured for 0 more days",
+        "2026-09-24|acme-honda lacks visitors, products and can be captured for 3 more days",
+    ]
+
+
+# Ticks.
+
+Tick = Callable[..., ScheduleExecutionData]
+
+
+@pytest.fixture
+def tick(settings: Settings, instance: dg.DagsterInstance) -> Tick:
+    """One tick of a schedule at a moment, evaluated as the daemon does."""
+
+    def evaluate(
+        name: str, scheduled: dt.datetime, *, now: dt.datetime | None = None, of: Settings = settings
+    ) -> ScheduleExecutionData:
+        defs = build_defs(of, now=frozen(now or scheduled), retry_policy=None)
+        repository = defs.get_repository_def()
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=scheduled, repository_def=repository
+        )
+        return repository.get_schedule_def(name).evaluate_tick(context)
+
+    return evaluate
+
+
+def with_partitions(settings: Settings, **changes: object) -> Settings:
+    return settings.model_copy(update={"partitions": settings.partitions.model_copy(update=changes)})
+
+
+def keys_of(data: ScheduleExecutionData) -> list[str]:
+    return [str(request.partition_key) for request in data.run_requests or []]
+
+
+def test_the_schedules_run_at_their_times_in_the_configured_zone(settings: Settings) -> None:
+    there = with_partitions(settings, timezone="America/New_York")
+    repository = build_defs(there).get_repository_def()
+    nightly, healer = (repository.get_schedule_def(name) for name in ("nightly_schedule", "heal_schedule"))
+    assert (nightly.cron_schedule, nightly.execution_timezone) == ("30 0 * * *", "America/New_York")
+    assert (healer.cron_schedule, healer.execution_timezone) == ("30 2 * * *", "America/New_York")
+    assert nightly.default_status is healer.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_schedules_that_are_not_enabled_are_stopped(settings: Settings) -> None:
+    off = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"enabled": False})})
+    repository = build_defs(off).get_repository_def()
+    for name in ("nightly_schedule", "heal_schedule"):
+        assert repository.get_schedule_def(name).default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+@pytest.mark.parametrize("late_by", [0, 3, 60 * 60 * 20])
+def test_a_tick_requests_yesterday_for_every_website(tick: Tick, late_by: int) -> None:
+    scheduled = dt.datetime(2026, 11, 20, 0, 30, tzinfo=dt.UTC)
+    data = tick("nightly_schedule", scheduled, now=scheduled + dt.timedelta(seconds=late_by))
+    assert keys_of(data) == [f"2026-11-19|{key}" for key in KEYS]
+    assert all(assets_of(request) == set(EVERY) for request in data.run_requests or [])
+    assert {request.tags["dagster/partition/website"] for request in data.run_requests or []} == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "day"),
+    [
+        (dt.datetime(2026, 11, 20, 0, 30), dt.date(2026, 11, 19)),  # 05:30 UTC  # noqa: DTZ001
+        (dt.datetime(2026, 11, 1, 0, 30), dt.date(2026, 10, 31)),  # the night summer time ends  # noqa: DTZ001
+        (dt.datetime(2026, 3, 8, 0, 30), dt.date(2026, 3, 7)),  # the night it begins  # noqa: DTZ001
+    ],
+)
+def test_yesterday_is_that_of_the_configured_zone(
+    tick: Tick, settings: Settings, scheduled: dt.datetime, day: dt.date
+) -> None:
+    zone = ZoneInfo("America/New_York")
+    there = with_partitions(settings, timezone="America/New_York", start_date=dt.date(2026, 1, 1))
+    moment = scheduled.replace(tzinfo=zone)
+    for written in (moment, moment.astimezone(dt.UTC)):
+        assert keys_of(tick("nightly_schedule", written, of=there)) == [f"{day}|{key}" for key in KEYS]
+
+
+def test_a_zone_ahead_of_utc_closes_its_day_before_utc_does(tick: Tick, settings: Settings) -> None:
+    there = with_partitions(settings, timezone="Asia/Tokyo")
+    scheduled = dt.datetime(2026, 11, 20, 0, 30, tzinfo=ZoneInfo("Asia/Tokyo"))
+    data = tick("nightly_schedule", scheduled, of=there)
+    assert keys_of(data) == [f"2026-11-19|{key}" for key in KEYS]
+    assert all(assets_of(request) == set(EVERY) for request in data.run_requests or [])
+
+
+def test_the_night_before_the_start_date_is_skipped(tick: Tick, settings: Settings) -> None:
+    later = with_partitions(settings, start_date=dt.date(2026, 11, 20))
+    data = tick("nightly_schedule", dt.datetime(2026, 11, 20, 0, 30, tzinfo=dt.UTC), of=later)
+    assert not data.run_requests
+    assert data.skip_message == "2026-11-19 is before the start date, 2026-11-20"
+
+
+HEALING_TIME = dt.datetime(2026, 11, 20, 2, 30, tzinfo=dt.UTC)
+
+
+def test_three_nights_without_a_daemon_are_brought_back_by_the_next(
+    tick: Tick, settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    one = settings.model_copy(update={"websites": {ACME.key: settings.websites[ACME.key]}})
+    recent = with_partitions(one, start_date=days_ago(5))
+    runner = Runner(instance, build_defs(recent, now=frozen(NOW), retry_policy=None))
+    runner.days([*LOOK_BACK, *DERIVED_NAMES], days_ago(5), days_ago(5))
+    runner.day(EVERY)
+    data = tick("heal_schedule", HEALING_TIME, of=recent)
+    assert keys_of(data) == [f"{days_ago(age)}|{ACME.key}" for age in (4, 3, 2)]
+    for request in data.run_requests or []:
+        assert runner.day(sorted(assets_of(request)), dt.date.fromisoformat(str(request.partition_key)[:10])).success
+    for name in (*LOOK_BACK, *DERIVED_NAMES):
+        assert runner.recorded(name) == [f"{days_ago(age)}|{ACME.key}" for age in (5, 4, 3, 2, 1)]
+    healed = tick("heal_schedule", HEALING_TIME, of=recent)
+    assert not healed.run_requests
+    assert healed.skip_message == "nothing is missing"
+
+
+def test_the_healer_is_bounded_by_the_configuration(tick: Tick, settings: Settings) -> None:
+    few = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"heal_runs_per_tick": 4})})
+    assert len(keys_of(tick("heal_schedule", HEALING_TIME, of=few))) == 4
+
+
+@pytest.mark.parametrize(
+    ("tags", "spared"),
+    [
+        ({"dagster/partition": f"{days_ago(3)}|{ACME.key}"}, {3}),
+        ({RANGE_START: f"{days_ago(3)}|{ACME.key}", RANGE_END: f"{days_ago(2)}|{ACME.key}"}, {3, 2}),
+    ],
+    ids=["one partition", "a range"],
+)
+@pytest.mark.parametrize(
+    ("status", "under_way"),
+    [
+        (dg.DagsterRunStatus.NOT_STARTED, True),
+        (dg.DagsterRunStatus.STARTED, True),
+        (dg.DagsterRunStatus.FAILURE, False),
+        (dg.DagsterRunStatus.CANCELED, False),
+    ],
+)
+def test_the_healer_leaves_alone_what_a_run_is_under_way_for(
+    tick: Tick,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    tags: dict[str, str],
+    spared: set[int],
+    status: dg.DagsterRunStatus,
+    under_way: bool,
+) -> None:
+    recent = with_partitions(settings, start_date=days_ago(3))
+    job = build_defs(recent).resolve_job_def("heal")
+    instance.create_run_for_job(job, status=status, tags=tags)
+    found = set(keys_of(tick("heal_schedule", HEALING_TIME, of=recent)))
+    expected = {f"{days_ago(age)}|{ACME.key}" for age in ((3, 2, 1) if not under_way else {3, 2, 1} - spared)}
+    assert {key for key in found if key.endswith(ACME.key)} == expected
+    assert len({key for key in found if key.endswith(BAYSIDE.key)}) == 3

@@ -1,0 +1,139 @@
+"""The parts of README.md and docs/ that are made from the code. `make docs` writes them.
+
+A part stands between the comments `<!-- name -->` and `<!-- /name -->`, in whichever page; its name stands in one.
+"""
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.chart import WORKS, others_times
+from ignite_assets.cli import main
+from ignite_assets.cli.endpoints import as_markdown, table_rows
+from ignite_assets_tests.commands import ROOT, run
+from ignite_assets_tests.docs import reference
+from ignite_assets_tests.docs.blocks import blocks, normalised
+from ignite_assets_tests.docs.project import project, with_outputs
+
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = (README, *sorted(DOCS.glob("*.md")))
+
+
+def page_of(name: str) -> Path:
+    """The page that has a part; `LookupError` unless there is one such page."""
+    found = [page for page in PAGES if f"<!-- {name} -->\n" in page.read_text()]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} pages have a part {name}")
+    return found[0]
+
+
+def part(name: str) -> str:
+    """What stands between a part's comments."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page_of(name).read_text(), re.DOTALL)
+    if found is None:
+        raise LookupError(f"the part {name} has no end")
+    return found[1]
+
+
+def code(name: str) -> str:
+    """The code of a part, without its fence."""
+    return re.sub(r"^```.*\n", "", part(name), flags=re.MULTILINE)
+
+
+def endpoints() -> str:
+    return as_markdown(table_rows())
+
+
+def commands() -> str:
+    lines = ["| command | |", "|---|---|"]
+    lines += [f"| `ignite-assets {name}` | {main.commands[name].get_short_help_str(100)} |" for name in main.commands]
+    return "\n".join(lines)
+
+
+def benchmark() -> str:
+    """What the last `make bench` whose results are kept here measured, as ratios."""
+    others = ("floor", "hand", "dlt (arrow)", "dlt (rest_api)")
+    document = json.loads((DOCS / "benchmark.json").read_text())
+    lines = [f"| work | {' | '.join(f'÷ {other}' for other in others)} | memory over imports |", f"|{'---|' * 6}"]
+    for work in document["works"]:
+        if work["name"] in WORKS:
+            ours, longer = next(iter(work["variants"].values())), dict(others_times(work))
+            ratios = [f"{1 / longer[other]:.2f}" if other in longer else "–" for other in others]
+            lines.append(f"| {work['title']} | {' | '.join(ratios)} | {ours['mib']:.0f} MiB |")
+    return "\n".join(lines)
+
+
+def transcript(printed: str) -> str:
+    """What the demo prints, shortened: of the table the first website's last night."""
+    lines = printed.splitlines()
+    header = next(n for n, line in enumerate(lines) if line.startswith("asset "))
+    nights = [line.split()[2] for line in lines[header + 1 : lines.index("", header)]]
+    first_website = lines[header + 1].split()[1]
+    rows = [
+        line
+        for line, night in zip(lines[header + 1 :], nights, strict=False)
+        if night == max(nights) and line.split()[1] == first_website
+    ]
+    end = lines.index("", header)
+    return "\n".join(["```", *lines[: header + 1], "…", *rows, "…", *lines[end:], "```"])
+
+
+def shown_demo() -> str:
+    """The demo's transcript, run as `make run` does."""
+    folder = Path(tempfile.mkdtemp(prefix="ignite-readme-"))
+    try:
+        return transcript(run("demo", folder=folder).stdout)
+    finally:
+        shutil.rmtree(folder)
+
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "endpoints": endpoints,
+    "commands": commands,
+    "benchmark": benchmark,
+    "settings": reference.settings,
+    "assets": reference.assets,
+}
+
+
+def write() -> None:
+    """Bring all pages up to date."""
+    for name, make in GENERATED.items():
+        _replace(name, make())
+    shown = shown_demo()
+    if normalised(part("transcript")) != normalised(shown):
+        _replace("transcript", shown)
+    write_outputs()
+
+
+def _replace(name: str, made: str) -> None:
+    page = page_of(name)
+    before, rest = page.read_text().split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- /{name} -->")
+    page.write_text(f"{before}<!-- {name} -->\n{made}\n<!-- /{name} -->{after}")
+
+
+def write_outputs() -> None:
+    """Bring what the commands of the pages print up to date, where more than numbers has changed.
+
+    Each block has a project of its own.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ignite-docs-"))
+    try:
+        (folder / "project").mkdir()
+        with project(folder / "project") as standing:
+            for block in [block for page in PAGES for block in blocks(page) if block.kind == "console"]:
+                here = standing.copy(folder / str(block))
+                printed = with_outputs(block.text, here)
+                if normalised(block.text) != normalised(printed):
+                    block.page.write_text(block.page.read_text().replace(block.text, printed))
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    write()
