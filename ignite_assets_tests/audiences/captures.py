@@ -2,13 +2,11 @@
 
 import datetime as dt
 import hashlib
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import by_name
@@ -18,6 +16,7 @@ from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.staging import Stage
 
 WEBSITE = "acme-honda"
 DAY = dt.date(2026, 11, 20)
@@ -50,9 +49,11 @@ def capture(lake: Lake, asset: str, day: dt.date, rows: Iterable[Mapping[str, An
     """Commit a partition of these rows."""
     schema = arrow_schema(by_name()[asset])
     complete = [dict.fromkeys(schema.names) | {"captured_at": NOW} | dict(row) for row in rows]
-    file = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(complete, schema=schema), file)
-    lake.commit(Partition(asset, website, day), file)
+    stage = Stage(schema, dictionaries=[], unhashed=frozenset({"captured_at"}))
+    stage.write(pa.RecordBatch.from_pylist(complete, schema=schema))
+    facts = {"endpoint": asset, "website": website, "look_back_date": str(day), "captured_at": NOW.isoformat()}
+    staged = stage.finish(facts)  # whose file is closed with it
+    lake.commit(Partition(asset, website, day), staged.file)
 
 
 def visitors(

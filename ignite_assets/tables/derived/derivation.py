@@ -22,8 +22,9 @@ from ignite_assets.storage.duck import SQL_TYPES, Workspace, told
 from ignite_assets.storage.lake import Lake, Partition, not_captured
 from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
 from ignite_assets.storage.store import Store
+from ignite_assets.tables.derived.inputs import FOOTER, Inputs
 from ignite_assets.tables.derived.row import Derived, Input
-from ignite_assets.tables.windows import Window, trailing
+from ignite_assets.tables.windows import Window
 
 
 class DerivationError(IgniteError):
@@ -76,9 +77,9 @@ class Derivations:
         now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         self._lake, self._derived, self._website = lake, derived, website
-        self._window_days, self._first_day, self._now = window_days, first_day, now
+        self._window_days, self._now = window_days, now
+        self._inputs = Inputs(lake, derived, website, window_days=window_days, first_day=first_day)
         self._tables = {table.name: table for table in tables}
-        self._listed: dict[str, frozenset[dt.date]] = {}
 
     def one(self, day: dt.date) -> Derivation:
         """The derivation for one day. Raises `IgniteError`, such as `MissingPartitionError` for its main input."""
@@ -104,10 +105,9 @@ class Derivations:
             return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}")
 
     def _derive(self, workspace: Workspace, day: dt.date) -> Derivation:
-        captured = self._captured(self._derived.main)
-        if day not in captured:
+        if day not in self._inputs.captured(self._derived.main):
             raise not_captured(Partition(self._derived.main, self._website, day))
-        window, values = self._window(day), self._values(day)
+        window, values = self._inputs.window(day), self._values(day)
         for each in self._derived.inputs:
             self._view(workspace, each, day)
         path = workspace.write("derived", self._derived.sql, values)
@@ -124,21 +124,8 @@ class Derivations:
             preview=preview,
         )
 
-    def _captured(self, asset: str) -> frozenset[dt.date]:
-        """The days of an asset's partitions, listed once a run."""
-        if asset not in self._listed:
-            self._listed[asset] = frozenset(self._lake.dates(asset, self._website))
-        return self._listed[asset]
-
-    def _window(self, day: dt.date, asset: str | None = None) -> Window:
-        return trailing(self._captured(asset or self._derived.main), day, self._window_days, self._first_day)
-
-    def _before(self, day: dt.date, asset: str | None = None) -> Window | None:
-        """The window that ended the day before; None when that is before there were any partitions."""
-        return self._window(day - dt.timedelta(days=1), asset) if day > self._first_day else None
-
     def _values(self, day: dt.date) -> dict[str, object]:
-        window, before = self._window(day), self._before(day)
+        window, before = self._inputs.window(day), self._inputs.window_before(day)
         return {
             "day": day,
             "first": window.first,
@@ -149,20 +136,9 @@ class Derivations:
         }
 
     def _view(self, workspace: Workspace, of: Input, day: dt.date) -> None:
-        partitions = [Partition(of.asset, self._website, each) for each in self._days(of, day)]
+        partitions = [Partition(of.asset, self._website, each) for each in self._inputs.days(of, day)]
         columns = {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
         workspace.view_partitions(of.asset, self._lake, partitions, columns)
-
-    def _days(self, of: Input, day: dt.date) -> Sequence[dt.date]:
-        """The captured days of an input that are read for a day."""
-        if of.days == "nearest":
-            captured = self._captured(of.asset)
-            earlier = [each for each in captured if each <= day]
-            return [max(earlier)] if earlier else sorted(captured)[:1]
-        days = set(self._window(day, of.asset).captured)
-        if of.days == "both_windows" and (before := self._before(day, of.asset)):
-            days |= set(before.captured)
-        return sorted(days)
 
     def _stage(
         self, workspace: Workspace, path: Path, window: Window, moment: dt.datetime
@@ -191,6 +167,7 @@ class Derivations:
             "window_first": window.first.isoformat(),
             "window_missing": json.dumps([day.isoformat() for day in window.missing]),
             "coverage": repr(window.coverage),
+            FOOTER: json.dumps(self._inputs.hashes(window.last), separators=(",", ":")),
         }
 
     def _numbers(self, workspace: Workspace, path: Path) -> dict[str, int | float]:
