@@ -1,13 +1,16 @@
-"""What is exported where: the rules of the configuration, their mistakes, and the audiences that they mean."""
+"""The rules of `[[exports]]`: who is exported where, their mistakes, and the audiences that they mean."""
 
 import fnmatch
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field, PlainValidator
+
+from ignite_assets.api.names import is_website_key
+from ignite_assets.api.section import Allowed, Section
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences.destinations import Destination, by_name
+from ignite_assets.storage.location import Location
 
 Source = Literal["visitors", "audiences", "audience_groups"]
 Mode = Literal["full", "delta"]
@@ -31,34 +34,75 @@ MEMBERS: Mapping[Source, tuple[str, str | None]] = {
 MAX_WINDOW_DAYS = 60
 """The vendor's longest look-back ("Look-back Date"): older days can't be captured any more."""
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
+
+def _export_name(name: str) -> str:
+    """Keep names that can be a folder on every operating system, as keys of websites can."""
+    if not is_website_key(name):
+        raise ValueError("not the name of an export")
+    return name
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportRule:
-    """One `[[exports]]` of the configuration."""
+def _destination(name: str) -> str:
+    if name not in by_name():
+        raise ValueError("no such destination")
+    return name
 
-    name: str
-    websites: tuple[str, ...]
-    """Keys or globs."""
-    source: Source
-    destination: str
-    to: str
-    """A path or a URL."""
-    match: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
-    """By field, the values of which one has to be there; an audience meets every field. Empty: all."""
-    window_days: int = 30
-    mode: Mode = "delta"
-    combine: bool = True
-    """One list for all that match; or one for each audience."""
-    min_members: int | None = None
-    """The destination's own unless given."""
-    max_shrink: float = 0.5
-    """Share of the people sent before; more leaving holds the export."""
-    adds_when_incomplete: bool = False
-    """Whether people may be added while days of the window are missing; nobody is removed then but opt-outs."""
-    list_ids: Mapping[str, str] = field(default_factory=dict)
-    """By website, or `website/audience id`: the platform's id of the list."""
+
+def _values(found: object) -> tuple[str | int, ...]:
+    """One value, or a list of them."""
+    values = found if isinstance(found, list | tuple) else [found]
+    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
+        raise ValueError("neither text nor a whole number")
+    return tuple(values)
+
+
+ExportName = Annotated[
+    str,
+    AfterValidator(_export_name),
+    Allowed("1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"),
+]
+DestinationName = Annotated[str, AfterValidator(_destination), Allowed(f"one of {', '.join(by_name())}")]
+MatchValues = Annotated[
+    tuple[str | int, ...],
+    PlainValidator(_values),
+    Allowed("text, a whole number, or a list of these"),
+]
+
+
+class ExportRule(Section):
+    """One rule that turns captured memberships into files for an ad platform."""
+
+    name: ExportName = Field(examples=["used-shoppers-meta"], description="Names the export and its folder.")
+    websites: tuple[str, ...] = Field(
+        ("*",), strict=False, min_length=1, description="Keys of websites, or globs such as *-honda."
+    )
+    source: Source = Field(
+        examples=["audiences"], description="Whose members: all visitors, audiences, or audience groups."
+    )
+    match: Annotated[
+        Mapping[str, MatchValues], Allowed('a table such as { primary_category = "USED", brand = ["KIA", "HONDA"] }')
+    ] = Field(
+        {},
+        examples=[{"primary_category": "USED"}],
+        description="By field of the source (id always works), the values of which one has to be there.",
+    )
+    window_days: int = Field(30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that make the list.")
+    destination: DestinationName = Field(examples=["meta_custom_audience"], description="The ad platform.")
+    to: Location = Field("exports", description="Folder or bucket for the files.")
+    mode: Mode = Field("delta", description="Whole lists, or what changed since the last one.")
+    combine: bool = Field(True, description="One list for all that match, or one for each audience.")
+    min_members: int | None = Field(
+        None, ge=0, examples=[1000], description="Hold smaller lists; the destination's own unless set."
+    )
+    max_shrink: float = Field(0.5, ge=0, le=1, description="Hold a list that would lose more than this share.")
+    adds_when_incomplete: bool = Field(
+        False, description="Whether people may be added while days of the window are missing."
+    )
+    list_ids: Annotated[Mapping[str, str], Allowed('a table such as { acme-honda = "123" }')] = Field(
+        {},
+        examples=[{"acme-honda": "123"}],
+        description="By website, or website/audience id: the platform's id of the list.",
+    )
 
     @property
     def members_asset(self) -> str:
@@ -72,7 +116,7 @@ class ExportRule:
 
     @property
     def row(self) -> Destination:
-        """The destination's row; `KeyError` when there is none."""
+        """The destination's row."""
         return by_name()[self.destination]
 
     def covers(self, website: str) -> bool:
@@ -95,63 +139,25 @@ def _comparable(value: object) -> str:
     return str(value).strip().casefold() if value is not None else ""
 
 
-def mistakes(rule: ExportRule) -> list[str]:
-    """What is wrong with one rule, a line each: the key, what was found, what is allowed."""
-    return [
-        *_not_one_of("source", rule.source, get_args(Source)),
-        *_not_one_of("mode", rule.mode, get_args(Mode)),
-        *_not_one_of("destination", rule.destination, tuple(by_name())),
-        *_out_of_bounds(rule),
-        *_bad_match(rule),
-    ]
+def mistakes_between(rules: Sequence[ExportRule], algos: Mapping[str, Algo]) -> Iterator[str]:
+    """What no setting shows by itself, a line each: rules against their source, each other and the websites.
 
-
-def mistakes_together(rules: Sequence[ExportRule], algos: Mapping[str, Algo]) -> list[str]:
-    """What is wrong between rules and websites (their hash algorithms by key), a line each."""
-    found = []
-    names = [rule.name for rule in rules]
-    found += [f"{name}: the name of more than one export" for name in sorted({n for n in names if names.count(n) > 1})]
+    `algos` has the websites' hash algorithms by key.
+    """
     for rule in rules:
-        found += [f"{rule.name}: {mistake}" for mistake in _against_websites(rule, algos)]
-    return found
+        yield from (f"{rule.name}: {mistake}" for mistake in _against_source(rule))
+    names = [rule.name for rule in rules]
+    yield from (
+        f"{name}: the name of more than one export" for name in sorted({n for n in names if names.count(n) > 1})
+    )
+    for rule in rules:
+        yield from (f"{rule.name}: {mistake}" for mistake in _against_websites(rule, algos))
 
 
-def _against_websites(rule: ExportRule, algos: Mapping[str, Algo]) -> Iterator[str]:
-    for pattern in rule.websites:
-        if not any(fnmatch.fnmatchcase(website, pattern) for website in algos):
-            yield f"websites: no website is called {pattern}; there are {', '.join(sorted(algos))}"
-    destination = by_name().get(rule.destination)
-    for website, algo in sorted(algos.items()):
-        if destination and rule.covers(website) and algo not in destination.algos:
-            yield (
-                f"destination: {destination.name} takes {' or '.join(destination.algos)}, "
-                f"{website} is captured as {algo}"
-            )
-
-
-def _not_one_of(key: str, value: str, allowed: Sequence[str]) -> list[str]:
-    return [] if value in allowed else [f"{key}: found {value}; allowed: one of {', '.join(allowed)}"]
-
-
-def _out_of_bounds(rule: ExportRule) -> Iterator[str]:
-    if not _NAME.fullmatch(rule.name) or ".." in rule.name:
-        yield "name: allowed: 1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"
-    if not rule.websites:
-        yield "websites: missing; required: a list of keys or globs"
-    if not rule.to.strip():
-        yield "to: missing; required: a path or a URL"
-    if not 1 <= rule.window_days <= MAX_WINDOW_DAYS:
-        yield f"window_days: found {rule.window_days}; allowed: a whole number from 1 to {MAX_WINDOW_DAYS}"
-    if rule.min_members is not None and rule.min_members < 0:
-        yield f"min_members: found {rule.min_members}; allowed: a whole number, at least 0"
-    if not 0 <= rule.max_shrink <= 1:
-        yield f"max_shrink: found {rule.max_shrink}; allowed: a number from 0 to 1"
+def _against_source(rule: ExportRule) -> Iterator[str]:
     if rule.source == "visitors" and not rule.combine:
         yield "combine: found false; visitors are one list"
-
-
-def _bad_match(rule: ExportRule) -> Iterator[str]:
-    allowed = MATCH_FIELDS.get(rule.source, ())
+    allowed = MATCH_FIELDS[rule.source]
     for name, values in rule.match.items():
         if name not in allowed:
             yield f"match.{name}: unknown key; allowed: {', '.join(allowed) or 'none for this source'}"
@@ -159,3 +165,14 @@ def _bad_match(rule: ExportRule) -> Iterator[str]:
             yield f"match.{name}: found no value; an empty list matches nothing"
         elif name == "id" and not all(str(value).isdecimal() for value in values):
             yield "match.id: allowed: whole numbers"
+
+
+def _against_websites(rule: ExportRule, algos: Mapping[str, Algo]) -> Iterator[str]:
+    for pattern in rule.websites:
+        if not any(fnmatch.fnmatchcase(website, pattern) for website in algos):
+            yield f"websites: no website is called {pattern}; there are {', '.join(sorted(algos))}"
+    for website, algo in sorted(algos.items()):
+        if rule.covers(website) and algo not in rule.row.algos:
+            yield (
+                f"destination: {rule.destination} takes {' or '.join(rule.row.algos)}, {website} is captured as {algo}"
+            )

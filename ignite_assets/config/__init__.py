@@ -1,8 +1,9 @@
 """`ignite.toml` read into typed settings.
 
-The models are the one place that knows a setting: its type, what is allowed, its default and its description.
-The messages about mistakes and the configuration reference derive from them, so adding a setting is adding a field.
-Secrets are no settings: the file names environment variables, and nothing here reads those.
+A model is the one place that knows a setting: its type, what is allowed, its default and its description. A model that
+a room below needs stands there (`audiences.rules.ExportRule`, `tables.thresholds.Thresholds`); `models` puts them
+together. The messages about mistakes and the configuration reference derive from the models, so to add a setting, add
+a field. Secrets are no settings: the file names environment variables, and nothing here reads those.
 
 Reading order: `values`, `models`, `reading`; then `kinds`, `mistakes` and `reference`, which speak of the models.
 """

@@ -10,8 +10,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from ignite_assets.api.section import Allowed
 from ignite_assets.config.models import Settings
-from ignite_assets.config.values import Allowed
 
 Kind = tuple[Any, Sequence[object]]
 """A type and what its annotation says besides."""

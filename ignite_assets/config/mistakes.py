@@ -9,8 +9,8 @@ from typing import get_args
 
 from pydantic_core import ErrorDetails
 
+from ignite_assets.api.section import Unshown
 from ignite_assets.config.kinds import allowed_words, choices_of, is_mapping, kind_at, kind_of
-from ignite_assets.config.values import Unshown
 
 _URL = re.compile(r"(?=.*://|.*:.*@)([a-z0-9+.-]*://)?(.*@)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -6,42 +6,28 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-)
+from pydantic import Field, PrivateAttr
 
+from ignite_assets.api.section import Allowed, Section
 from ignite_assets.api.table import Algo
-from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Mode, Scope, Source
+from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Scope
 from ignite_assets.config.values import (
-    URL_SCHEME,
-    Allowed,
     BaseUrl,
     Date,
-    DestinationName,
-    ExportName,
-    Location,
-    MatchValues,
     Owner,
     TimeOfDay,
     Timezone,
     Variable,
     WebsiteKey,
 )
+from ignite_assets.storage.location import URL_SCHEME, Location
+from ignite_assets.tables.thresholds import Thresholds
 
 CONFIG_FILE = "ignite.toml"
 """Where it is otherwise: in the working directory."""
 
 
-class Table(BaseModel):
-    """A table of the file: no unknown keys, no conversions, no changes once it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class Platform(Table):
+class Platform(Section):
     """How the Ignite platform is called."""
 
     base_url: BaseUrl = Field("https://e.atrc.link", description="Address of the platform.")
@@ -58,7 +44,7 @@ class Platform(Table):
     max_body_mib: int = Field(1024, ge=1, description="Largest answer that is read, in MiB.")
 
 
-class Partitions(Table):
+class Partitions(Section):
     """Which days there are."""
 
     start_date: Date = Field(
@@ -72,13 +58,13 @@ class Partitions(Table):
         return ZoneInfo(self.timezone)
 
 
-class Storage(Table):
+class Storage(Section):
     """Where the lake is."""
 
     root: Location = Field("data/lake", description="Folder or bucket that holds the Parquet files.")
 
 
-class Website(Table):
+class Website(Section):
     """One website with Ignite's tracking on it."""
 
     token_env: Variable = Field(
@@ -92,7 +78,7 @@ class Website(Table):
     )
 
 
-class Schedule(Table):
+class Schedule(Section):
     """When things run, in the time zone of the partitions."""
 
     nightly: TimeOfDay = Field(dt.time(0, 30), description="When the day that just closed is captured.")
@@ -101,43 +87,7 @@ class Schedule(Table):
     enabled: bool = Field(True, description="Whether both schedules are on when the code is first deployed.")
 
 
-class Export(Table):
-    """One rule that turns captured memberships into files for an ad platform."""
-
-    name: ExportName = Field(examples=["used-shoppers-meta"], description="Names the export and its folder.")
-    websites: tuple[str, ...] = Field(
-        ("*",), strict=False, min_length=1, description="Keys of websites, or globs such as *-honda."
-    )
-    source: Source = Field(
-        examples=["audiences"], description="Whose members: all visitors, audiences, or audience groups."
-    )
-    match: Annotated[
-        Mapping[str, MatchValues], Allowed('a table such as { primary_category = "USED", brand = ["KIA", "HONDA"] }')
-    ] = Field(
-        {},
-        examples=[{"primary_category": "USED"}],
-        description="By field of the source (id always works), the values of which one has to be there.",
-    )
-    window_days: int = Field(30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that make the list.")
-    destination: DestinationName = Field(examples=["meta_custom_audience"], description="The ad platform.")
-    to: Location = Field("exports", description="Folder or bucket for the files.")
-    mode: Mode = Field("delta", description="Whole lists, or what changed since the last one.")
-    combine: bool = Field(True, description="One list for all that match, or one for each audience.")
-    min_members: int | None = Field(
-        None, ge=0, examples=[1000], description="Hold smaller lists; the destination's own unless set."
-    )
-    max_shrink: float = Field(0.5, ge=0, le=1, description="Hold a list that would lose more than this share.")
-    adds_when_incomplete: bool = Field(
-        False, description="Whether people may be added while days of the window are missing."
-    )
-    list_ids: Annotated[Mapping[str, str], Allowed('a table such as { acme-honda = "123" }')] = Field(
-        {},
-        examples=[{"acme-honda": "123"}],
-        description="By website, or website/audience id: the platform's id of the list.",
-    )
-
-
-class OptOuts(Table):
+class OptOuts(Section):
     """Where opt-outs are dropped, and what is done with them."""
 
     inbox: Location | None = Field(
@@ -148,7 +98,7 @@ class OptOuts(Table):
     max_url_chars: int = Field(4000, ge=500, le=16000, description="Longest URL of one submission.")
 
 
-class DerivedAssets(Table):
+class DerivedAssets(Section):
     """How assets are computed from captures."""
 
     window_days: int = Field(
@@ -156,18 +106,7 @@ class DerivedAssets(Table):
     )
 
 
-class Checks(Table):
-    """When the checks of a partition warn or fail. Shares are from 0 to 1."""
-
-    coercions_share: float = Field(0.01, ge=0, le=1, description="Share of a column's values that may not fit it.")
-    rows_fall: float = Field(0.5, ge=0, le=1, description="Share of the usual rows that may be missing.")
-    rows_jump: float = Field(3.0, ge=1, description="How many times the usual rows there may be.")
-    nesting_share: float = Field(
-        0.01, ge=0, le=1, description="Share of a window that an older one may lack: people who opted out meanwhile."
-    )
-
-
-class Alerts(Table):
+class Alerts(Section):
     """Who hears of failures."""
 
     webhook_env: Variable | None = Field(
@@ -178,7 +117,7 @@ class Alerts(Table):
     deadline: TimeOfDay = Field(dt.time(6, 0), description="When the day that just closed should have landed.")
 
 
-class Reports(Table):
+class Reports(Section):
     """The page that each website gets of a day."""
 
     to: Location = Field("reports", description="Folder or bucket for the pages.")
@@ -188,7 +127,7 @@ class Reports(Table):
     )
 
 
-class Assets(Table):
+class Assets(Section):
     """How the assets are shown in Dagster."""
 
     owners: tuple[Owner, ...] = Field(
@@ -196,7 +135,7 @@ class Assets(Table):
     )
 
 
-class Settings(Table):
+class Settings(Section):
     """All of `ignite.toml`."""
 
     platform: Platform = Field(Platform(), description="How the platform is called.")
@@ -207,10 +146,10 @@ class Settings(Table):
         Allowed("at least one table such as [websites.acme-honda] with token_env and secret_env"),
     ] = Field(min_length=1, description="The websites, one table each.")
     schedule: Schedule = Field(Schedule(), description="When things run.")
-    exports: tuple[Export, ...] = Field((), strict=False, description="What is exported to ad platforms.")
+    exports: tuple[ExportRule, ...] = Field((), strict=False, description="What is exported to ad platforms.")
     opt_outs: OptOuts = Field(OptOuts(), description="Where opt-outs are dropped, and what is done with them.")
     derived: DerivedAssets = Field(DerivedAssets(), description="How assets are computed from captures.")
-    checks: Checks = Field(Checks(), description="When the checks of a partition warn or fail.")
+    checks: Thresholds = Field(Thresholds(), description="When the checks of a partition warn or fail.")
     alerts: Alerts = Field(Alerts(), description="Who hears of failures.")
     reports: Reports = Field(Reports(), description="The page that each website gets of a day.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")
@@ -241,10 +180,7 @@ class Settings(Table):
 
     def rules(self) -> tuple[ExportRule, ...]:
         """The exports as rules, their places absolute."""
-        return tuple(self._rule(export) for export in self.exports)
-
-    def _rule(self, export: Export) -> ExportRule:
-        return ExportRule(**dict(export) | {"to": self.place(export.to)})
+        return tuple(rule.model_copy(update={"to": self.place(rule.to)}) for rule in self.exports)
 
     def algo(self, website: str) -> Algo:
         """The hash algorithm of a website; `KeyError` when there is no such website."""

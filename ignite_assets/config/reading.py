@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ from pydantic import (
 )
 
 from ignite_assets.api.errors import ConfigurationError
-from ignite_assets.audiences.rules import mistakes as mistakes_of
-from ignite_assets.audiences.rules import mistakes_together
+from ignite_assets.audiences.rules import mistakes_between
 from ignite_assets.config.mistakes import in_words
 from ignite_assets.config.models import CONFIG_FILE, Settings
 
@@ -49,19 +48,11 @@ def judge(document: Mapping[str, Any], path: Path) -> Settings:
     except ValidationError as error:
         mistakes = [in_words(detail) for detail in error.errors(include_url=False, include_context=False)]
     else:
-        mistakes = list(_mistakes_between(settings))
+        algos = {website: settings.algo(website) for website in settings.websites}
+        mistakes = [f"exports, {mistake}" for mistake in mistakes_between(settings.exports, algos)]
         if not mistakes:
             return settings
     raise ConfigurationError(str(path), mistakes)
-
-
-def _mistakes_between(settings: Settings) -> Iterator[str]:
-    """What no table shows by itself: an export against its source, its destination and the websites."""
-    rules = settings.rules()
-    for rule in rules:
-        yield from (f"exports, {rule.name}: {mistake}" for mistake in mistakes_of(rule))
-    algos = {website: settings.algo(website) for website in settings.websites}
-    yield from (f"exports, {mistake}" for mistake in mistakes_together(rules, algos))
 
 
 def _find(path: Path | None) -> tuple[Path, str]:

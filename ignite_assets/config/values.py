@@ -2,40 +2,21 @@
 
 import datetime as dt
 import re
-from dataclasses import dataclass
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    PlainValidator,
 )
 
 from ignite_assets.api.addresses import base_url
 from ignite_assets.api.names import is_website_key
-from ignite_assets.audiences import destinations
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """What a kind of value may be, in words; for kinds whose type alone doesn't say it."""
-
-    phrase: str
-
-
-@dataclass(frozen=True)
-class Unshown:
-    """What messages say in place of a mistaken value that must not be shown."""
-
-    phrase: str
-
+from ignite_assets.api.section import Allowed, Unshown
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}")
-URL_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
-_SECRET_IN_QUERY = re.compile(r"[?&][^=&]*(?:secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what Dagster takes as an owner
 
 
@@ -80,18 +61,6 @@ def _timezone(name: str) -> str:
     return name
 
 
-def _location(root: str) -> str:
-    """Keep paths and URLs; credentials of object storage belong in the environment."""
-    if not root.strip() or not root.isprintable():
-        raise ValueError("neither a path nor a URL")
-    scheme = URL_SCHEME.match(root)
-    if "://" in root and not scheme:
-        raise ValueError("not a URL")
-    if scheme and (not root[scheme.end() :].strip("/") or "@" in root or _SECRET_IN_QUERY.search(root)):
-        raise ValueError("a URL without a place, or with credentials")
-    return root
-
-
 def _owner(owner: str) -> str:
     if not _OWNER.fullmatch(owner):
         raise ValueError("not an owner")
@@ -124,36 +93,4 @@ TimeOfDay = Annotated[
     Allowed('a time of day from "00:00" to "23:59"'),
 ]
 Timezone = Annotated[str, AfterValidator(_timezone), Allowed("an IANA time zone such as UTC or America/Chicago")]
-Location = Annotated[
-    str,
-    AfterValidator(_location),
-    Allowed("a path, relative to the configuration's folder or absolute, or a URL such as s3://bucket/lake"),
-]
 Owner = Annotated[str, AfterValidator(_owner), Allowed('"team:NAME" or an e-mail address')]
-
-
-def _destination(name: str) -> str:
-    if name not in destinations.by_name():
-        raise ValueError("no such destination")
-    return name
-
-
-def _values(found: object) -> tuple[str | int, ...]:
-    """One value, or a list of them."""
-    values = found if isinstance(found, list) else [found]
-    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
-        raise ValueError("neither text nor a whole number")
-    return tuple(values)
-
-
-MatchValues = Annotated[
-    tuple[str | int, ...],
-    PlainValidator(_values),
-    Allowed("text, a whole number, or a list of these"),
-]
-DestinationName = Annotated[str, AfterValidator(_destination), Allowed(f"one of {', '.join(destinations.by_name())}")]
-ExportName = Annotated[
-    str,
-    AfterValidator(_website_key),
-    Allowed("1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"),
-]

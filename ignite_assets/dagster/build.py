@@ -62,7 +62,7 @@ def build_defs(
                 horizon=horizon,
                 root=settings.root,
                 owners=settings.assets.owners,
-                nesting_share=settings.checks.nesting_share,
+                thresholds=settings.checks,
                 retry_policy=retry_policy,
                 progress=progress,
             ),

@@ -11,7 +11,8 @@ from ignite_assets.api.table import Table
 from ignite_assets.report.readings import Readings
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, examine
-from ignite_assets.tables.examination import Examination, Subject, Thresholds
+from ignite_assets.tables.examination import Examination, Subject
+from ignite_assets.tables.thresholds import Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)

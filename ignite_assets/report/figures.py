@@ -22,8 +22,9 @@ from ignite_assets.report.visitors import Visitors
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.examination import Thresholds, captured_at
+from ignite_assets.tables.examination import captured_at
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets.tables.thresholds import Thresholds
 
 
 class NothingCapturedError(IgniteError):

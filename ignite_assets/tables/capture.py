@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture nee
 
 from ignite_assets.tables.progress import Track, untold
 from ignite_assets.tables.snapshots import Answer, Answers, Draft, Outcome, Snapshot
+from ignite_assets.tables.thresholds import Thresholds
 
 _WINDOWS_AT_ONCE = 8
 _GATHERED_ROWS = 1 << 13
@@ -36,7 +37,7 @@ class Capture:
     """Captures one endpoint of one website for several dates, newest first.
 
     `ids` gives, by date, the ids of an endpoint whose ids come from a partition. Dates that share an id share its one
-    request. `nesting_share` is the share of a window that an older one may lack, for people who opted out meanwhile.
+    request. `thresholds` says which share of a window an older one may lack, for people who opted out meanwhile.
     `track` counts what takes long: the entities of one date or of all dates together, the dates of several windows, or
     the rows of a single answer. It is counted where the snapshots are asked for, in no other thread.
     """
@@ -48,14 +49,14 @@ class Capture:
         *,
         ids: Mapping[dt.date, Sequence[int]] | None = None,
         endpoints: tuple[Endpoint, ...] = ENDPOINTS,
-        nesting_share: float = 0.01,
+        thresholds: Thresholds | None = None,
         track: Track = untold,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._ids = ids or {}
         self._endpoints = by_name(endpoints)
-        self._nesting_share = nesting_share
+        self._nesting_share = (thresholds or Thresholds()).nesting_share
         self._track = track
 
     def one(self, day: dt.date) -> Snapshot:

@@ -13,16 +13,7 @@ from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.table import Table
 from ignite_assets.storage.lake import Lake, Partition
-
-
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """When a check warns or fails; `[checks]` of the configuration says what each means."""
-
-    coercions_share: float = 0.01
-    rows_fall: float = 0.5
-    rows_jump: float = 3.0
-    nesting_share: float = 0.01
+from ignite_assets.tables.thresholds import Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,7 +74,7 @@ def members(lake: Lake, day: dt.date, people: Mapping[int, Iterable[int]], websi
     capture(lake, "audience_members", day, rows, website)
 
 
-def rule(to: Path, **changed: Any) -> ExportRule:
+def rule(to: Path | str, **changed: Any) -> ExportRule:
     """A rule for everyone's visitors of one day, unless changed; nothing holds it but its share of leavers."""
     usual: dict[str, Any] = {
         "name": "everyone",

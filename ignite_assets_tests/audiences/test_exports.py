@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -437,7 +436,7 @@ def test_exports_reach_any_file_system(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     url = (tmp_path / "bucket").as_uri()
     for day in (ago(1), DAY):
-        run_one(lake, replace(rule(tmp_path), to=url), day)
+        run_one(lake, rule(url), day)
     assert uploaded(folder(tmp_path / "bucket")) == {"add.txt": [hashed(3)], "remove.txt": [hashed(1)]}
 
 

@@ -1,8 +1,5 @@
 """The same on an object store: lake, ledger and exports on S3, of a server on loopback."""
 
-from dataclasses import replace
-from pathlib import Path
-
 from ignite_assets.audiences import folders, ledger
 from ignite_assets.audiences.folders import List
 from ignite_assets.storage.lake import Lake
@@ -22,7 +19,7 @@ from ignite_assets_tests.audiences.captures import (
 
 def test_exports_follow_on_each_other_on_an_object_store(bucket: str) -> None:
     lake, to = Lake(f"{bucket}/lake"), Store(f"{bucket}/exports")
-    of = replace(rule(Path("exports")), to=to.root)
+    of = rule(to.root)
     visitors(lake, ago(1), [1, 2])
     visitors(lake, DAY, [2, 3, 4])
     run_one(lake, of, ago(1))

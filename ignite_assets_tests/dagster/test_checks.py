@@ -421,7 +421,8 @@ import datetime as dt, sys
 from zoneinfo import ZoneInfo
 from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.storage.lake import Lake, Partition
-from ignite_assets.tables.examination import Examination, Thresholds
+from ignite_assets.tables.examination import Examination
+from ignite_assets.tables.thresholds import Thresholds
 from ignite_assets.tables.checks import CHECKS, examine
 lake, day = Lake(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])
 for endpoint in ENDPOINTS:

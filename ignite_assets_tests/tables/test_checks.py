@@ -20,7 +20,8 @@ from ignite_assets.sandbox import Fault, SandboxServer, frozen
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.staging import Stage
 from ignite_assets.tables.checks import CHECKS, Check, examine
-from ignite_assets.tables.examination import Examination, Finding, Thresholds
+from ignite_assets.tables.examination import Examination, Finding
+from ignite_assets.tables.thresholds import Thresholds
 from ignite_assets_tests.conftest import ACME, LOOK_BACK, NAMES, NOW, YESTERDAY, Define, Runner, days_ago, partition
 
 Row = Mapping[str, Any]

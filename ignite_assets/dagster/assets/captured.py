@@ -17,6 +17,7 @@ from ignite_assets.storage.lake import Selection
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.progress import Telling, Track, telling
 from ignite_assets.tables.snapshots import Outcome
+from ignite_assets.tables.thresholds import Thresholds
 
 Ids = dict[dt.date, Sequence[int]]
 
@@ -28,7 +29,7 @@ def build_assets(
     horizon: Horizon,
     root: str,
     owners: Sequence[str] = (),
-    nesting_share: float = 0.01,
+    thresholds: Thresholds | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     progress: Telling = telling,
 ) -> list[dg.AssetsDefinition]:
@@ -38,7 +39,7 @@ def build_assets(
     """
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, inputs = _body(endpoint, endpoints, horizon, nesting_share, progress)
+        body, inputs = _body(endpoint, endpoints, horizon, thresholds, progress)
         decorate = dg.asset(
             name=endpoint.name,
             ins=inputs,
@@ -70,7 +71,7 @@ def _body(
     endpoint: Endpoint,
     endpoints: tuple[Endpoint, ...],
     horizon: Horizon,
-    nesting_share: float,
+    thresholds: Thresholds | None,
     progress: Telling,
 ) -> tuple[Callable[..., Captures], dict[str, dg.AssetIn]]:
     """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
@@ -93,7 +94,7 @@ def _body(
             ids, missing = _ids(listed, days) if listed else ({}, {})
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
-            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, nesting_share=nesting_share, track=track)
+            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=thresholds, track=track)
             yield from capture.each(wanted)
 
     if endpoint.ids and endpoint.ids.from_partition:

@@ -25,7 +25,6 @@ from ignite_assets.storage.duck import told
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.examination import Thresholds
 
 ASSET = "website_report"
 JOB = "report"
@@ -149,7 +148,7 @@ def report_options(
         now=now,
         endpoints=endpoints,
         derived=derived,
-        thresholds=Thresholds(**settings.checks.model_dump()),
+        thresholds=settings.checks,
         rules=settings.rules(),
         scope=settings.opt_outs.scope,
         inbox=settings.place(settings.opt_outs.inbox) if settings.opt_outs.inbox else None,

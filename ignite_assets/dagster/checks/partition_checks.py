@@ -14,7 +14,8 @@ from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import lake_partitions
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, Check, examine
-from ignite_assets.tables.examination import Examination, Thresholds
+from ignite_assets.tables.examination import Examination
+from ignite_assets.tables.thresholds import Thresholds
 
 
 def build_checks(
@@ -24,12 +25,13 @@ def build_checks(
 
     `evaluations` tells what a run records of them.
     """
-    thresholds = Thresholds(**settings.checks.model_dump())
     with warnings.catch_warnings():
         # A check by partition is what we want, and Dagster still calls it a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
-            _checks_of(table, {each.name: each for each in tables}, thresholds, settings.partitions.zone, partitions)
+            _checks_of(
+                table, {each.name: each for each in tables}, settings.checks, settings.partitions.zone, partitions
+            )
             for table in tables
         ]
 

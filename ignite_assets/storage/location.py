@@ -1,0 +1,30 @@
+"""A path or a URL as users write it: the kind of value that says where files are. Pure; no I/O."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from ignite_assets.api.section import Allowed
+
+URL_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
+_SECRET_IN_QUERY = re.compile(r"[?&][^=&]*(?:secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
+
+
+def _location(root: str) -> str:
+    """Keep paths and URLs; credentials of object storage belong in the environment."""
+    if not root.strip() or not root.isprintable():
+        raise ValueError("neither a path nor a URL")
+    scheme = URL_SCHEME.match(root)
+    if "://" in root and not scheme:
+        raise ValueError("not a URL")
+    if scheme and (not root[scheme.end() :].strip("/") or "@" in root or _SECRET_IN_QUERY.search(root)):
+        raise ValueError("a URL without a place, or with credentials")
+    return root
+
+
+Location = Annotated[
+    str,
+    AfterValidator(_location),
+    Allowed("a path, relative to the configuration's folder or absolute, or a URL such as s3://bucket/lake"),
+]
