@@ -19,6 +19,7 @@ from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables import progress
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
 
@@ -141,6 +142,12 @@ def instance(tmp_path: Path, new_home: Path) -> Iterator[dg.DagsterInstance]:
     shutil.copytree(new_home, home)
     with open_home(home) as instance:
         yield instance
+
+
+@pytest.fixture
+def chatty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress logs a line for every count, from the first moment on."""
+    monkeypatch.setattr(progress, "CADENCE", progress.Cadence(quiet_seconds=0, every_seconds=0))
 
 
 @pytest.fixture

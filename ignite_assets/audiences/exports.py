@@ -23,7 +23,7 @@ from ignite_assets.audiences.writing import MoreOptOutsError, write
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
-from ignite_assets.tables.progress import Track, untold
+from ignite_assets.tables.progress import begin
 from ignite_assets.tables.windows import Window
 
 
@@ -43,8 +43,6 @@ class Options:
     """Work everything out and write nothing."""
     now: dt.datetime | None = None
     """When it is made; the present unless given."""
-    track: Track = untold
-    """Counts its lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +102,7 @@ def _export(
         return ledger.in_scope(lake, website, options.scope) == opt_outs
 
     found = targets(lake, rule, website, day, known)
-    progress = options.track("lists", len(found))
+    progress = begin("lists", len(found))
     outcomes = []
     for target in found:
         one = _Export(workspace, store, rule, target, known.get(target.of, []), window, options, is_current)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, batches, read_addresses, read_hashes
 from ignite_assets.storage.lake import Lake
-from ignite_assets.tables.progress import Track, untold
+from ignite_assets.tables.progress import begin
 
 Send = Callable[[tuple[Person, ...]], None]
 """Tells the platform of some people. Raises `RequestError` when it doesn't acknowledge them."""
@@ -60,16 +60,15 @@ def tell(
     send: Send,
     room: int,
     now: Callable[[], dt.datetime],
-    track: Track = untold,
 ) -> Receipt:
     """Tell the platform of those of a file's people that it hasn't acknowledged yet.
 
-    `room`: the characters that the encoded `emails` parameter of one call may have; `track` counts people. Raises what
-    `send` raises: the batches before it stay acknowledged.
+    `room`: the characters that the encoded `emails` parameter of one call may have. Raises what `send` raises: the
+    batches before it stay acknowledged.
     """
     before = ledger.acknowledged(lake, website)
     waiting = [person for person in found.people if person.hashes.sha256 not in before]
-    progress = track("people submitted", len(waiting))
+    progress = begin("people submitted", len(waiting))
     for batch in batches(waiting, room):
         send(batch)
         ledger.acknowledge(lake, website, (p.hashes for p in batch), source_hash=found.source_hash, at=now())

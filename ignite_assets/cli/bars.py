@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -18,35 +17,24 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from ignite_assets.tables.progress import Pace, Progress, rate
+from ignite_assets.tables.progress import Cadence, Progress, rate, showing
 
 _TICK_SECONDS = 1
 
 
-class Shown(Protocol):
-    """One piece of work in sight."""
-
-    def add(self, count: int = 1, *, failed: int = 0, at: str = "") -> None:
-        """So much more is done, `failed` of it went wrong; `at` says what it was, where there is room."""
-
-
-class Begin(Protocol):
-    """Begins a piece of work: its noun, and its total if that is known. The one before it is over."""
-
-    def __call__(self, noun: str, total: int | None) -> Shown:
-        """The work, to be counted."""
-
-
 @contextmanager
-def tracked(pace: Pace | None = None) -> Iterator[Begin]:
-    """What to begin work with. `pace` says when there are plain lines; bars are there at once, and gone at the end."""
+def tracked(cadence: Cadence | None = None) -> Iterator[None]:
+    """Show the work that is begun within, one piece at a time: the next replaces the one before.
+
+    `cadence` says when there are plain lines; bars are there at once, and gone at the end.
+    """
     console = Console(stderr=True)
     if console.is_terminal:
-        with Bars(*_columns(), console=console, transient=True) as bars:
-            yield _Bars(bars)
+        with Bars(*_columns(), console=console, transient=True) as bars, showing(_Bars(bars)):
+            yield
     else:
-        with _ticking(_Lines(console, pace)) as lines:
-            yield lines
+        with _ticking(_Lines(console, cadence)) as lines, showing(lines):
+            yield
 
 
 class _Bars:
@@ -88,13 +76,13 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 class _Lines:
-    def __init__(self, console: Console, pace: Pace | None) -> None:
-        self._console, self._pace = console, pace
+    def __init__(self, console: Console, cadence: Cadence | None) -> None:
+        self._console, self._cadence = console, cadence
         self._last: Progress | None = None
 
-    def __call__(self, noun: str, total: int | None) -> "_Line":
-        self._last = Progress(noun, total, self._print, pace=self._pace)
-        return _Line(self._last)
+    def __call__(self, noun: str, total: int | None) -> Progress:
+        self._last = Progress(noun, total, self._print, cadence=self._cadence)
+        return self._last
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False)
@@ -104,17 +92,9 @@ class _Lines:
             self._last.tick()
 
 
-class _Line:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def add(self, count: int = 1, *, failed: int = 0, at: str = "") -> None:  # noqa: ARG002 - lines have no room
-        self._progress.add(count, failed=failed)
-
-
 @contextmanager
 def _ticking(lines: _Lines) -> Iterator[_Lines]:
-    """Let time pass for work that counts nothing for long."""
+    """Look every second whether a line is due, for work that counts nothing for long."""
     over = threading.Event()
 
     def watch() -> None:

@@ -99,9 +99,9 @@ def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None
     from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
-    with tracked() as track:
+    with tracked():
         for website, rules, day in due:
-            yield from run_exports(settings, lake, rules, website, day, force=force, dry_run=True, track=track).rows()
+            yield from run_exports(settings, lake, rules, website, day, force=force, dry_run=True).rows()
 
 
 def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
@@ -113,8 +113,8 @@ def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) ->
     from ignite_assets.dagster.instance import dagster_home, open_instance
     from ignite_assets.dagster.partitions import partition_key
 
-    with open_instance(dagster_home(settings)) as instance, tracked() as track:
-        job = build_defs(settings, retry_policy=None, progress=lambda _say: track).resolve_job_def(JOB)
+    with open_instance(dagster_home(settings)) as instance, tracked():
+        job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
         for website, rules, day in due:
             names = [rule.name for rule in rules]
             result = job.execute_in_process(

@@ -45,8 +45,8 @@ def opt_out(website: str, hashes: bool, file: Path) -> None:
     else:
         found = suppress(lake, website, data, name, now=utc_now())
         try:
-            with tracked() as track:
-                receipt = tell(settings, lake, IgniteResource.from_settings(settings), website, found, track=track)
+            with tracked():
+                receipt = tell(settings, lake, IgniteResource.from_settings(settings), website, found)
         except IgniteError:
             click.echo(
                 f"{suppressed(len(found.people))}; the platform does not know all of them: run it again", err=True

@@ -14,10 +14,10 @@ from ignite_assets.cli.runs.plan import PartitionResult, Plan
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
 from ignite_assets.dagster.instance import dagster_home, open_instance
-from ignite_assets.tables.progress import Pace
+from ignite_assets.tables.progress import Cadence, begin
 from ignite_assets.tables.registry import TABLES
 
-_AT_ONCE = Pace(quiet_seconds=0)
+_AT_ONCE = Cadence(quiet_seconds=0)
 _ASSETS = tuple(table.name for table in TABLES)
 
 
@@ -33,7 +33,7 @@ def _execute(plan: Plan, settings: Settings) -> list[PartitionResult]:
     total = sum(len(run.partitions) for run in plan.runs)
     known: list[PartitionResult] = []
     try:
-        with open_instance(dagster_home(settings)) as instance, tracked(_AT_ONCE) as begin:
+        with open_instance(dagster_home(settings)) as instance, tracked(_AT_ONCE):
             progress = begin("partitions", total)
 
             def take(result: PartitionResult) -> None:

@@ -24,7 +24,6 @@ from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.progress import Telling, telling
 from ignite_assets.tables.registry import DERIVED
 
 
@@ -37,19 +36,17 @@ def build_defs(
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = dg.in_process_executor,
-    progress: Telling = telling,
     ranged: bool = False,
 ) -> dg.Definitions:
     """The definitions that a configuration describes; `resources` replace those of the same name.
 
-    Without an executor, they can be merged into a code location that has one of its own. `progress` counts what takes
-    long; lines about it are for the run's log. `ranged`: for runs of several partitions, with checks that Dagster plans
-    for a run rather than for each partition.
+    Without an executor, they can be merged into a code location that has one of its own. `ranged`: for
+    runs of several partitions, with checks that Dagster plans for a run rather than for each partition.
     """
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
     schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
-    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy, progress=progress)
+    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
     report, report_job, report_schedule = build_reports(
         settings, partitions=partitions, endpoints=endpoints, derived=derived, now=now, retry_policy=retry_policy
     )
@@ -64,7 +61,6 @@ def build_defs(
                 owners=settings.assets.owners,
                 thresholds=settings.checks,
                 retry_policy=retry_policy,
-                progress=progress,
             ),
             *build_derived(
                 derived,
@@ -73,7 +69,6 @@ def build_defs(
                 tables=endpoints,
                 now=now,
                 retry_policy=retry_policy,
-                progress=progress,
             ),
             *exports,
             report,
@@ -86,7 +81,7 @@ def build_defs(
             *jobs,
             *export_jobs,
             report_job,
-            *([build_opt_out_job(settings, progress)] if settings.opt_outs.inbox else []),
+            *([build_opt_out_job(settings)] if settings.opt_outs.inbox else []),
         ],
         schedules=[*schedules, freshness_schedule, report_schedule],
         sensors=[*build_sensors(settings), *build_audience_sensors(settings)],

@@ -22,6 +22,7 @@ from ignite_assets.dagster.landing import Captures
 from ignite_assets.dagster.metadata import place
 from ignite_assets.dagster.partitions import lake_partitions, partition_key
 from ignite_assets.storage.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
+from ignite_assets.tables.progress import lines, showing
 
 IO_MANAGER = "ignite_lake"
 """The resource's name. Not Dagster's default one, so that it stands beside the IO manager of another project."""
@@ -53,8 +54,9 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Commit each partition of the output as it comes."""
         if isinstance(obj, Captures):
-            for landing in obj:
-                landing.store(self.lake)
+            with showing(lines(context.log.info)):
+                for landing in obj:
+                    landing.store(self.lake)
             return
         self._store_table(context, _as_table(obj))
 

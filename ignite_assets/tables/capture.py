@@ -24,7 +24,7 @@ from ignite_assets.api.protocol import Call
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient, Reader
 
-from ignite_assets.tables.progress import Track, untold
+from ignite_assets.tables.progress import begin
 from ignite_assets.tables.snapshots import Answer, Answers, Draft, Outcome, Snapshot
 from ignite_assets.tables.thresholds import Thresholds
 
@@ -38,8 +38,8 @@ class Capture:
 
     `ids` gives, by date, the ids of an endpoint whose ids come from a partition. Dates that share an id share its one
     request. `thresholds` says which share of a window an older one may lack, for people who opted out meanwhile.
-    `track` counts what takes long: the entities of one date or of all dates together, the dates of several windows, or
-    the rows of a single answer. It is counted where the snapshots are asked for, in no other thread.
+    Progress is counted of the entities of one date or of all dates together, the dates of several windows, or the rows
+    of a single answer.
     """
 
     def __init__(
@@ -50,14 +50,12 @@ class Capture:
         ids: Mapping[dt.date, Sequence[int]] | None = None,
         endpoints: tuple[Endpoint, ...] = ENDPOINTS,
         thresholds: Thresholds | None = None,
-        track: Track = untold,
     ) -> None:
         self._client = client
         self._endpoint = endpoint
         self._ids = ids or {}
         self._endpoints = by_name(endpoints)
         self._nesting_share = (thresholds or Thresholds()).nesting_share
-        self._track = track
 
     def one(self, day: dt.date) -> Snapshot:
         """The snapshot for one date. Raises `IgniteError`; refuses a date before any request is made."""
@@ -92,16 +90,17 @@ class Capture:
             yield from ((day, error) for day in days)
             return
         if len(days) == 1:
-            yield days[0], self._of_day(days[0], listed, tally, track=self._track)
+            yield days[0], self._of_day(days[0], listed, tally)
             return
         at_once = min(_WINDOWS_AT_ONCE, self._client.limits.max_concurrency)
+        # The windows' threads have no progress display: days are counted here, not each window's rows.
         with ThreadPoolExecutor(at_once, thread_name_prefix="window") as threads:
             tallies = itertools.chain([tally], itertools.repeat(None))  # the listing is counted for the newest
             windows = (
                 (day, functools.partial(self._of_day, day, listed, each, compared=True))
                 for day, each in zip(days, tallies, strict=False)
             )
-            progress = self._track("days", len(days))
+            progress = begin("days", len(days))
             for day, outcome in in_order(threads, windows, ahead=at_once, discard=_discard):
                 progress.add(failed=not isinstance(outcome, Snapshot))
                 yield day, outcome
@@ -136,14 +135,13 @@ class Capture:
         tally: Tally | None = None,
         *,
         compared: bool = False,
-        track: Track = untold,
     ) -> Snapshot | IgniteError:
         draft = self._draft(day, tally, compared=compared)
         try:
             if self._endpoint.ids is None:
-                draft.take_whole_answer(self._client, track)
+                draft.take_whole_answer(self._client)
             else:
-                for some in self._answers(listed, draft.tally, day, track):
+                for some in self._answers(listed, draft.tally, day):
                     draft.add(some)
             return draft.finish()
         except IgniteError as error:
@@ -158,7 +156,7 @@ class Capture:
         wanted = {day: frozenset(self._ids.get(day, ())) for day in days}
         union = sorted(frozenset().union(*wanted.values()))
         failed: dict[dt.date, IgniteError] = {}
-        for some in self._answers(union, tally, None, self._track):
+        for some in self._answers(union, tally, None):
             for day in days:
                 if day in failed:
                     continue
@@ -172,11 +170,11 @@ class Capture:
         for day in days:
             yield day, failed[day] if day in failed else drafts[day].finish()
 
-    def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None, track: Track) -> Iterator["Answers"]:
+    def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None) -> Iterator["Answers"]:
         """The entities' answers, some at a time: Arrow costs as much for one row as for a hundred."""
         entities = sorted(set(ids))
         calls = (Call(endpoint=self._endpoint, look_back=day, entity=entity) for entity in entities)
-        progress = track(self._listing.replace("_", " "), len(entities))
+        progress = begin(self._listing.replace("_", " "), len(entities))
         some: list[tuple[int, Answer | RequestError]] = []
         rows = 0
         for call, outcome in self._client.read_each(calls, self._reader_for, tally):

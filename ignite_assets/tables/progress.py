@@ -1,34 +1,85 @@
-"""Long work says how far it is: counts, rate and time left, in lines that come seldom enough. Nothing but the rule.
+"""Progress of long work: counts, rate and time left.
 
-Work that is over within `Pace.quiet_seconds` says nothing. Later there is a line every 10 s or tenth of the work, and
-one at its end: at most ten and one for each 10 s, however quickly the work is counted.
+A command or a run says with `showing` how its progress is displayed; code that takes long counts what it does with
+`begin`, wherever it is called from. Work that is over within `Cadence.quiet_seconds` logs nothing. After that there is
+a line every 10 s or tenth of the work, and one at its end: at most ten and one for each 10 s, however quickly the work
+is counted.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
 _MINUTE, _HOUR = 60, 3_600
 
 
+class Work(Protocol):
+    """A piece of work that is being counted."""
+
+    def add(self, count: int = 1, *, failed: int = 0, at: str = "") -> None:
+        """Count so much more as done, `failed` of it without success; `at` names it, for a display with room."""
+
+
+Display = Callable[[str, int | None], Work]
+"""Shows a new piece of work: takes the noun that is counted, and the total if that is known."""
+
+_display: ContextVar[Display | None] = ContextVar("ignite_progress", default=None)
+
+
+class _Unseen:
+    """Work that nobody watches."""
+
+    def add(self, count: int = 1, *, failed: int = 0, at: str = "") -> None:
+        """Do nothing."""
+
+
+def begin(noun: str, total: int | None) -> Work:
+    """Begin to count a piece of work, on the display of the run or command that it is done for.
+
+    A new thread has no display: work split over threads is counted where its results are collected.
+    """
+    display = _display.get()
+    return display(noun, total) if display else _Unseen()
+
+
+@contextmanager
+def showing(display: Display) -> Iterator[None]:
+    """Display the work that is begun within. The outermost display has it all: a bar isn't doubled by log lines."""
+    token = _display.set(_display.get() or display)
+    try:
+        yield
+    finally:
+        _display.reset(token)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Pace:
-    """When there is something to say."""
+class Cadence:
+    """When a line is due."""
 
     quiet_seconds: float = 10
-    """What is over by then says nothing."""
+    """Work that is over by then logs nothing."""
     every_seconds: float = 10
     share: float = 0.1
     """Of work whose total is known: a line whenever so much was done since the last."""
 
 
+CADENCE = Cadence()
+
+
+def lines(say: Callable[[str], None]) -> Display:
+    """A display that says lines at `CADENCE`, for a run's log."""
+    return lambda noun, total: Progress(noun, total, say)
+
+
 class Progress:
     """Counts one piece of work from any thread, and says lines about it.
 
-    `noun` names what is counted; `total` is None when nobody knows; `clock` tells seconds. `say` is called by whoever
-    counts, one line at a time. No line holds anything but counts, the noun and times.
+    `noun` names what is counted; `total` is None when it isn't known; `clock` tells seconds. `say` is called in the
+    thread that counts, one line at a time. A line holds counts, the noun and times, nothing else.
     """
 
     def __init__(
@@ -37,24 +88,24 @@ class Progress:
         total: int | None,
         say: Callable[[str], None],
         *,
-        pace: Pace | None = None,
+        cadence: Cadence | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._noun, self._total, self._say = noun, total, say
-        self._pace, self._clock = pace or Pace(), clock
+        self._cadence, self._clock = cadence or CADENCE, clock
         self._started = self._said_at = clock()
         self._done = self._failed = self._said = 0
         self._lock = threading.Lock()
 
-    def add(self, count: int = 1, *, failed: int = 0) -> None:
-        """So much more is done; `failed` of it went wrong."""
+    def add(self, count: int = 1, *, failed: int = 0, at: str = "") -> None:  # noqa: ARG002 - lines have no room
+        """Count so much more as done, `failed` of it without success."""
         with self._lock:
             self._done += count
             self._failed += failed
             self._say_if_due()
 
     def tick(self) -> None:
-        """Time has passed: for work that may not count anything for long."""
+        """Say a line if one is due: for work that may count nothing for long."""
         with self._lock:
             self._say_if_due()
 
@@ -65,14 +116,14 @@ class Progress:
             self._say(self._line(now - self._started))
 
     def _is_due(self, now: float) -> bool:
-        if now - self._started < self._pace.quiet_seconds:
+        if now - self._started < self._cadence.quiet_seconds:
             return False
         new = self._done - self._said
         if self._total is not None and self._done >= self._total:
             return new > 0
-        if self._total is not None and new >= self._total * self._pace.share:
+        if self._total is not None and new >= self._total * self._cadence.share:
             return True
-        return now - self._said_at >= self._pace.every_seconds
+        return now - self._said_at >= self._cadence.every_seconds
 
     def _line(self, elapsed: float) -> str:
         total = "" if self._total is None else f" of {self._total:,}"
@@ -86,31 +137,6 @@ class Progress:
         else:
             parts.append(duration(elapsed))
         return ", ".join(parts)
-
-
-class Counts(Protocol):
-    """Whatever hears of work that is done."""
-
-    def add(self, count: int = 1, *, failed: int = 0) -> None:
-        """So much more is done; `failed` of it went wrong."""
-
-
-Track = Callable[[str, int | None], Counts]
-"""Begins to count work: by its noun, and its total if that is known."""
-
-
-Telling = Callable[[Callable[[str], None]], Track]
-"""What counts work for whoever says its lines."""
-
-
-def telling(say: Callable[[str], None], pace: Pace | None = None) -> Track:
-    """Work of which lines are said, once it takes long."""
-    return lambda noun, total: Progress(noun, total, say, pace=pace)
-
-
-def untold(noun: str, total: int | None) -> Progress:
-    """A count that nobody hears of."""
-    return Progress(noun, total, lambda _line: None, pace=Pace(quiet_seconds=float("inf")))
 
 
 def rate(per_second: float) -> str:

@@ -20,7 +20,7 @@ from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
 from ignite_assets.api.table import Algo
 from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
-from ignite_assets.tables.progress import Track, untold
+from ignite_assets.tables.progress import begin
 
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient
@@ -119,14 +119,14 @@ class Draft:
         self._vanished = 0
         self._preview: list[dict[str, Any]] = []
 
-    def take_whole_answer(self, client: "IgniteClient", track: Track = untold) -> None:
+    def take_whole_answer(self, client: "IgniteClient") -> None:
         """Stage the answer of the endpoint's one call, while it arrives; a further try starts anew."""
         call = Call(endpoint=self._endpoint, look_back=self._day if self._endpoint.dated else None)
 
         def read(pieces: Iterator[bytes]) -> None:
             self._stage.discard()
             self._start()
-            progress = track("rows", None)
+            progress = begin("rows", None)
             for batch in arrow.batches(self._endpoint, pieces, {"algo": self._algo}, self._coercions):
                 self._write(batch)
                 progress.add(len(batch))

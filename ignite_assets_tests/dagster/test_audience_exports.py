@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from ignite_assets.dagster.assets.exports import ASSET, CHECK, LISTS, Row, rows_
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import frozen
-from ignite_assets.tables.progress import Pace, telling
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,
@@ -133,11 +131,11 @@ def test_the_metadata_is_a_table_of_what_was_sent_and_held(runner: Runner, setti
     assert isinstance(told[LISTS], dg.TableMetadataValue)
 
 
-def test_long_exports_tell_the_event_log_of_their_lists(runner: Runner, settings: Settings) -> None:
+def test_long_exports_tell_the_event_log_of_their_lists(runner: Runner, request: pytest.FixtureRequest) -> None:
     runner.day(["visitors"])
-    at_once = partial(telling, pace=Pace(quiet_seconds=0))
-    defs = build_defs(settings, now=frozen(NOW), retry_policy=None, progress=at_once)
-    quick, slow = export(runner), export(runner, defs=defs)
+    quick = export(runner)
+    request.getfixturevalue("chatty")
+    slow = export(runner)
     said = {
         run.run_id: [each.user_message for each in runner.instance.all_logs(run.run_id) if not each.dagster_event]
         for run in (quick, slow)

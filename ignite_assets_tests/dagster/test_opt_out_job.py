@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -26,7 +25,6 @@ from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
-from ignite_assets.tables.progress import Pace, Telling, telling
 from ignite_assets.testing import find_leaks
 from ignite_assets_tests.conftest import ACME, QUIET, WEBSITES, config_text, reasons, set_credentials
 
@@ -100,10 +98,10 @@ class Office:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    def run(self, label: str, *, loud: bool = False, progress: Telling = telling) -> dg.ExecuteInProcessResult:
+    def run(self, label: str, *, loud: bool = False) -> dg.ExecuteInProcessResult:
         config = {"ops": {opt_outs.OP: {"config": {"website": ACME.key, "label": label}}}}
         return (
-            build_defs(self.settings, progress=progress)
+            build_defs(self.settings)
             .resolve_job_def(opt_outs.JOB)
             .execute_in_process(
                 instance=self.instance,
@@ -152,15 +150,15 @@ def test_a_file_of_any_form_is_submitted_and_deleted(
     assert office.inbox() == []
 
 
+@pytest.mark.usefixtures("chatty")
 def test_a_long_submission_tells_the_event_log_how_many_it_has_done_and_never_whom(
     tmp_path: Path, recorder: Recorder, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_credentials(monkeypatch)
     office = Office(tmp_path, recorder.url, instance, BATCHED)
     office.drop("many.txt", "\n".join([*PEOPLE, CANARY]))
-    at_once = partial(telling, pace=Pace(quiet_seconds=0, every_seconds=0))
 
-    done = office.run("many.txt", progress=at_once)
+    done = office.run("many.txt")
 
     said = [each.user_message for each in instance.all_logs(done.run_id) if not each.dagster_event]
     lines = [line.partition(", ")[0] for line in said if "submitted, " in line and "/" in line]

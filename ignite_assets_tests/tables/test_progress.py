@@ -2,7 +2,6 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import dagster as dg
 import pytest
@@ -11,19 +10,17 @@ from hypothesis import strategies as st
 
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
-from ignite_assets.tables.progress import Pace, Progress, duration, rate, telling
+from ignite_assets.tables.progress import Cadence, Progress, begin, duration, lines, rate, showing
 from ignite_assets_tests.conftest import YESTERDAY, Define, Runner, days_ago, partition
-
-AT_ONCE = partial(telling, pace=Pace(quiet_seconds=0, every_seconds=0))
 
 
 class Work:
     """Counted work, the clock it goes by, and what was said of it when."""
 
-    def __init__(self, total: int | None, noun: str = "locations", **pace: float) -> None:
+    def __init__(self, total: int | None, noun: str = "locations", **cadence: float) -> None:
         self.now = 0.0
         self.said: list[tuple[float, str]] = []
-        self.progress = Progress(noun, total, self._hear, pace=Pace(**pace), clock=lambda: self.now)
+        self.progress = Progress(noun, total, self._hear, cadence=Cadence(**cadence), clock=lambda: self.now)
 
     def _hear(self, line: str) -> None:
         self.said.append((self.now, line))
@@ -140,6 +137,21 @@ def test_a_duration_is_told_in_its_two_largest_units(seconds: float, told: str) 
     assert duration(seconds) == told
 
 
+@pytest.mark.usefixtures("chatty")
+def test_work_is_shown_by_the_outermost_display_and_by_none_afterwards() -> None:
+    outer: list[str] = []
+    inner: list[str] = []
+    with showing(lines(outer.append)):
+        with showing(lines(inner.append)):
+            begin("rows", 2).add()
+        begin("rows", 2).add(2)
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(lambda: begin("rows", 2).add(2)).result()
+    begin("rows", 2).add(2)
+    assert [line.partition(",")[0] for line in outer] == ["1 of 2 rows", "2 of 2 rows"]
+    assert inner == []
+
+
 def told(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> dict[str, list[str]]:
     """What a run's steps wrote into the event log in words, by step; times as …"""
     found: dict[str, list[str]] = {}
@@ -156,10 +168,11 @@ def test_quick_captures_write_no_progress(instance: dg.DagsterInstance, define: 
     assert told(instance, runner.days(["visitors", "audience_members"], days_ago(4), YESTERDAY)) == {}
 
 
+@pytest.mark.usefixtures("chatty")
 def test_long_ones_tell_the_event_log_of_entities_rows_and_days(
     instance: dg.DagsterInstance, define: Define, lake: Lake
 ) -> None:
-    runner = Runner(instance, define(progress=AT_ONCE))
+    runner = Runner(instance, define())
 
     one = told(instance, runner.day(["visitors", "locations", "location_details", "audience_members"]))
     several = told(instance, runner.days(["audience_members", "visitors", "visitor_recency"], days_ago(5), YESTERDAY))
@@ -172,22 +185,24 @@ def test_long_ones_tell_the_event_log_of_entities_rows_and_days(
     assert several == dict.fromkeys(["audience_members", "visitors", "visitor_recency"], days)
 
 
+@pytest.mark.usefixtures("chatty")
 def test_days_and_entities_that_fail_are_counted_as_failed(
     instance: dg.DagsterInstance, define: Define, sandbox: SandboxServer
 ) -> None:
-    runner = Runner(instance, define(progress=AT_ONCE))
+    runner = Runner(instance, define())
     sandbox.faults.add(Fault(endpoint="visitors", times=1, status=400))
 
-    lines = told(instance, runner.days(["visitors"], days_ago(3), YESTERDAY))["visitors"]
+    said = told(instance, runner.days(["visitors"], days_ago(3), YESTERDAY))["visitors"]
 
-    assert lines[-1] == "3 of 3 days, 1 failed, …"
+    assert said[-1] == "3 of 3 days, 1 failed, …"
 
 
+@pytest.mark.usefixtures("chatty")
 def test_a_vanished_entity_is_no_failure(instance: dg.DagsterInstance, define: Define, sandbox: SandboxServer) -> None:
-    runner = Runner(instance, define(progress=AT_ONCE))
+    runner = Runner(instance, define())
     sandbox.faults.add(Fault(endpoint="location_details", times=1, status=404))
 
-    lines = told(instance, runner.day(["locations", "location_details"]))["location_details"]
+    said = told(instance, runner.day(["locations", "location_details"]))["location_details"]
 
-    assert lines
-    assert not any("failed" in line for line in lines)
+    assert said
+    assert not any("failed" in line for line in said)

@@ -15,7 +15,6 @@ from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.storage.lake import Selection
 from ignite_assets.tables.capture import Capture
-from ignite_assets.tables.progress import Telling, Track, telling
 from ignite_assets.tables.snapshots import Outcome
 from ignite_assets.tables.thresholds import Thresholds
 
@@ -31,15 +30,14 @@ def build_assets(
     owners: Sequence[str] = (),
     thresholds: Thresholds | None = None,
     retry_policy: dg.RetryPolicy | None = None,
-    progress: Telling = telling,
 ) -> list[dg.AssetsDefinition]:
     """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for.
 
-    `root` is the lake's, for the asset's page to tell; `progress` counts what takes long for the run's log.
+    `root` is the lake's; the asset's page shows where its partitions are.
     """
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, inputs = _body(endpoint, endpoints, horizon, thresholds, progress)
+        body, inputs = _body(endpoint, endpoints, horizon, thresholds)
         decorate = dg.asset(
             name=endpoint.name,
             ins=inputs,
@@ -72,7 +70,6 @@ def _body(
     endpoints: tuple[Endpoint, ...],
     horizon: Horizon,
     thresholds: Thresholds | None,
-    progress: Telling,
 ) -> tuple[Callable[..., Captures], dict[str, dg.AssetIn]]:
     """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
 
@@ -80,10 +77,10 @@ def _body(
         keys = [read_key(key) for key in context.partition_keys]
         (website,) = {website for _, website in keys}
         days = [day for day, _ in keys]
-        return Captures(context, website, _outcomes(ignite, website, days, listed, progress(context.log.info)))
+        return Captures(context, website, _outcomes(ignite, website, days, listed))
 
     def _outcomes(
-        ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None, track: Track
+        ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
     ) -> Iterator[Outcome]:
         try:
             client = ignite.client(website, horizon)
@@ -94,7 +91,7 @@ def _body(
             ids, missing = _ids(listed, days) if listed else ({}, {})
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
-            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=thresholds, track=track)
+            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=thresholds)
             yield from capture.each(wanted)
 
     if endpoint.ids and endpoint.ids.from_partition:

@@ -14,7 +14,7 @@ from ignite_assets.dagster.metadata import column_lineage, column_schema, storag
 from ignite_assets.dagster.partitions import read_key, trailing_mapping
 from ignite_assets.tables.derived.derivation import Derivations, Outcome
 from ignite_assets.tables.derived.row import Derived, Input
-from ignite_assets.tables.progress import Counts, Telling, telling
+from ignite_assets.tables.progress import begin
 
 
 def build_derived(
@@ -25,9 +25,8 @@ def build_derived(
     tables: Sequence[Table],
     now: Callable[[], dt.datetime],
     retry_policy: dg.RetryPolicy | None = None,
-    progress: Telling = telling,
 ) -> list[dg.AssetsDefinition]:
-    """The assets of the rows; `tables` are those that they read; `progress` counts days for the run's log."""
+    """The assets of the rows; `tables` are those that they read."""
 
     def build(row: Derived) -> dg.AssetsDefinition:
         @dg.asset(
@@ -61,17 +60,17 @@ def build_derived(
                 now=now,
             )
             days = sorted(day for day, _ in keys)
-            counts = progress(context.log.info)("days", len(days))
-            return Captures(context, website, _counted(derivations.each(days), counts))
+            return Captures(context, website, _counted(derivations.each(days), len(days)))
 
         return derive
 
     return [build(row) for row in rows]
 
 
-def _counted(outcomes: Iterator[Outcome], counts: Counts) -> Iterator[Outcome]:
+def _counted(outcomes: Iterator[Outcome], days: int) -> Iterator[Outcome]:
+    progress = begin("days", days)
     for day, outcome in outcomes:
-        counts.add(failed=isinstance(outcome, IgniteError))
+        progress.add(failed=isinstance(outcome, IgniteError))
         yield day, outcome
 
 

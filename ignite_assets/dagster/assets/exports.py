@@ -22,7 +22,7 @@ from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.storage.duck import Workspace, told
 from ignite_assets.storage.lake import Lake
-from ignite_assets.tables.progress import Telling, Track, telling, untold
+from ignite_assets.tables.progress import lines, showing
 
 ASSET = "audience_exports"
 CHECK = "nothing_held"
@@ -74,9 +74,8 @@ def build_exports(
     *,
     partitions: dg.PartitionsDefinition[str],
     retry_policy: dg.RetryPolicy | None = None,
-    progress: Telling = telling,
 ) -> tuple[list[dg.AssetsDefinition], list[Any]]:
-    """The asset and its job; nothing where no export is configured. `progress` counts lists for the run's log."""
+    """The asset and its job; nothing where no export is configured."""
     rules = settings.rules()
     if not rules:
         return [], []
@@ -99,8 +98,8 @@ def build_exports(
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
         due = [rule for rule in _named(rules, config.names) if rule.covers(website)]
-        track = progress(context.log.info)
-        exported = run_exports(settings, ignite_lake.lake, due, website, day, force=config.force or None, track=track)
+        with showing(lines(context.log.info)):
+            exported = run_exports(settings, ignite_lake.lake, due, website, day, force=config.force or None)
         yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
         if exported.failures:
             raise _failure(exported)
@@ -136,7 +135,6 @@ def run_exports(
     *,
     force: str | None = None,
     dry_run: bool = False,
-    track: Track = untold,
 ) -> Exported:
     """Export each rule for a website and a date; with `dry_run` only work out what would be sent."""
     options = Options(
@@ -145,7 +143,6 @@ def run_exports(
         scope=settings.opt_outs.scope,
         force=force,
         dry_run=dry_run,
-        track=track,
     )
     outcomes: list[Outcome] = []
     failures: dict[str, IgniteError] = {}

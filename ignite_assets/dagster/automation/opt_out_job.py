@@ -17,7 +17,7 @@ from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
-from ignite_assets.tables.progress import Telling, Track, telling, untold
+from ignite_assets.tables.progress import lines, showing
 
 if TYPE_CHECKING:
     from ignite_assets.api.client import IgniteClient
@@ -34,9 +34,7 @@ class DroppedFile(dg.Config):
     """As the inbox calls it: never by an address."""
 
 
-def tell(
-    settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Addresses, *, track: Track = untold
-) -> Receipt:
+def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Addresses) -> Receipt:
     """Tell the platform of people who are suppressed already. Raises `IgniteError`."""
     with ignite.client(website) as client:
 
@@ -44,7 +42,7 @@ def tell(
             client.opt_out(parameter(people), Tally())
 
         room = _room(settings, client)
-        return submission.tell(lake, website, found, send=send, room=room, now=utc_now, track=track)
+        return submission.tell(lake, website, found, send=send, room=room, now=utc_now)
 
 
 def _room(settings: Settings, client: "IgniteClient") -> int:
@@ -52,8 +50,8 @@ def _room(settings: Settings, client: "IgniteClient") -> int:
     return settings.opt_outs.max_url_chars - client.opt_out_url_chars
 
 
-def build_opt_out_job(settings: Settings, progress: Telling = telling) -> dg.JobDefinition:
-    """The job that deals with one dropped file; `progress` counts people for the run's log."""
+def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
+    """The job that suppresses and submits the people of one dropped file."""
 
     @dg.op(name=OP, description="Suppresses the people of one dropped file and submits them.")
     def submit_dropped_file(
@@ -67,8 +65,9 @@ def build_opt_out_job(settings: Settings, progress: Telling = telling) -> dg.Job
         if not waiting:
             context.log.info("the file is gone: it was dealt with before")
             return
-        track = progress(context.log.info)
-        for line in _without_names(settings, ignite_lake.lake, ignite, store, waiting[0], track):
+        with showing(lines(context.log.info)):
+            said = _without_names(settings, ignite_lake.lake, ignite, store, waiting[0])
+        for line in said:
             context.log.info(line)
 
     @dg.job(
@@ -83,23 +82,21 @@ def build_opt_out_job(settings: Settings, progress: Telling = telling) -> dg.Job
 
 
 def _without_names(
-    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped, track: Track
+    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped
 ) -> list[str]:
     """The same, when the file system fails: its own errors quote the file's name, which may be an address."""
     try:
-        return _deal_with(settings, lake, ignite, store, file, track)
+        return _deal_with(settings, lake, ignite, store, file)
     except OSError as error:
         trouble = f"the inbox or the lake could not be read or written ({type(error).__name__} {error.errno or ''})"
     raise dg.Failure(description=trouble)
 
 
-def _deal_with(
-    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped, track: Track
-) -> list[str]:
+def _deal_with(settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped) -> list[str]:
     """What there is to say of it. Raises Dagster's failure when the file stays, or can't be read at all."""
     data = store.read(file.path)
     try:
-        receipt = _submit(settings, lake, ignite, file, data, track)
+        receipt = _submit(settings, lake, ignite, file, data)
     except DropError as error:
         inbox.put_away(store, file, data, (Reject(line=0, reason=str(error)),), keep=True)
         raise input_failure(error) from None
@@ -109,13 +106,11 @@ def _deal_with(
     return [describe(receipt), *([] if gone else ["the file was changed meanwhile: it will be read again"])]
 
 
-def _submit(
-    settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes, track: Track
-) -> Receipt:
+def _submit(settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes) -> Receipt:
     if file.of_hashes:
         return submission.suppress_hashes(lake, file.website, data, file.name, now=utc_now())
     found = submission.suppress(lake, file.website, data, file.name, now=utc_now())
-    return tell(settings, lake, ignite, file.website, found, track=track)
+    return tell(settings, lake, ignite, file.website, found)
 
 
 def describe(receipt: Receipt) -> str:
