@@ -39,7 +39,7 @@ from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.landing import Landing
-from ignite_assets.dagster.metadata import snapshot_metadata
+from ignite_assets.dagster.metadata import partition_metadata
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage.lake import Lake, Partition
@@ -435,7 +435,7 @@ def test_no_public_object_shows_a_secret_or_a_person(
     with ignite.client(HELPED, Horizon(now=frozen(NOW))) as client:
         snapshot = Capture(client, by_name()["locations"]).one(YESTERDAY)
         shown = [
-            client, snapshot, snapshot.staged, Landing(partition, snapshot), snapshot_metadata(snapshot, "x", 1.0),
+            client, snapshot, snapshot.staged, Landing(partition, snapshot), partition_metadata(snapshot, "x", 1.0),
             ignite, ignite.websites, ignite.limits(), ignite.websites[HELPED].credentials(HELPED), settings,
             settings.websites, build_defs(settings), Lake(settings.root), ParquetIOManager(root=settings.root),
             partition, Call(endpoint=by_name()["sales"]), Tally(), canary_sandbox, *canary_sandbox.websites,

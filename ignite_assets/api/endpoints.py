@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ignite_assets.api.errors import ResponseShapeError
-from ignite_assets.api.table import Column, History, Table
+from ignite_assets.api.table import Column, History, Lineage, Table
 
 VENDOR_PAGE = "https://launchlabs.ai/api-docs"
 """The vendor's page, which documents every endpoint."""
@@ -70,6 +70,11 @@ class Endpoint(Table):
     def reads(self) -> tuple[str, ...]:
         """The asset whose partition lists its ids, where one does."""
         return (self.ids.endpoint,) if self.ids and self.ids.from_partition else ()
+
+    @property
+    def lineage(self) -> Lineage:
+        """The ids that are asked for, if they come from another asset. What the platform repeats has no lineage."""
+        return {self.ids.column: ((self.ids.endpoint, "id"),)} if self.ids and self.ids.from_partition else {}
 
     @property
     def documentation_url(self) -> str:

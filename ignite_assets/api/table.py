@@ -23,6 +23,9 @@ ColumnType = Literal["string", "url", "int16", "int32", "int64", "float64", "dat
 
 History = Literal["look_back", "current_state", "derived"]
 
+Lineage = Mapping[str, tuple[tuple[str, str], ...]]
+"""By column, the (asset, column) pairs that its values are made from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -82,6 +85,16 @@ class Table:
     def reads(self) -> tuple[str, ...]:
         """The assets that it is made from. The day's own partition of the first has to be there."""
         return ()
+
+    @property
+    def lineage(self) -> Lineage:
+        """The columns of other assets that its columns are made from."""
+        return {}
+
+    @property
+    def documentation_url(self) -> str | None:
+        """The page that documents it, if somebody else does."""
+        return None
 
     @property
     def all_columns(self) -> tuple[Column, ...]:

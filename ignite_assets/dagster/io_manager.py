@@ -18,7 +18,7 @@ from pydantic import Field, PrivateAttr
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.dagster.failures import failure, input_failure
 from ignite_assets.dagster.instance import held_open
-from ignite_assets.dagster.landing import Captures
+from ignite_assets.dagster.landing import Landings
 from ignite_assets.dagster.metadata import place
 from ignite_assets.dagster.partitions import lake_partitions, partition_key
 from ignite_assets.storage.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
@@ -53,7 +53,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Commit each partition of the output as it comes."""
-        if isinstance(obj, Captures):
+        if isinstance(obj, Landings):
             with showing(lines(context.log.info)):
                 for landing in obj:
                     landing.store(self.lake)

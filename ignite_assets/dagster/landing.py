@@ -1,12 +1,11 @@
-"""What an asset returns: its run's partitions, captured or derived while they are stored.
+"""The return value of an asset: its run's partitions, captured or derived while they are stored.
 
-A run of one partition and a ranged run go the same way. Each partition is committed before the next is asked for, so
-a failing date costs only itself, and memory holds one of them. When every date landed, Dagster records every
-partition of the run. When some failed, it would record none of them, or all: so the good ones are recorded here, one
-by one, and the step fails with the reasons of the others.
+A run of one partition and a ranged run go the same way. Each partition is committed before the next is made, so a
+failing date costs only itself, and memory holds one partition. When every date landed, Dagster records every partition
+of the run. When some failed, it would record none of them, or all: so the good ones are recorded here, one by one, and
+the step fails with the reasons of the others.
 """
 
-import datetime as dt
 import hashlib
 import time
 from collections.abc import Iterator
@@ -16,17 +15,10 @@ import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.dagster.failures import failure
-from ignite_assets.dagster.metadata import derivation_metadata, snapshot_metadata
+from ignite_assets.dagster.metadata import partition_metadata
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.storage.lake import Lake, Partition, StorageError
-from ignite_assets.tables.derived.derivation import Derivation
-from ignite_assets.tables.snapshots import Snapshot
-
-Made = Snapshot | Derivation
-"""A partition's content as a finished file, and how it came about."""
-
-Outcome = tuple[dt.date, Made | IgniteError]
-"""A date with what was made for it, or with what went wrong."""
+from ignite_assets.tables.made import MadeOrFailed, MadePartition
 
 
 @dataclass
@@ -34,7 +26,7 @@ class Landing:
     """A partition on its way into the lake."""
 
     partition: Partition
-    made: Made
+    made: MadePartition
     location: str = ""
     """Where it is, once it is stored."""
     seconds: float = 0.0
@@ -51,10 +43,10 @@ class Landing:
                 self.error = error
 
 
-class Captures:
+class Landings:
     """An asset's partitions in a run, each made when it is asked for. To be iterated once."""
 
-    def __init__(self, context: dg.AssetExecutionContext, website: str, outcomes: Iterator[Outcome]) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, website: str, outcomes: Iterator[MadeOrFailed]) -> None:
         self._context = context
         self._website = website
         self._outcomes = outcomes
@@ -67,7 +59,7 @@ class Captures:
             if isinstance(outcome, IgniteError):
                 errors[partition_key(day, self._website)] = outcome
                 continue
-            landing = Landing(Partition(outcome.asset, self._website, day), outcome)
+            landing = Landing(Partition(outcome.table.name, self._website, day), outcome)
             yield landing
             landing.seconds = time.monotonic() - started
             started = time.monotonic()
@@ -85,7 +77,7 @@ class Captures:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
         for landing in landed:
             self._context.add_asset_metadata(
-                _metadata(landing),
+                partition_metadata(landing.made, landing.location, landing.seconds),
                 partition_key=partition_key(landing.partition.date, self._website),
             )
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(landed)))
@@ -97,17 +89,10 @@ class Captures:
             dg.AssetMaterialization(
                 self._context.asset_key,
                 partition=key,
-                metadata=_metadata(landing),
+                metadata=partition_metadata(landing.made, landing.location, landing.seconds),
                 tags={"dagster/data_version": landing.made.staged.content_hash, **dimensions},
             )
         )
-
-
-def _metadata(landing: Landing) -> dict[str, dg.MetadataValue]:
-    made = landing.made
-    if isinstance(made, Derivation):
-        return derivation_metadata(made, landing.location, landing.seconds)
-    return snapshot_metadata(made, landing.location, landing.seconds)
 
 
 def _data_version(landed: list[Landing]) -> str:

@@ -6,13 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.table import Column, Table
 from ignite_assets.storage.lake import shown_root
-from ignite_assets.storage.staging import Staged
-from ignite_assets.tables.derived.derivation import Derivation
-from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.snapshots import Snapshot
+from ignite_assets.tables.made import MadePartition
 
 MASK = "•••"
 
@@ -33,23 +29,13 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def column_lineage(derived: Derived) -> dg.TableColumnLineage:
-    """The columns of captures that each column's values are made from."""
-    return dg.TableColumnLineage(
-        {
-            name: [dg.TableColumnDep(dg.AssetKey(asset), column) for asset, column in sources]
-            for name, sources in derived.lineage.items()
-        }
-    )
-
-
-def ids_lineage(endpoint: Endpoint) -> dict[str, dg.MetadataValue]:
-    """The columns that come from another asset: the ids that are asked for. What the platform repeats does not."""
-    ids = endpoint.ids
-    if ids is None or not ids.from_partition:
-        return {}
-    source = dg.TableColumnDep(asset_key=dg.AssetKey(ids.endpoint), column_name="id")
-    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(dg.TableColumnLineage({ids.column: [source]}))}
+def lineage_metadata(table: Table) -> dict[str, dg.MetadataValue]:
+    """The columns of other assets that a table's columns are made from; empty when there are none."""
+    deps = {
+        name: [dg.TableColumnDep(dg.AssetKey(asset), column) for asset, column in sources]
+        for name, sources in table.lineage.items()
+    }
+    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(dg.TableColumnLineage(deps))} if deps else {}
 
 
 def place(location: str) -> dg.MetadataValue:
@@ -69,49 +55,21 @@ def storage_kinds(root: str) -> set[str]:
     return {kind} if kind else set()
 
 
-def _stored(staged: Staged, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
+def partition_metadata(made: MadePartition, location: str, seconds: float) -> dict[str, Any]:
+    """A partition's facts: where it is, how large, how it was made, its first rows masked."""
+    table = made.table
+    documented = {"documentation": dg.MetadataValue.url(table.documentation_url)} if table.documentation_url else {}
     return {
-        "dagster/row_count": dg.MetadataValue.int(staged.rows),
-        "bytes": dg.MetadataValue.int(staged.bytes),
+        "dagster/row_count": made.staged.rows,
+        "bytes": made.staged.bytes,
         "path": place(location),
-        "seconds": dg.MetadataValue.float(round(seconds, 3)),
-        "content_hash": dg.MetadataValue.text(staged.content_hash),
-    }
-
-
-def snapshot_metadata(snapshot: Snapshot, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
-    """A partition's facts: where it is, how large, how it was got, its first rows masked."""
-    return {
-        **_stored(snapshot.staged, location, seconds),
-        "captured_at": dg.MetadataValue.timestamp(snapshot.captured_at),
-        "look_back_date": dg.MetadataValue.text(snapshot.date.isoformat()),
-        "requests": dg.MetadataValue.int(snapshot.requests),
-        "retries": dg.MetadataValue.int(snapshot.retries),
-        "coercions": dg.MetadataValue.int(sum(snapshot.coercions.values())),
-        "coercions_by_column": dg.MetadataValue.json(dict(snapshot.coercions)),
-        "vanished": dg.MetadataValue.int(snapshot.vanished),
-        "documentation": dg.MetadataValue.url(snapshot.endpoint.documentation_url),
-        "preview": preview(snapshot.endpoint, snapshot.preview),
-        **ids_lineage(snapshot.endpoint),
-    }
-
-
-def derivation_metadata(derivation: Derivation, location: str, seconds: float) -> dict[str, dg.MetadataValue]:
-    """A derived partition's facts: where it is, how large, what of its window was there, its first rows masked."""
-    window = derivation.window
-    numbers = {
-        name: dg.MetadataValue.float(number) if isinstance(number, float) else dg.MetadataValue.int(number)
-        for name, number in derivation.numbers.items()
-    }
-    return {
-        **_stored(derivation.staged, location, seconds),
-        "derived_at": dg.MetadataValue.timestamp(derivation.derived_at),
-        "window": dg.MetadataValue.text(f"{window.first} to {window.last}"),
-        "coverage": dg.MetadataValue.float(window.coverage),
-        "missing_days": dg.MetadataValue.json([day.isoformat() for day in window.missing]),
-        **numbers,
-        "dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(derivation.derived)),
-        "preview": preview(derivation.derived, derivation.preview),
+        "seconds": round(seconds, 3),
+        "content_hash": made.staged.content_hash,
+        table.stamp.name: dg.MetadataValue.timestamp(made.made_at),
+        **made.facts,
+        **documented,
+        **lineage_metadata(table),
+        "preview": preview(table, made.preview),
     }
 
 

@@ -24,8 +24,9 @@ from ignite_assets.api.protocol import Call
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient, Reader
 
+from ignite_assets.tables.assembly import Assembly, EntityAnswer, EntityAnswers
+from ignite_assets.tables.made import MadeOrFailed, MadePartition
 from ignite_assets.tables.progress import begin
-from ignite_assets.tables.snapshots import Answer, Answers, Draft, Outcome, Snapshot
 from ignite_assets.tables.thresholds import Thresholds
 
 _WINDOWS_AT_ONCE = 8
@@ -57,14 +58,14 @@ class Capture:
         self._endpoints = by_name(endpoints)
         self._nesting_share = (thresholds or Thresholds()).nesting_share
 
-    def one(self, day: dt.date) -> Snapshot:
+    def one(self, day: dt.date) -> MadePartition:
         """The snapshot for one date. Raises `IgniteError`; refuses a date before any request is made."""
         ((_, outcome),) = self.each([day])
         if isinstance(outcome, IgniteError):
             raise outcome
         return outcome
 
-    def each(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+    def each(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
         """Each date with its snapshot, or with what went wrong: one date's failure doesn't end the others.
 
         Windows are asked for newest first, so that who arrives in between can't break their nesting.
@@ -81,7 +82,7 @@ class Capture:
         else:
             yield from self._nested(self._side_by_side(allowed))
 
-    def _side_by_side(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+    def _side_by_side(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
         """The dates' own windows, some at a time, in the order given."""
         tally = Tally()
         try:
@@ -102,15 +103,15 @@ class Capture:
             )
             progress = begin("days", len(days))
             for day, outcome in in_order(threads, windows, ahead=at_once, discard=_discard):
-                progress.add(failed=not isinstance(outcome, Snapshot))
+                progress.add(failed=not isinstance(outcome, MadePartition))
                 yield day, outcome
 
-    def _nested(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    def _nested(self, outcomes: Iterator[MadeOrFailed]) -> Iterator[MadeOrFailed]:
         """The outcomes, newest first; from the first window that lacks people of a newer one on, failures."""
-        newer: Snapshot | None = None
+        newer: MadePartition | None = None
         broken: WindowError | None = None
         for day, outcome in outcomes:
-            if not isinstance(outcome, Snapshot) or outcome.keys is None:
+            if not isinstance(outcome, MadePartition) or outcome.keys is None:
                 yield day, outcome
                 continue
             broken = broken or (self._not_nested(newer, outcome) if newer else None)
@@ -119,7 +120,7 @@ class Capture:
                 outcome.staged.file.close()
             yield day, broken or outcome
 
-    def _not_nested(self, newer: Snapshot, older: Snapshot) -> WindowError | None:
+    def _not_nested(self, newer: MadePartition, older: MadePartition) -> WindowError | None:
         if newer.keys is None or older.keys is None or newer.keys.nearly_within(older.keys, self._nesting_share):
             return None
         missing = newer.keys.missing_from(older.keys)
@@ -135,24 +136,24 @@ class Capture:
         tally: Tally | None = None,
         *,
         compared: bool = False,
-    ) -> Snapshot | IgniteError:
-        draft = self._draft(day, tally, compared=compared)
+    ) -> MadePartition | IgniteError:
+        assembly = self._assembly(day, tally, compared=compared)
         try:
             if self._endpoint.ids is None:
-                draft.take_whole_answer(self._client)
+                assembly.take_whole_answer(self._client)
             else:
-                for some in self._answers(listed, draft.tally, day):
-                    draft.add(some)
-            return draft.finish()
+                for some in self._answers(listed, assembly.tally, day):
+                    assembly.add(some)
+            return assembly.finish()
         except IgniteError as error:
-            draft.discard()
+            assembly.discard()
             return error
 
-    def _by_shared_ids(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
+    def _by_shared_ids(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
         """One fan-out over the union of the dates' ids; each answer goes to every date that lists its id."""
         tally = Tally()
         # What all dates share is counted once, for the newest.
-        drafts = {day: self._draft(day, tally if day == days[0] else None) for day in days}
+        assemblies = {day: self._assembly(day, tally if day == days[0] else None) for day in days}
         wanted = {day: frozenset(self._ids.get(day, ())) for day in days}
         union = sorted(frozenset().union(*wanted.values()))
         failed: dict[dt.date, IgniteError] = {}
@@ -161,21 +162,21 @@ class Capture:
                 if day in failed:
                     continue
                 try:
-                    drafts[day].add(some.of(wanted[day]))
+                    assemblies[day].add(some.of(wanted[day]))
                 except IgniteError as error:
-                    drafts[day].discard()
+                    assemblies[day].discard()
                     failed[day] = error
             if len(failed) == len(days):
                 break
         for day in days:
-            yield day, failed[day] if day in failed else drafts[day].finish()
+            yield day, failed[day] if day in failed else assemblies[day].finish()
 
-    def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None) -> Iterator["Answers"]:
+    def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None) -> Iterator["EntityAnswers"]:
         """The entities' answers, some at a time: Arrow costs as much for one row as for a hundred."""
         entities = sorted(set(ids))
         calls = (Call(endpoint=self._endpoint, look_back=day, entity=entity) for entity in entities)
         progress = begin(self._listing.replace("_", " "), len(entities))
-        some: list[tuple[int, Answer | RequestError]] = []
+        some: list[tuple[int, EntityAnswer | RequestError]] = []
         rows = 0
         for call, outcome in self._client.read_each(calls, self._reader_for, tally):
             vanished = isinstance(outcome, NotFoundError)
@@ -193,32 +194,32 @@ class Capture:
         """The asset that lists the entities."""
         return self._endpoint.ids.endpoint if self._endpoint.ids else self._endpoint.name
 
-    def _gathered(self, some: list[tuple[int, "Answer | RequestError"]]) -> "Answers":
+    def _gathered(self, some: list[tuple[int, "EntityAnswer | RequestError"]]) -> "EntityAnswers":
         good = [(entity, answer) for entity, answer in some if not isinstance(answer, RequestError)]
         fitted = [row for _, answer in good for row in answer.fitted]
         batches = [batch for _, answer in good for batch in answer.batches]
         if fitted:
             batches.append(arrow.batch(self._endpoint, fitted, {"algo": self._client.algo}))
         owners = np.repeat([entity for entity, _ in good], [answer.rows for _, answer in good])
-        return Answers(
+        return EntityAnswers(
             batch=pa.concat_batches(batches) if batches else None,
             owners=owners,
             coercions={entity: answer.coercions for entity, answer in good if answer.coercions},
             failures={entity: answer for entity, answer in some if isinstance(answer, RequestError)},
         )
 
-    def _reader_for(self, call: Call) -> "Reader[Answer]":
+    def _reader_for(self, call: Call) -> "Reader[EntityAnswer]":
         constants: dict[str, str | int] = {"algo": self._client.algo}
         if self._endpoint.ids and call.entity is not None and self._endpoint.answer == "hashes":
             constants[self._endpoint.ids.column] = call.entity
 
-        def read(pieces: Iterator[bytes]) -> Answer:
+        def read(pieces: Iterator[bytes]) -> EntityAnswer:
             counts: Counter[str] = Counter()
             if callable(self._endpoint.answer):
                 fitted = arrow.fitted(self._endpoint, pieces, constants, counts)
-                return Answer(fitted, [], len(fitted), counts)
+                return EntityAnswer(fitted, [], len(fitted), counts)
             batches = list(arrow.batches(self._endpoint, pieces, constants, counts))
-            return Answer([], batches, sum(map(len, batches)), counts)
+            return EntityAnswer([], batches, sum(map(len, batches)), counts)
 
         return read
 
@@ -234,8 +235,8 @@ class Capture:
 
         return self._client.read(Call(endpoint=parent), read, tally)
 
-    def _draft(self, day: dt.date, tally: Tally | None = None, *, compared: bool = False) -> "Draft":
-        return Draft(
+    def _assembly(self, day: dt.date, tally: Tally | None = None, *, compared: bool = False) -> "Assembly":
+        return Assembly(
             endpoint=self._endpoint,
             website=self._client.website,
             algo=self._client.algo,
@@ -246,6 +247,6 @@ class Capture:
         )
 
 
-def _discard(outcome: Snapshot | IgniteError) -> None:
-    if isinstance(outcome, Snapshot):
+def _discard(outcome: MadePartition | IgniteError) -> None:
+    if isinstance(outcome, MadePartition):
         outcome.staged.file.close()

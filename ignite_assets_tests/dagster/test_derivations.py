@@ -314,7 +314,7 @@ def test_adding_a_row_makes_an_asset(settings: Settings, instance: dg.DagsterIns
         columns=(replace(by_name()["visitors"].column("algo"), key=True), VISITOR_RECENCY.column("coverage")),
         sql="SELECT algo, getvariable('coverage') AS coverage FROM visitors GROUP BY algo ORDER BY algo",
         numbers="count(*) AS algos",
-        lineage={"algo": (("visitors", "algo"),)},
+        sources={"algo": (("visitors", "algo"),)},
     )
     defs = build_defs(settings, derived=(*DERIVED, counts), now=frozen(NOW), retry_policy=None)
     runner = Runner(instance, defs)

@@ -11,13 +11,13 @@ from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
-from ignite_assets.dagster.landing import Captures, Landing
+from ignite_assets.dagster.landing import Landing, Landings
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.sandbox import frozen
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.capture import Capture
-from ignite_assets.tables.snapshots import Outcome, Snapshot
+from ignite_assets.tables.made import MadeOrFailed, MadePartition
 from ignite_assets_tests.conftest import ACME, NOW, YESTERDAY, Runner, days_ago, reasons
 
 VISITORS = by_name()["visitors"]
@@ -25,16 +25,16 @@ DAYS = [YESTERDAY, days_ago(2), days_ago(3)]
 
 
 @pytest.fixture
-def outcomes(settings: Settings) -> Iterator[Iterator[Outcome]]:
+def outcomes(settings: Settings) -> Iterator[Iterator[MadeOrFailed]]:
     """Three dates' snapshots, each captured when it is asked for."""
     with (
         IgniteResource.from_settings(settings).client(ACME.key, Horizon(now=frozen(NOW))) as client,
         contextlib.ExitStack() as files,
     ):
 
-        def captured() -> Iterator[Outcome]:
+        def captured() -> Iterator[MadeOrFailed]:
             for day, outcome in Capture(client, VISITORS).each(DAYS):
-                assert isinstance(outcome, Snapshot)
+                assert isinstance(outcome, MadePartition)
                 files.enter_context(outcome.staged.file)
                 yield day, outcome
 
@@ -49,9 +49,9 @@ def context(instance: dg.DagsterInstance) -> Iterator[dg.AssetExecutionContext]:
 
 
 def test_each_date_is_committed_before_the_next_is_asked_for(
-    context: dg.AssetExecutionContext, outcomes: Iterator[Outcome], lake: Lake
+    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], lake: Lake
 ) -> None:
-    landings = iter(Captures(context, ACME.key, outcomes))
+    landings = iter(Landings(context, ACME.key, outcomes))
     for count, day in enumerate(DAYS, 1):
         landing = next(landings)
         assert landing.partition.date == day
@@ -61,27 +61,29 @@ def test_each_date_is_committed_before_the_next_is_asked_for(
 
 
 def test_a_stored_snapshot_lets_go_of_its_memory(
-    context: dg.AssetExecutionContext, outcomes: Iterator[Outcome], lake: Lake
+    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], lake: Lake
 ) -> None:
-    landings = iter(Captures(context, ACME.key, outcomes))
+    landings = iter(Landings(context, ACME.key, outcomes))
     for landing in (next(landings) for _ in DAYS):
         landing.store(lake)
         assert landing.made.staged.file.closed
 
 
-def in_a_run(settings: Settings, instance: dg.DagsterInstance, made: list[Outcome]) -> tuple[Runner, list[Landing]]:
+def in_a_run(
+    settings: Settings, instance: dg.DagsterInstance, made: list[MadeOrFailed]
+) -> tuple[Runner, list[Landing]]:
     """A runner of one asset that returns captures of what was made beforehand, and those that came by."""
     seen: list[Landing] = []
 
     class Store(dg.ConfigurableIOManager):
-        def handle_output(self, context: dg.OutputContext, obj: Captures) -> None:  # noqa: ARG002
+        def handle_output(self, context: dg.OutputContext, obj: Landings) -> None:  # noqa: ARG002
             seen.extend(obj)
 
         def load_input(self, context: dg.InputContext) -> None:
             raise NotImplementedError
 
-    def body(context: dg.AssetExecutionContext) -> Captures:
-        return Captures(context, ACME.key, iter(made))
+    def body(context: dg.AssetExecutionContext) -> Landings:
+        return Landings(context, ACME.key, iter(made))
 
     asset = dg.asset(name="visitors", partitions_def=build_partitions(settings))(body)
     defs = dg.Definitions(assets=[asset], resources={"io_manager": Store()}, executor=dg.in_process_executor)
@@ -89,7 +91,7 @@ def in_a_run(settings: Settings, instance: dg.DagsterInstance, made: list[Outcom
 
 
 def test_several_partitions_share_one_data_version_that_their_order_does_not_change(
-    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[Outcome]
+    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[MadeOrFailed]
 ) -> None:
     made = list(outcomes)
     runners = [in_a_run(settings, instance, order)[0] for order in (made, made[::-1])]
@@ -102,9 +104,9 @@ def test_several_partitions_share_one_data_version_that_their_order_does_not_cha
 
 
 def test_what_failed_is_told_after_everything_else_landed(
-    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[Outcome]
+    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[MadeOrFailed]
 ) -> None:
-    missing: Outcome = (DAYS[0], MissingPartitionError("its locations are missing"))
+    missing: MadeOrFailed = (DAYS[0], MissingPartitionError("its locations are missing"))
     runner, seen = in_a_run(settings, instance, [missing, *list(outcomes)[1:]])
     result = runner.days(["visitors"], DAYS[-1], DAYS[0])
     assert reasons(result) == {"visitors": "2026-11-19|acme-honda: its locations are missing"}

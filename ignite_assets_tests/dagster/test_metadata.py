@@ -12,33 +12,36 @@ from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, Endpoint, by_nam
 from ignite_assets.dagster.metadata import (
     MASK,
     column_schema,
-    ids_lineage,
+    lineage_metadata,
+    partition_metadata,
     place,
     preview,
-    snapshot_metadata,
     storage_kinds,
     storage_uri,
 )
 from ignite_assets.storage.staging import Staged
-from ignite_assets.tables.snapshots import Snapshot
+from ignite_assets.tables.made import MadePartition
 from ignite_assets_tests.conftest import NOW, YESTERDAY
 
 EACH_ROW = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 PRIVATE = "JANE ROE"
 
 
-def snapshot(endpoint: Endpoint, *rows: dict[str, Any], **more: Any) -> Snapshot:
-    return Snapshot(
-        endpoint=endpoint,
+def captured(endpoint: Endpoint, **facts: Any) -> MadePartition:
+    return MadePartition(
+        table=endpoint,
         website="acme-honda",
         date=YESTERDAY,
-        captured_at=NOW,
+        made_at=NOW,
         staged=Staged(io.BytesIO(), 7, 99, "abc"),
-        requests=3,
-        retries=1,
-        preview=rows,
-        **more,
+        facts=facts,
     )
+
+
+def recorded(made: MadePartition, location: str, seconds: float) -> dict[str, Any]:
+    """The values that Dagster records of a partition."""
+    event = dg.AssetMaterialization(made.table.name, metadata=partition_metadata(made, location, seconds))
+    return {name: value.value for name, value in event.metadata.items()}
 
 
 def filled(endpoint: Endpoint, value: object) -> dict[str, Any]:
@@ -89,8 +92,8 @@ def test_lists_and_times_are_shown_as_text_and_numbers_as_numbers() -> None:
 
 
 def test_a_partitions_facts_carry_what_its_capture_took() -> None:
-    made = snapshot(by_name()["products"], coercions={"year": 2, "created_at": 1}, vanished=4)
-    facts = {name: value.value for name, value in snapshot_metadata(made, "/lake/p.parquet", 1.23456).items()}
+    made = captured(by_name()["products"], requests=3, coercions_by_column={"year": 2})
+    facts = recorded(made, "/lake/p.parquet", 1.23456)
     del facts["preview"]
     assert facts == {
         "dagster/row_count": 7,
@@ -98,12 +101,8 @@ def test_a_partitions_facts_carry_what_its_capture_took() -> None:
         "path": "/lake/p.parquet",
         "seconds": 1.235,
         "captured_at": NOW.timestamp(),
-        "look_back_date": "2026-11-19",
         "requests": 3,
-        "retries": 1,
-        "coercions": 3,
-        "coercions_by_column": {"year": 2, "created_at": 1},
-        "vanished": 4,
+        "coercions_by_column": {"year": 2},
         "content_hash": "abc",
         "documentation": "https://launchlabs.ai/api-docs#:~:text=Products",
     }
@@ -111,12 +110,12 @@ def test_a_partitions_facts_carry_what_its_capture_took() -> None:
 
 @EACH_ROW
 def test_only_ids_that_were_asked_for_come_from_another_asset(endpoint: Endpoint) -> None:
-    told = {name: found.value for name, found in ids_lineage(endpoint).items()}
+    told = {name: found.value for name, found in lineage_metadata(endpoint).items()}
     source = dg.TableColumnDep(asset_key=dg.AssetKey("locations"), column_name="id")
     expected = {"dagster/column_lineage": dg.TableColumnLineage({"id": [source]})}
     assert told == (expected if endpoint.name == "location_details" else {})
-    shown = snapshot_metadata(snapshot(endpoint), "", 0.5)
-    assert {name: value.value for name, value in shown.items() if name.endswith("lineage")} == told
+    shown = recorded(captured(endpoint), "", 0.5)
+    assert {name: value for name, value in shown.items() if name.endswith("lineage")} == told
 
 
 def test_a_path_is_to_be_copied_and_a_url_to_be_followed() -> None:

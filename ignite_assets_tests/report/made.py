@@ -15,7 +15,8 @@ from ignite_assets.audiences import ledger
 from ignite_assets.report.figures import Figures, Options, gather
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.staging import Stage
-from ignite_assets.tables.derived.derivation import Derivation, Derivations
+from ignite_assets.tables.derived.derivation import Derivations
+from ignite_assets.tables.made import MadePartition
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, hashed, somebody
 
@@ -123,7 +124,7 @@ def derive(lake: Lake, *days: dt.date) -> None:
     for derived in DERIVED:
         derivations = Derivations(lake, derived, WEBSITE, window_days=WINDOW_DAYS, first_day=FIRST_DAY, now=lambda: NOW)
         for day, outcome in derivations.each(days):
-            if isinstance(outcome, Derivation):
+            if isinstance(outcome, MadePartition):
                 lake.commit(Partition(derived.name, WEBSITE, day), outcome.staged.file)
 
 

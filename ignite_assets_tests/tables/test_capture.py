@@ -27,7 +27,7 @@ from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
 from ignite_assets.tables.capture import Capture
-from ignite_assets.tables.snapshots import Outcome, Snapshot
+from ignite_assets.tables.made import MadeOrFailed, MadePartition
 
 NOW = dt.datetime(2026, 11, 20, 9, 30, 12, tzinfo=dt.UTC)
 YESTERDAY = dt.date(2026, 11, 19)
@@ -86,18 +86,18 @@ def ids_for(endpoint: Endpoint, capture_of: Captures) -> dict[str, Any]:
 
 
 @contextmanager
-def rows_of(snapshot: Snapshot) -> Iterator[pa.Table]:
+def rows_of(snapshot: MadePartition) -> Iterator[pa.Table]:
     with snapshot.staged.file as file:
         yield pq.read_table(file)
 
 
-def close_all(outcomes: Sequence[Outcome]) -> None:
+def close_all(outcomes: Sequence[MadeOrFailed]) -> None:
     for _, outcome in outcomes:
-        if isinstance(outcome, Snapshot):
+        if isinstance(outcome, MadePartition):
             outcome.staged.file.close()
 
 
-def kinds(outcomes: Sequence[Outcome]) -> dict[dt.date, type]:
+def kinds(outcomes: Sequence[MadeOrFailed]) -> dict[dt.date, type]:
     return {day: type(outcome) for day, outcome in outcomes}
 
 
@@ -108,8 +108,15 @@ def test_a_snapshot_is_the_answer_with_its_facts(
     capture = capture_of(endpoint, **ids_for(endpoint, capture_of))
     platform.requests.clear()
     snapshot = capture.one(YESTERDAY)
-    assert (snapshot.website, snapshot.date, snapshot.captured_at) == (SITE.key, YESTERDAY, NOW)
-    assert (snapshot.requests, snapshot.retries, snapshot.vanished) == (len(platform.requests), 0, 0)
+    assert (snapshot.website, snapshot.date, snapshot.made_at) == (SITE.key, YESTERDAY, NOW)
+    assert snapshot.facts == {
+        "look_back_date": YESTERDAY.isoformat(),
+        "requests": len(platform.requests),
+        "retries": 0,
+        "coercions": 0,
+        "coercions_by_column": {},
+        "vanished": 0,
+    }
     metadata = pq.read_metadata(snapshot.staged.file).metadata
     facts = {key.decode(): value.decode() for key, value in metadata.items()}
     with rows_of(snapshot) as table:
@@ -148,9 +155,9 @@ def test_a_platform_that_refuses_three_calls_in_ten_costs_nothing_but_retries(
     limits = Limits(max_concurrency=8, backoff_seconds=0)
     stormy = capture_of(endpoint, limits, **how).one(YESTERDAY)
     assert stormy.staged.content_hash == calm.staged.content_hash
-    assert stormy.requests == len(platform.requests)
+    assert stormy.facts["requests"] == len(platform.requests)
     refused = sum(request.status == status for request in platform.requests)
-    assert (stormy.retries, stormy.requests) == (refused, calm.requests + refused)
+    assert (stormy.facts["retries"], stormy.facts["requests"]) == (refused, calm.facts["requests"] + refused)
     for snapshot in (calm, stormy):
         snapshot.staged.file.close()
 
@@ -165,7 +172,7 @@ def test_connections_that_break_now_and_then_cost_nothing_but_retries(
     platform.faults.add(Fault(cut=cut, probability=0.2, seed=3))
     stormy = capture_of(endpoint, replace(LIMITS, max_tries=12), **how).one(YESTERDAY)
     assert stormy.staged.content_hash == calm.staged.content_hash
-    assert (stormy.coercions, stormy.vanished) == (calm.coercions, 0)
+    assert (stormy.facts["coercions_by_column"], stormy.facts["vanished"]) == (calm.facts["coercions_by_column"], 0)
     for snapshot in (calm, stormy):
         snapshot.staged.file.close()
 
@@ -176,7 +183,11 @@ def test_what_did_not_fit_is_counted_once_however_often_it_was_read(
     body = b'[{"year":"unknown"},{"year":"soon"},{"year":"2020"}]'
     platform.faults.add(Fault(body=body, cut="length", times=2), Fault(body=body))
     snapshot = capture_of(ROWS["products"]).one(YESTERDAY)
-    assert (snapshot.coercions, snapshot.staged.rows, snapshot.retries) == ({"year": 2}, 3, 2)
+    assert (snapshot.facts["coercions_by_column"], snapshot.staged.rows, snapshot.facts["retries"]) == (
+        {"year": 2},
+        3,
+        2,
+    )
     assert len(snapshot.preview) == 3
     snapshot.staged.file.close()
 
@@ -201,8 +212,11 @@ def test_a_date_out_of_reach_is_refused_before_any_request(
 def test_a_date_out_of_reach_does_not_end_the_others(platform: SandboxServer, capture_of: Captures) -> None:
     outcomes = list(capture_of(ROWS["visitors"]).each([days_ago(61), days_ago(60), days_ago(1), days_ago(0)]))
     assert kinds(outcomes) == {
-        days_ago(0): DateRefusedError, days_ago(1): Snapshot, days_ago(60): Snapshot, days_ago(61): DateRefusedError,
-    }  # fmt: skip
+        days_ago(0): DateRefusedError,
+        days_ago(1): MadePartition,
+        days_ago(60): MadePartition,
+        days_ago(61): DateRefusedError,
+    }
     assert {request.date for request in platform.requests} == {days_ago(1).isoformat(), days_ago(60).isoformat()}
     close_all(outcomes)
 
@@ -217,7 +231,7 @@ def test_an_id_is_fetched_once_however_many_dates_want_it(platform: SandboxServe
     outcomes = list(capture_of(ROWS["location_details"], ids=ids).each(list(ids)))
     assert Counter(request.id for request in platform.requests) == dict.fromkeys(everyone, 1)
     for day, outcome in outcomes:
-        assert isinstance(outcome, Snapshot)
+        assert isinstance(outcome, MadePartition)
         with rows_of(outcome) as table:
             assert table.column("id").to_pylist() == sorted(ids[day])
 
@@ -229,7 +243,7 @@ def test_one_dates_failure_leaves_the_others_that_share_its_calls(
     ids = {days_ago(1): everyone[:4], days_ago(2): everyone[2:8], days_ago(3): everyone[5:]}
     platform.faults.add(Fault(id=everyone[0], status=500))
     outcomes = list(capture_of(ROWS["location_details"], ids=ids).each(list(ids)))
-    assert kinds(outcomes) == {days_ago(1): ServerError, days_ago(2): Snapshot, days_ago(3): Snapshot}
+    assert kinds(outcomes) == {days_ago(1): ServerError, days_ago(2): MadePartition, days_ago(3): MadePartition}
     close_all(outcomes)
 
 
@@ -238,7 +252,7 @@ def test_one_windows_failure_leaves_the_others(platform: SandboxServer, capture_
     days = [days_ago(3), days_ago(1), days_ago(2)]
     outcomes = list(capture_of(ROWS["visitors"], replace(LIMITS, max_concurrency=1)).each(days))
     assert [day for day, _ in outcomes] == [days_ago(1), days_ago(2), days_ago(3)]
-    assert list(kinds(outcomes).values()) == [ServerError, Snapshot, Snapshot]
+    assert list(kinds(outcomes).values()) == [ServerError, MadePartition, MadePartition]
     close_all(outcomes)
 
 
@@ -276,7 +290,7 @@ def test_an_entity_that_vanished_is_skipped_and_counted(
     gone = everyone[0]
     platform.faults.add(Fault(endpoint=name, id=gone, status=404))
     snapshot = capture_of(endpoint, **how).one(YESTERDAY)
-    assert (snapshot.vanished, snapshot.retries) == (1, 0)
+    assert (snapshot.facts["vanished"], snapshot.facts["retries"]) == (1, 0)
     with rows_of(snapshot) as table:
         assert table.column(endpoint.ids.column).to_pylist() == [each for each in everyone if each != gone]
 
@@ -315,7 +329,7 @@ def hashes(first: int, last: int) -> bytes:
     return json.dumps([f"{number:064x}" for number in range(first, last)]).encode()
 
 
-def windows(answers: Sequence[bytes], platform: SandboxServer, capture_of: Captures) -> list[Outcome]:
+def windows(answers: Sequence[bytes], platform: SandboxServer, capture_of: Captures) -> list[MadeOrFailed]:
     """The outcomes of visitors for as many dates, newest first, asked for one after the other."""
     platform.faults.add(*(Fault(endpoint="visitors", body=answer, times=1) for answer in answers))
     capture = capture_of(ROWS["visitors"], replace(LIMITS, max_concurrency=1))
@@ -326,12 +340,12 @@ def windows(answers: Sequence[bytes], platform: SandboxServer, capture_of: Captu
 
 def test_windows_that_nest_all_land(platform: SandboxServer, capture_of: Captures) -> None:
     outcomes = windows([hashes(0, 10), hashes(0, 20), hashes(0, 20), hashes(0, 30)], platform, capture_of)
-    assert list(kinds(outcomes).values()) == [Snapshot] * 4
+    assert list(kinds(outcomes).values()) == [MadePartition] * 4
 
 
 def test_a_few_people_may_have_opted_out_in_between(platform: SandboxServer, capture_of: Captures) -> None:
     outcomes = windows([hashes(0, 1000), hashes(10, 1000), hashes(15, 2000)], platform, capture_of)
-    assert list(kinds(outcomes).values()) == [Snapshot] * 3
+    assert list(kinds(outcomes).values()) == [MadePartition] * 3
 
 
 def test_from_a_window_that_lacks_people_of_a_newer_one_on_dates_fail(
@@ -339,7 +353,7 @@ def test_from_a_window_that_lacks_people_of_a_newer_one_on_dates_fail(
 ) -> None:
     answers = [hashes(0, 1000), hashes(0, 2000), hashes(0, 1979), hashes(0, 3000)]
     outcomes = windows(answers, platform, capture_of)
-    assert list(kinds(outcomes).values()) == [Snapshot, Snapshot, WindowError, WindowError]
+    assert list(kinds(outcomes).values()) == [MadePartition, MadePartition, WindowError, WindowError]
     assert "the platform answered for another window: 21 of the 2,000" in str(outcomes[2][1])
     assert not any(isinstance(outcome, WindowError) and outcome.retryable for _, outcome in outcomes)
 
@@ -350,8 +364,8 @@ def test_a_platform_that_keeps_its_word_passes_side_by_side(
 ) -> None:
     days = [days_ago(day) for day in (1, 2, 3, 7, 30, 59, 60)]
     outcomes = list(capture_of(ROWS[name]).each(days))
-    assert kinds(outcomes) == dict.fromkeys(days, Snapshot)
-    counted = [outcome.staged.rows for _, outcome in outcomes if isinstance(outcome, Snapshot)]
+    assert kinds(outcomes) == dict.fromkeys(days, MadePartition)
+    counted = [outcome.staged.rows for _, outcome in outcomes if isinstance(outcome, MadePartition)]
     assert counted == sorted(counted)
     listed = [request.date for request in platform.requests.of(name) if request.date]
     assert set(listed) == {day.isoformat() for day in days}

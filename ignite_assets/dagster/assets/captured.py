@@ -9,16 +9,14 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.dagster.io_manager import IO_MANAGER
-from ignite_assets.dagster.landing import Captures
-from ignite_assets.dagster.metadata import column_schema, ids_lineage, storage_kinds, storage_uri
+from ignite_assets.dagster.landing import Landings
+from ignite_assets.dagster.metadata import column_schema, lineage_metadata, storage_kinds, storage_uri
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.storage.lake import Selection
 from ignite_assets.tables.capture import Capture
-from ignite_assets.tables.snapshots import Outcome
+from ignite_assets.tables.made import MadeOrFailed
 from ignite_assets.tables.thresholds import Thresholds
-
-Ids = dict[dt.date, Sequence[int]]
 
 
 def build_assets(
@@ -55,7 +53,7 @@ def build_assets(
                 "dagster/uri": storage_uri(root, endpoint.name),
                 "endpoint": f"GET {endpoint.path}",
                 "documentation": dg.MetadataValue.url(endpoint.documentation_url),
-                **ids_lineage(endpoint),
+                **lineage_metadata(endpoint),
             },
             io_manager_key=IO_MANAGER,
             retry_policy=retry_policy,
@@ -70,18 +68,18 @@ def _body(
     endpoints: tuple[Endpoint, ...],
     horizon: Horizon,
     thresholds: Thresholds | None,
-) -> tuple[Callable[..., Captures], dict[str, dg.AssetIn]]:
+) -> tuple[Callable[..., Landings], dict[str, dg.AssetIn]]:
     """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
 
-    def start(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection | None) -> Captures:
+    def start(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection | None) -> Landings:
         keys = [read_key(key) for key in context.partition_keys]
         (website,) = {website for _, website in keys}
         days = [day for day, _ in keys]
-        return Captures(context, website, _outcomes(ignite, website, days, listed))
+        return Landings(context, website, _outcomes(ignite, website, days, listed))
 
     def _outcomes(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[MadeOrFailed]:
         try:
             client = ignite.client(website, horizon)
         except IgniteError as error:
@@ -96,20 +94,20 @@ def _body(
 
     if endpoint.ids and endpoint.ids.from_partition:
 
-        def with_listed(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection) -> Captures:
+        def with_listed(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection) -> Landings:
             return start(context, ignite, listed)
 
         return with_listed, {"listed": dg.AssetIn(endpoint.ids.endpoint)}
 
-    def alone(context: dg.AssetExecutionContext, ignite: IgniteResource) -> Captures:
+    def alone(context: dg.AssetExecutionContext, ignite: IgniteResource) -> Landings:
         return start(context, ignite, None)
 
     return alone, {}
 
 
-def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[Ids, dict[dt.date, IgniteError]]:
+def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:
     """The ids that the listing partitions hold, by date, and the dates whose partition is not there."""
-    ids: Ids = {}
+    ids: dict[dt.date, Sequence[int]] = {}
     missing: dict[dt.date, IgniteError] = {}
     for day in days:
         try:

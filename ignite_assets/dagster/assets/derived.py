@@ -9,11 +9,12 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
 from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
-from ignite_assets.dagster.landing import Captures
-from ignite_assets.dagster.metadata import column_lineage, column_schema, storage_kinds, storage_uri
+from ignite_assets.dagster.landing import Landings
+from ignite_assets.dagster.metadata import column_schema, lineage_metadata, storage_kinds, storage_uri
 from ignite_assets.dagster.partitions import read_key, trailing_mapping
-from ignite_assets.tables.derived.derivation import Derivations, Outcome
+from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.row import Derived, Input
+from ignite_assets.tables.made import MadeOrFailed
 from ignite_assets.tables.progress import begin
 
 
@@ -41,13 +42,13 @@ def build_derived(
             metadata={
                 "dagster/column_schema": column_schema(row),
                 "dagster/uri": storage_uri(settings.root, row.name),
-                "dagster/column_lineage": column_lineage(row),
+                **lineage_metadata(row),
                 "window_days": settings.derived.window_days,
             },
             io_manager_key=IO_MANAGER,
             retry_policy=retry_policy,
         )
-        def derive(context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]) -> Captures:
+        def derive(context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]) -> Landings:
             keys = [read_key(key) for key in context.partition_keys]
             (website,) = {website for _, website in keys}
             derivations = Derivations(
@@ -60,14 +61,14 @@ def build_derived(
                 now=now,
             )
             days = sorted(day for day, _ in keys)
-            return Captures(context, website, _counted(derivations.each(days), len(days)))
+            return Landings(context, website, _counted(derivations.each(days), len(days)))
 
         return derive
 
     return [build(row) for row in rows]
 
 
-def _counted(outcomes: Iterator[Outcome], days: int) -> Iterator[Outcome]:
+def _counted(outcomes: Iterator[MadeOrFailed], days: int) -> Iterator[MadeOrFailed]:
     progress = begin("days", days)
     for day, outcome in outcomes:
         progress.add(failed=isinstance(outcome, IgniteError))

@@ -75,7 +75,7 @@ AUDIENCE_TRENDS = Derived(
         count(*) FILTER (size > 0) AS audiences, sum(joined)::BIGINT AS joined, sum("left")::BIGINT AS "left",
         max(coverage_before) AS coverage_before
     """,
-    lineage={
+    sources={
         "audience_id": (("audience_members", "audience_id"),),
         "primary_category": (("audiences", "primary_category"),),
         "brand": (("audiences", "brand"),),

@@ -5,8 +5,7 @@ Nothing here decides where the result goes; committing it is the lake's business
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_row
 from ignite_assets.storage.store import Store
 from ignite_assets.tables.derived.inputs import FOOTER, Inputs
 from ignite_assets.tables.derived.row import Derived, Input
+from ignite_assets.tables.made import MadeOrFailed, MadePartition
 from ignite_assets.tables.windows import Window
 
 
@@ -31,31 +31,6 @@ class DerivationError(IgniteError):
     """The captures could not be read, or there was no room to work in."""
 
     retryable = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Derivation:
-    """A derived asset's rows for a day, as a finished Parquet file, and what they were made of."""
-
-    derived: Derived
-    website: str
-    date: dt.date
-    derived_at: dt.datetime
-    window: Window
-    staged: Staged
-    numbers: Mapping[str, int | float]
-    """What the row's `numbers` say; those that are null left out."""
-    preview: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
-    """The first rows. May hold personal data: mask it before it is shown."""
-
-    @property
-    def asset(self) -> str:
-        """The asset that it is a partition of."""
-        return self.derived.name
-
-
-Outcome = tuple[dt.date, Derivation | IgniteError]
-"""A day with its derivation, or with what went wrong."""
 
 
 class Derivations:
@@ -81,20 +56,20 @@ class Derivations:
         self._inputs = Inputs(lake, derived, website, window_days=window_days, first_day=first_day)
         self._tables = {table.name: table for table in tables}
 
-    def one(self, day: dt.date) -> Derivation:
-        """The derivation for one day. Raises `IgniteError`, such as `MissingPartitionError` for its main input."""
+    def one(self, day: dt.date) -> MadePartition:
+        """The partition for one day. Raises `IgniteError`, such as `MissingPartitionError` for its main input."""
         ((_, outcome),) = self.each([day])
         if isinstance(outcome, IgniteError):
             raise outcome
         return outcome
 
-    def each(self, days: Sequence[dt.date]) -> Iterator[Outcome]:
-        """Each day with its derivation, or with what went wrong: one day's failure doesn't end the others."""
+    def each(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
+        """Each day with its partition, or with its error: one day's failure doesn't end the others."""
         with Workspace() as workspace:
             for day in days:
                 yield day, self._outcome(workspace, day)
 
-    def _outcome(self, workspace: Workspace, day: dt.date) -> Derivation | IgniteError:
+    def _outcome(self, workspace: Workspace, day: dt.date) -> MadePartition | IgniteError:
         import duckdb
 
         try:
@@ -104,7 +79,7 @@ class Derivations:
         except (OSError, duckdb.Error, pa.ArrowException) as error:
             return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}")
 
-    def _derive(self, workspace: Workspace, day: dt.date) -> Derivation:
+    def _derive(self, workspace: Workspace, day: dt.date) -> MadePartition:
         if day not in self._inputs.captured(self._derived.main):
             raise not_captured(Partition(self._derived.main, self._website, day))
         window, values = self._inputs.window(day), self._values(day)
@@ -113,14 +88,18 @@ class Derivations:
         path = workspace.write("derived", self._derived.sql, values)
         moment = self._now().astimezone(dt.UTC)
         staged, preview = self._stage(workspace, path, window, moment)
-        return Derivation(
-            derived=self._derived,
+        return MadePartition(
+            table=self._derived,
             website=self._website,
             date=day,
-            derived_at=moment,
-            window=window,
+            made_at=moment,
             staged=staged,
-            numbers=self._numbers(workspace, path),
+            facts={
+                "window": f"{window.first} to {window.last}",
+                "coverage": window.coverage,
+                "missing_days": [str(missing) for missing in window.missing],
+                **self._numbers(workspace, path),
+            },
             preview=preview,
         )
 
@@ -173,4 +152,5 @@ class Derivations:
     def _numbers(self, workspace: Workspace, path: Path) -> dict[str, int | float]:
         workspace.view("derived_rows", Store(str(workspace.folder)), [path.name], {})
         found = workspace.one(f"SELECT {self._derived.numbers} FROM derived_rows")  # noqa: S608 - the row's own
+        # Without those that are null.
         return {name: number for name, number in found.items() if number is not None}

@@ -77,7 +77,7 @@ LOCATION_RECENCY = Derived(
         count(*) FILTER (last_seen = getvariable('day')) AS seen_that_day,
         count(*) FILTER (standing = 'new') AS "new", count(*) FILTER (standing = 'returning') AS "returning"
     """,
-    lineage={
+    sources={
         **{name: (("locations", name),) for name in ("id", *_PLACE)},
         "last_seen": (("locations", "id"),),
         "score": (("location_details", "traffic_score"),),

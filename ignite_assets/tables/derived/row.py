@@ -1,10 +1,9 @@
 """What a derived asset is: the rows it holds, the captures it reads, and the SQL that makes one of the other."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ignite_assets.api.table import Column, History, Table
+from ignite_assets.api.table import Column, History, Lineage, Table
 
 DERIVED_AT = Column(
     name="derived_at",
@@ -23,15 +22,12 @@ COVERAGE = Column(
     repeats=True,
 )
 
-Days = Literal["window", "both_windows", "nearest"]
+InputDays = Literal["window", "both_windows", "nearest"]
 """Which partitions are read for a day.
 
 `window`: those of the trailing window that ends with it. `both_windows`: besides, those of the window that ends the day
 before. `nearest`: the newest on or before the day; where there is none, the first after it.
 """
-
-Source = tuple[str, str]
-"""An asset and a column of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +36,7 @@ class Input:
 
     asset: str
     columns: tuple[str, ...]
-    days: Days = "window"
+    days: InputDays = "window"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +54,8 @@ class Derived(Table):
     """
     numbers: str
     """What Dagster plots of a partition, beside its rows and its coverage: SQL expressions over all of its rows."""
-    lineage: Mapping[str, tuple[Source, ...]]
-    """The columns that a column's values are made from, where there are any."""
+    sources: Lineage
+    """Its lineage."""
 
     @property
     def history(self) -> History:
@@ -70,6 +66,11 @@ class Derived(Table):
     def stamp(self) -> Column:
         """`derived_at`."""
         return DERIVED_AT
+
+    @property
+    def lineage(self) -> Lineage:
+        """The columns of captures that its columns are made from."""
+        return self.sources
 
     @property
     def reads(self) -> tuple[str, ...]:

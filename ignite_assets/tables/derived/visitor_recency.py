@@ -36,7 +36,7 @@ VISITOR_RECENCY = Derived(
         FROM visitors GROUP BY hashed_email ORDER BY hashed_email
     """,
     numbers="count(*) FILTER (last_seen = getvariable('day')) AS seen_that_day",
-    lineage={
+    sources={
         "hashed_email": (("visitors", "hashed_email"),),
         "algo": (("visitors", "algo"),),
         "last_seen": (("visitors", "hashed_email"),),

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from ignite_assets.storage.lake import Lake
-from ignite_assets.tables.derived.derivation import Derivation, Derivations
+from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.made import MadePartition
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, capture
 
 PEOPLE = tuple(f"{number:064x}" for number in range(6))
@@ -72,11 +73,11 @@ def commit(lake: Lake, asset: str, history: History, *, shuffled: int | None = N
 
 def derive(
     lake: Lake, derived: Derived, *, window_days: int, first_day: dt.date = LONG_AGO, day: dt.date = DAY
-) -> Derivation:
+) -> MadePartition:
     return Derivations(lake, derived, WEBSITE, window_days=window_days, first_day=first_day, now=lambda: NOW).one(day)
 
 
-def rows_of(derivation: Derivation) -> Rows:
+def rows_of(derivation: MadePartition) -> Rows:
     """The rows of the staged file."""
     derivation.staged.file.seek(0)
     rows: Rows = pq.read_table(derivation.staged.file).drop_columns(["derived_at"]).to_pylist()

@@ -149,7 +149,7 @@ def test_the_moment_of_a_derivation_is_no_part_of_its_content(row: Derived, lake
     fill(lake)
     first = derive(lake, row, window_days=6)
     later = Derivations(lake, row, WEBSITE, window_days=6, first_day=LONG_AGO).one(DAY)
-    assert later.derived_at > first.derived_at
+    assert later.made_at > first.made_at
     assert later.staged.content_hash == first.staged.content_hash
 
 

@@ -64,7 +64,7 @@ def test_recency_is_the_largest_captured_day_that_holds_the_hash(
         found = derive(lake, VISITOR_RECENCY, window_days=days, first_day=model.first_day)
 
         assert rows_of(found) == expected
-        assert found.numbers == {"seen_that_day": len(history[DAY])}
+        assert found.facts["seen_that_day"] == len(history[DAY])
 
 
 @EXAMPLES
@@ -161,6 +161,6 @@ def test_a_window_of_empty_partitions_is_a_whole_one(derived: Derived, tmp_path:
         capture(lake, derived.main, ago(age), [])
 
     found = derive(lake, derived, window_days=4)
-    assert (found.staged.rows, found.window.coverage, found.window.missing) == (0, 1.0, ())
+    assert (found.staged.rows, found.facts["coverage"], found.facts["missing_days"]) == (0, 1.0, [])
     found = derive(lake, derived, window_days=5)
-    assert (found.staged.rows, found.window.coverage, found.window.missing) == (0, 0.8, (ago(4),))
+    assert (found.staged.rows, found.facts["coverage"], found.facts["missing_days"]) == (0, 0.8, [str(ago(4))])

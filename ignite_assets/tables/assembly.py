@@ -1,10 +1,10 @@
-"""What an endpoint answered for a date: a snapshot, and the draft of one while its answers come in. No network."""
+"""A captured partition while its answers come in: entities' answers, and the file that they are assembled to."""
 
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,50 +14,21 @@ import pyarrow as pa
 from ignite_assets._version import __version__
 from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import CAPTURED_AT, Endpoint
-from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError
+from ignite_assets.api.errors import NotFoundError, RequestError
 from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
 from ignite_assets.api.table import Algo
-from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
+from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, first_rows, stamped
+from ignite_assets.tables.made import MadePartition
 from ignite_assets.tables.progress import begin
 
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient
 
 
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """What an endpoint answered for a look-back date, as a finished Parquet file, and how it was got."""
-
-    endpoint: Endpoint
-    website: str
-    date: dt.date
-    captured_at: dt.datetime
-    staged: Staged
-    requests: int
-    retries: int
-    coercions: Mapping[str, int] = field(default_factory=dict)
-    """By column, the values that did not fit it and stand in `extra` instead."""
-    vanished: int = 0
-    """Entities that were listed and then not found."""
-    preview: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
-    """The first rows. Holds personal data: mask it before it is shown."""
-    keys: KeySet | None = field(default=None, repr=False)
-    """The rows' keys, where windows can be compared by them."""
-
-    @property
-    def asset(self) -> str:
-        """The asset that it is a partition of."""
-        return self.endpoint.name
-
-
-Outcome = tuple[dt.date, Snapshot | IgniteError]
-"""A date with its snapshot, or with what went wrong."""
-
-
 @dataclass(frozen=True, repr=False)
-class Answer:
+class EntityAnswer:
     """One entity's rows: fitted, or batches already."""
 
     fitted: list[bytes]
@@ -67,8 +38,8 @@ class Answer:
 
 
 @dataclass(frozen=True, repr=False)
-class Answers:
-    """What came of some entities' calls."""
+class EntityAnswers:
+    """The rows and failures of some entities' calls."""
 
     batch: pa.RecordBatch | None
     owners: npt.NDArray[np.int64]
@@ -76,13 +47,13 @@ class Answers:
     coercions: Mapping[int, Counter[str]]
     failures: Mapping[int, RequestError]
 
-    def of(self, entities: Collection[int]) -> "Answers":
+    def of(self, entities: Collection[int]) -> "EntityAnswers":
         """Those of some entities alone."""
         mine = np.fromiter((owner in entities for owner in self.owners.tolist()), dtype=np.bool_)
         batch = self.batch
         if batch is not None and not mine.all():
             batch = batch.filter(arrow.booleans(mine)) if mine.any() else None
-        return Answers(
+        return EntityAnswers(
             batch=batch,
             owners=self.owners[mine],
             coercions={entity: counts for entity, counts in self.coercions.items() if entity in entities},
@@ -90,8 +61,8 @@ class Answers:
         )
 
 
-class Draft:
-    """A snapshot in the making."""
+class Assembly:
+    """A partition's file, assembled from the answers to one or more calls."""
 
     def __init__(
         self,
@@ -133,7 +104,7 @@ class Draft:
 
         client.read(call, read, self.tally)
 
-    def add(self, some: "Answers") -> None:
+    def add(self, some: "EntityAnswers") -> None:
         """Stage some entities' answers. Raises the first failure; entities that are not found are only counted."""
         for failure in some.failures.values():
             if not isinstance(failure, NotFoundError):
@@ -152,9 +123,9 @@ class Draft:
             self._keys.append(KeySet.of(batch.select(self._endpoint.keys)))
         self._stage.write(batch)
 
-    def finish(self) -> Snapshot:
-        """The snapshot, its file closed and its footer written."""
-        facts = {
+    def finish(self) -> MadePartition:
+        """The partition, its file closed and its footer written."""
+        footer = {
             "version": __version__,
             "endpoint": self._endpoint.name,
             "website": self._website,
@@ -164,21 +135,28 @@ class Draft:
             "vanished": str(self._vanished),
         }
         if self._endpoint.hashed:
-            facts["algo"] = self._algo
-        return Snapshot(
-            endpoint=self._endpoint,
+            footer["algo"] = self._algo
+        return MadePartition(
+            table=self._endpoint,
             website=self._website,
             date=self._day,
-            captured_at=self._captured_at,
-            staged=self._stage.finish(facts),
-            requests=self.tally.requests,
-            retries=self.tally.retries,
-            coercions=dict(self._coercions),
-            vanished=self._vanished,
+            made_at=self._captured_at,
+            staged=self._stage.finish(footer),
+            facts=self._facts(),
             preview=self._preview,
             keys=KeySet.union(self._keys) if self._compared else None,
         )
 
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "look_back_date": self._day.isoformat(),
+            "requests": self.tally.requests,
+            "retries": self.tally.retries,
+            "coercions": self._coercions.total(),
+            "coercions_by_column": dict(self._coercions),
+            "vanished": self._vanished,
+        }
+
     def discard(self) -> None:
-        """Give the snapshot up."""
+        """Give the partition up."""
         self._stage.discard()
