@@ -64,6 +64,16 @@ def stands_in(name: str, place: str) -> bool:
     return name == place or name.startswith(f"{place}.")
 
 
+def public_types(source: str) -> Iterator[str]:
+    """The names that a module gives to its public classes and type aliases."""
+    for node in ast.parse(source).body:
+        match node:
+            case ast.ClassDef(name=name) if not name.startswith("_"):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]) if name[0].isupper() and not name.isupper():
+                yield name
+
+
 def imports(source: str) -> Iterator[str]:
     """Each absolute name that a module imports, wherever in it; `from a import b` is `a` and may be `a.b`."""
     for node in ast.walk(ast.parse(source)):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ignite_assets_tests.layers import ALLOWED, MODULES, ROOT, broken_rules, circles, room_of
+from ignite_assets_tests.layers import ALLOWED, MODULES, ROOT, broken_rules, circles, public_types, room_of
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -80,3 +80,11 @@ def test_only_dagster_and_tests_load_the_definitions() -> None:
 def test_no_module_is_named_for_holding_odds_and_ends() -> None:
     odds = {"utils", "util", "helpers", "helper", "misc", "common"}
     assert [module for module in MODULES if odds & set(module.split("."))] == []
+
+
+def test_no_two_public_types_have_one_name() -> None:
+    modules: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for name in public_types(path.read_text(encoding="utf-8")):
+            modules.setdefault(name, []).append(module)
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}

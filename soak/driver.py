@@ -20,7 +20,7 @@ from ignite_assets.config import load_settings
 from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen, websites
-from ignite_assets.sandbox.faults import Call
+from ignite_assets.sandbox.faults import SandboxCall
 from soak.clock import ClockFile
 from soak.definitions import CLOCK_VARIABLE, soak_definitions
 from soak.plan import Night, Victim, plan
@@ -143,7 +143,7 @@ class Soak:
     def _count_faults(self, server: SandboxServer) -> None:
         strike = server.faults.strike
 
-        def counted(call: Call) -> tuple[float, Fault | None]:
+        def counted(call: SandboxCall) -> tuple[float, Fault | None]:
             delay, fault = strike(call)
             if fault:
                 self.report.faults[_name(fault)] += 1

@@ -12,7 +12,7 @@ class Section(BaseModel):
 
 
 @dataclass(frozen=True)
-class Allowed:
+class AllowedText:
     """What a kind of value may be, in words; for kinds whose type alone doesn't say it."""
 
     phrase: str

@@ -49,7 +49,7 @@ class Hashes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tally:
+class LedgerCounts:
     """How many people a website's ledger knows."""
 
     known: int
@@ -78,12 +78,12 @@ def acknowledged(lake: Lake, website: str, source_hash: str | None = None) -> fr
     return frozenset(sha256 for sha256, source in rows if sha256 and source_hash in (None, source))
 
 
-def tally(lake: Lake, website: str) -> Tally:
+def tally(lake: Lake, website: str) -> LedgerCounts:
     """Count the people of a website's ledger."""
     table = _read(lake, _files(lake, website))
     known = set(zip(*(table[name].to_pylist() for name in _HASHES), strict=True))
     by_hash = sum(not all(person) for person in known)
-    return Tally(known=len(known), submitted=len(acknowledged(lake, website)), by_hash=by_hash)
+    return LedgerCounts(known=len(known), submitted=len(acknowledged(lake, website)), by_hash=by_hash)
 
 
 def arrivals(lake: Lake, website: str | None) -> list[dt.datetime]:

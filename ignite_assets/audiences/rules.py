@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator
 
 from ignite_assets.api.names import is_website_key
-from ignite_assets.api.section import Allowed, Section
+from ignite_assets.api.section import AllowedText, Section
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences.destinations import Destination, by_name
 from ignite_assets.storage.location import Location
@@ -59,13 +59,13 @@ def _values(found: object) -> tuple[str | int, ...]:
 ExportName = Annotated[
     str,
     AfterValidator(_export_name),
-    Allowed("1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"),
+    AllowedText("1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..')"),
 ]
-DestinationName = Annotated[str, AfterValidator(_destination), Allowed(f"one of {', '.join(by_name())}")]
+DestinationName = Annotated[str, AfterValidator(_destination), AllowedText(f"one of {', '.join(by_name())}")]
 MatchValues = Annotated[
     tuple[str | int, ...],
     PlainValidator(_values),
-    Allowed("text, a whole number, or a list of these"),
+    AllowedText("text, a whole number, or a list of these"),
 ]
 
 
@@ -80,7 +80,8 @@ class ExportRule(Section):
         examples=["audiences"], description="Whose members: all visitors, audiences, or audience groups."
     )
     match: Annotated[
-        Mapping[str, MatchValues], Allowed('a table such as { primary_category = "USED", brand = ["KIA", "HONDA"] }')
+        Mapping[str, MatchValues],
+        AllowedText('a table such as { primary_category = "USED", brand = ["KIA", "HONDA"] }'),
     ] = Field(
         {},
         examples=[{"primary_category": "USED"}],
@@ -98,7 +99,7 @@ class ExportRule(Section):
     adds_when_incomplete: bool = Field(
         False, description="Whether people may be added while days of the window are missing."
     )
-    list_ids: Annotated[Mapping[str, str], Allowed('a table such as { acme-honda = "123" }')] = Field(
+    list_ids: Annotated[Mapping[str, str], AllowedText('a table such as { acme-honda = "123" }')] = Field(
         {},
         examples=[{"acme-honda": "123"}],
         description="By website, or website/audience id: the platform's id of the list.",

@@ -10,7 +10,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ignite_assets.api.section import Allowed
+from ignite_assets.api.section import AllowedText
 from ignite_assets.config.models import Settings
 
 Kind = tuple[Any, Sequence[object]]
@@ -71,7 +71,7 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
 def allowed_words(annotation: Any, metadata: Sequence[object]) -> str:
     """What a value may be, in words."""
     for mark in metadata:
-        if isinstance(mark, Allowed):
+        if isinstance(mark, AllowedText):
             return mark.phrase
     if is_table(annotation):
         return f"a table with {', '.join(annotation.model_fields)}"

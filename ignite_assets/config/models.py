@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr
 
-from ignite_assets.api.section import Allowed, Section
+from ignite_assets.api.section import AllowedText, Section
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Scope
 from ignite_assets.config.values import (
@@ -143,7 +143,7 @@ class Settings(Section):
     storage: Storage = Field(Storage(), description="Where the lake is.")
     websites: Annotated[
         Mapping[WebsiteKey, Website],
-        Allowed("at least one table such as [websites.acme-honda] with token_env and secret_env"),
+        AllowedText("at least one table such as [websites.acme-honda] with token_env and secret_env"),
     ] = Field(min_length=1, description="The websites, one table each.")
     schedule: Schedule = Field(Schedule(), description="When things run.")
     exports: tuple[ExportRule, ...] = Field((), strict=False, description="What is exported to ad platforms.")

@@ -15,7 +15,7 @@ from ignite_assets.config.models import Settings
 
 
 @dataclass(frozen=True)
-class Row:
+class ReferenceRow:
     """One setting, as the configuration reference shows it."""
 
     key: str
@@ -25,12 +25,12 @@ class Row:
     description: str
 
 
-def reference() -> list[Row]:
+def reference() -> list[ReferenceRow]:
     """Every setting, in the order of the models; `<key>` stands for a website's key."""
     return list(_rows(Settings, ""))
 
 
-def _rows(table: type[BaseModel], prefix: str) -> Iterator[Row]:
+def _rows(table: type[BaseModel], prefix: str) -> Iterator[ReferenceRow]:
     for name, field in table.model_fields.items():
         annotation, metadata = field_kind(field)
         key = f"{prefix}{name}"
@@ -40,10 +40,10 @@ def _rows(table: type[BaseModel], prefix: str) -> Iterator[Row]:
             yield from _rows(item_type(annotation), f"{key}[].")
         elif is_mapping(annotation) and is_table(get_args(annotation)[1]):
             key_type, table_type = get_args(annotation)
-            yield Row(f"{key}.<key>", allowed_words(*kind_of(key_type)), "required", field.description or "")
+            yield ReferenceRow(f"{key}.<key>", allowed_words(*kind_of(key_type)), "required", field.description or "")
             yield from _rows(table_type, f"{key}.<key>.")
         else:
-            yield Row(key, allowed_words(annotation, metadata), _default(field), field.description or "")
+            yield ReferenceRow(key, allowed_words(annotation, metadata), _default(field), field.description or "")
 
 
 def _default(field: FieldInfo) -> str:

@@ -12,7 +12,7 @@ from pydantic import (
 
 from ignite_assets.api.addresses import base_url
 from ignite_assets.api.names import is_website_key
-from ignite_assets.api.section import Allowed, Unshown
+from ignite_assets.api.section import AllowedText, Unshown
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -70,27 +70,27 @@ def _owner(owner: str) -> str:
 WebsiteKey = Annotated[
     str,
     AfterValidator(_website_key),
-    Allowed(
+    AllowedText(
         "1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..', no Windows device name)"
     ),
 ]
 Variable = Annotated[
     str,
     AfterValidator(_variable),
-    Allowed("the name of an environment variable such as ACME_TOKEN, never the token or secret itself"),
+    AllowedText("the name of an environment variable such as ACME_TOKEN, never the token or secret itself"),
     Unshown("a value that is not the name of an environment variable"),
 ]
 BaseUrl = Annotated[
     str,
     AfterValidator(base_url),
-    Allowed("an https URL, or an http one on loopback, without user, query or fragment"),
+    AllowedText("an https URL, or an http one on loopback, without user, query or fragment"),
 ]
-Date = Annotated[dt.date, BeforeValidator(_date), Allowed('a date such as "2026-09-01"')]
+Date = Annotated[dt.date, BeforeValidator(_date), AllowedText('a date such as "2026-09-01"')]
 TimeOfDay = Annotated[
     dt.time,
     BeforeValidator(_time),
     AfterValidator(_minute),
-    Allowed('a time of day from "00:00" to "23:59"'),
+    AllowedText('a time of day from "00:00" to "23:59"'),
 ]
-Timezone = Annotated[str, AfterValidator(_timezone), Allowed("an IANA time zone such as UTC or America/Chicago")]
-Owner = Annotated[str, AfterValidator(_owner), Allowed('"team:NAME" or an e-mail address')]
+Timezone = Annotated[str, AfterValidator(_timezone), AllowedText("an IANA time zone such as UTC or America/Chicago")]
+Owner = Annotated[str, AfterValidator(_owner), AllowedText('"team:NAME" or an e-mail address')]

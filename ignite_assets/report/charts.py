@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ignite_assets.report.audiences import Audiences, Trend
-from ignite_assets.report.drawing import Chart, Drawing, Row, draw, inline
+from ignite_assets.report.drawing import Chart, ChartRow, Drawing, draw, inline
 from ignite_assets.report.inventory import Stack
 from ignite_assets.report.visitors import VisitorDay
 from ignite_assets.report.words import count, day_words, short_day
@@ -67,7 +67,7 @@ def _days_across(days: Sequence[VisitorDay], *, every: int) -> "alt.X":
     )
 
 
-def _day_row(day: VisitorDay) -> Row:
+def _day_row(day: VisitorDay) -> ChartRow:
     known = f"{day_words(day.date)}: not captured"
     if day.visitors is not None:
         mean = f", seven-day mean {day.mean:,.0f}" if day.mean is not None else ""
@@ -108,7 +108,7 @@ def _audiences(trends: Sequence[Trend], width: int) -> Chart:
     return alt.layer(middle, bars, right.encode(text="shown:N"), left.encode(text="shown:N"))
 
 
-def _moves(trend: Trend) -> list[Row]:
+def _moves(trend: Trend) -> list[ChartRow]:
     return [
         {
             "audience": trend.label,
@@ -143,7 +143,7 @@ def _stacks(stacks: Sequence[Stack], width: int) -> Chart:
     ).properties(width=width, height=alt.Step(27))
 
 
-def _parts(stack: Stack) -> list[Row]:
+def _parts(stack: Stack) -> list[ChartRow]:
     parts = {"new": stack.new, "used": stack.used, "other": stack.other}
     return [
         {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 Chart = Union["alt.Chart", "alt.LayerChart", "alt.FacetChart"]
-Row = Mapping[str, object]
+ChartRow = Mapping[str, object]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _ID = re.compile(r'(id="|url\(#|href="#)(?=[A-Za-z])')
@@ -42,7 +42,7 @@ def draw(name: str, summary: str, chart: Callable[[int], Chart], *, wide: int, n
     )
 
 
-def inline(rows: Iterable[Row]) -> "alt.InlineData":
+def inline(rows: Iterable[ChartRow]) -> "alt.InlineData":
     """Rows that stand in the chart itself."""
     import altair as alt
 

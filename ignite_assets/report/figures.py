@@ -16,7 +16,7 @@ from ignite_assets.report.condition import AssetState
 from ignite_assets.report.exports import ListState, Recorded
 from ignite_assets.report.inventory import Inventory
 from ignite_assets.report.locations import Locations
-from ignite_assets.report.opted_out import OptOuts
+from ignite_assets.report.opted_out import OptOutFigures
 from ignite_assets.report.readings import Readings
 from ignite_assets.report.visitors import Visitors
 from ignite_assets.storage.duck import Workspace
@@ -34,7 +34,7 @@ class NothingCapturedError(IgniteError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ReportOptions:
     """What a report is made with."""
 
     window_days: int
@@ -79,7 +79,7 @@ class Figures:
     lists: tuple[ListState, ...]
     exported: bool
     """Whether any export covers the website."""
-    opt_outs: OptOuts
+    opt_outs: OptOutFigures
     condition: tuple[AssetState, ...]
     headlines: tuple[Compared, ...]
 
@@ -101,7 +101,7 @@ def newest_day(lake: Lake, website: str, endpoints: Sequence[Endpoint] = ENDPOIN
     return max((day for endpoint in endpoints for day in lake.dates(endpoint.name, website)), default=None)
 
 
-def gather(lake: Lake, website: str, day: dt.date, options: Options) -> Figures:
+def gather(lake: Lake, website: str, day: dt.date, options: ReportOptions) -> Figures:
     """Read a report's numbers. Raises `NothingCapturedError` when the website has nothing of the day."""
     with Workspace() as workspace:
         readings = Readings(
@@ -116,7 +116,7 @@ def gather(lake: Lake, website: str, day: dt.date, options: Options) -> Figures:
         return _gather(readings, options)
 
 
-def _gather(readings: Readings, options: Options) -> Figures:
+def _gather(readings: Readings, options: ReportOptions) -> Figures:
     names = [endpoint.name for endpoint in options.endpoints]
     there = [name for name in names if readings.has(name)]
     if not there:
@@ -156,7 +156,7 @@ def _headlines(
     seen: Visitors,
     trends: Audiences | None,
     lists: Sequence[ListState],
-    opt_outs: OptOuts,
+    opt_outs: OptOutFigures,
 ) -> list[Compared]:
     found = [seen.today, seen.week, locations.compared(readings), inventory.compared(readings)]
     if trends:

@@ -55,7 +55,7 @@ class Spot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class City:
+class CityLocations:
     """The locations of a city."""
 
     city: str
@@ -69,7 +69,7 @@ class City:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
+class Resident:
     """A location in clear: personal data."""
 
     resident: str
@@ -101,8 +101,8 @@ class Locations:
     """Where nearly all are; None when none has coordinates."""
     spots: tuple[Spot, ...]
     """Of the view, the largest first."""
-    cities: tuple[City, ...]
-    people: tuple[Person, ...]
+    cities: tuple[CityLocations, ...]
+    people: tuple[Resident, ...]
     """Those of the highest scores; none unless personal details are shown."""
 
 
@@ -220,7 +220,7 @@ def _together(one: Spot, other: Spot) -> Spot:
     )
 
 
-def _cities(readings: Readings) -> tuple[City, ...]:
+def _cities(readings: Readings) -> tuple[CityLocations, ...]:
     sql = f"""
         SELECT max(trim(city)) AS city, coalesce(upper(state), '') AS state, count(*) AS locations,
             count(*) FILTER (standing = 'new') AS new, avg(score) AS score,
@@ -229,10 +229,10 @@ def _cities(readings: Readings) -> tuple[City, ...]:
         GROUP BY lower(trim(city)), upper(state)
         ORDER BY locations DESC, city, state LIMIT {_MOST_CITIES}
     """  # noqa: S608 - a number of our own
-    return tuple(City(**row) for row in readings.rows(sql))
+    return tuple(CityLocations(**row) for row in readings.rows(sql))
 
 
-def _people(readings: Readings) -> tuple[Person, ...]:
+def _people(readings: Readings) -> tuple[Resident, ...]:
     """The best-scored locations with what the newest partition that holds each says of it."""
     best = readings.rows(f"""
         SELECT id, standing, score, sessions, last_seen FROM places
@@ -246,7 +246,7 @@ def _people(readings: Readings) -> tuple[Person, ...]:
     return tuple(found)
 
 
-def _person(row: dict[str, object], home: dict[str, object]) -> Person:
+def _person(row: dict[str, object], home: dict[str, object]) -> Resident:
     texts = {name: str(home[name] or "") for name in ("resident", "street", "city", "state", "zip")}
     facts = {name: row[name] for name in ("score", "sessions", "last_seen")}
-    return Person(**texts | facts | {"state": texts["state"].upper(), "standing": str(row["standing"] or "unknown")})  # type: ignore[arg-type]
+    return Resident(**texts | facts | {"state": texts["state"].upper(), "standing": str(row["standing"] or "unknown")})  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ignite_assets.report import outlines
-from ignite_assets.report.drawing import Chart, Drawing, Row, draw, inline, svg
-from ignite_assets.report.locations import City, Locations, Spot, View, step_of
+from ignite_assets.report.drawing import Chart, ChartRow, Drawing, draw, inline, svg
+from ignite_assets.report.locations import CityLocations, Locations, Spot, View, step_of
 from ignite_assets.report.words import count
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Frame:
         x = self.width / 2 + (math.radians(longitude) - self._middle[0]) * self.scale
         return x, self.height / 2 - (_mercator(latitude) - self._middle[1]) * self.scale
 
-    def has_room(self, city: City) -> bool:
+    def has_room(self, city: CityLocations) -> bool:
         """Whether the city is in sight, and its name would be."""
         x, y = self.place(city.longitude or 0, city.latitude or 0)
         return 25 < x < self.width - 25 and 2 * self.largest < y < self.height - 10
@@ -160,7 +160,7 @@ def _spots(spots: Sequence[Spot], frame: _Frame) -> "alt.Chart":
     return encoded
 
 
-def _pie(spot: Spot, frame: _Frame, most: float) -> Iterator[Row]:
+def _pie(spot: Spot, frame: _Frame, most: float) -> Iterator[ChartRow]:
     x, y = frame.place(spot.longitude, spot.latitude)
     radius = max(frame.largest * math.sqrt(max(spot.score, 0) / most), _SMALLEST)
     begin = 0.0
@@ -175,11 +175,11 @@ def _pie(spot: Spot, frame: _Frame, most: float) -> Iterator[Row]:
         begin = end
 
 
-def _labels(cities: Sequence[City], frame: _Frame) -> "list[alt.Chart]":
+def _labels(cities: Sequence[CityLocations], frame: _Frame) -> "list[alt.Chart]":
     """The names of the largest cities, where there is room."""
     import altair as alt
 
-    rows: list[Row] = []
+    rows: list[ChartRow] = []
     taken: list[tuple[float, float]] = []
     for city in cities:
         if city.latitude is None or city.longitude is None or len(rows) == _MOST_LABELS:

@@ -11,7 +11,7 @@ from ignite_assets.storage.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptOuts:
+class OptOutFigures:
     """The opt-outs of a website when the report was made."""
 
     people: int
@@ -30,10 +30,10 @@ class OptOuts:
     """Files of the inbox not yet dealt with; None without an inbox."""
 
 
-def read(lake: Lake, website: str, *, scope: Scope, inbox_at: str | None, now: dt.datetime) -> OptOuts:
+def read(lake: Lake, website: str, *, scope: Scope, inbox_at: str | None, now: dt.datetime) -> OptOutFigures:
     """Count a website's opt-outs."""
     tally, arrivals = ledger.tally(lake, website), ledger.arrivals(lake, website)
-    return OptOuts(
+    return OptOutFigures(
         people=tally.known,
         submitted=tally.submitted,
         by_hash=tally.by_hash,

@@ -20,7 +20,7 @@ from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.sandbox.answers import Answers, Question
 from ignite_assets.sandbox.clock import Clock, utc_now
 from ignite_assets.sandbox.damage import damaged
-from ignite_assets.sandbox.faults import Call, Faults
+from ignite_assets.sandbox.faults import Faults, SandboxCall
 from ignite_assets.sandbox.journal import Journal
 from ignite_assets.sandbox.journal import Request as Noted
 from ignite_assets.sandbox.reading import (
@@ -127,7 +127,7 @@ class _Desk:
         async def handle(request: Request) -> Response:
             volume = self._journal.volume
             website = self._platform.website(request.query_params)
-            call = Call(name, website.key if website else None, read_id(request.path_params.get("id")))
+            call = SandboxCall(name, website.key if website else None, read_id(request.path_params.get("id")))
             response, status = await self._answer(call, lambda: reply(request, website))
             query = request.query_params
             noted = Noted(request.method, *call, query.get("date"), query.get("algo"), status)
@@ -136,7 +136,7 @@ class _Desk:
 
         return handle
 
-    async def _answer(self, call: Call, reply: Callable[[], Awaitable[Response]]) -> tuple[Response, int | None]:
+    async def _answer(self, call: SandboxCall, reply: Callable[[], Awaitable[Response]]) -> tuple[Response, int | None]:
         delay, fault = self._faults.strike(call)
         await asyncio.sleep(delay)
         answer = await _polite(reply) if fault is None or fault.keeps_answer else Response()

@@ -32,7 +32,7 @@ class Audience:
 
 
 @dataclass(frozen=True)
-class Group:
+class AudienceGroup:
     """A custom union of audiences: those that pass all three filters; an empty filter lets any pass."""
 
     id: int
@@ -87,20 +87,20 @@ def audiences_of(website: SandboxWebsite) -> tuple[Audience, ...]:
 
 
 @lru_cache(maxsize=1024)
-def groups_of(website: SandboxWebsite) -> tuple[Group, ...]:
+def groups_of(website: SandboxWebsite) -> tuple[AudienceGroup, ...]:
     """The website's audience groups; ids rise."""
     draw = Draw(website.seed, website.key, "groups")
     own, second, third = brands_of(website)
     ids = _ids(draw, 5, 10 + draw.below("first", 50), 9)
     return (
-        Group(ids[0], "Used Model Visitors", primary_categories=("USED",)),
-        Group(ids[1], f"New {own.title()} Shoppers", primary_categories=("NEW",), brands=(own,)),
-        Group(ids[2], "Conquest", brands=(second, third)),
-        Group(ids[3], "Two Favourites", primary_categories=("NEW", "USED"), models=MODELS[own][:2]),
-        Group(ids[4], "Everyone"),
+        AudienceGroup(ids[0], "Used Model Visitors", primary_categories=("USED",)),
+        AudienceGroup(ids[1], f"New {own.title()} Shoppers", primary_categories=("NEW",), brands=(own,)),
+        AudienceGroup(ids[2], "Conquest", brands=(second, third)),
+        AudienceGroup(ids[3], "Two Favourites", primary_categories=("NEW", "USED"), models=MODELS[own][:2]),
+        AudienceGroup(ids[4], "Everyone"),
     )
 
 
-def places_of(audiences: Sequence[Audience], group: Group) -> list[int]:
+def places_of(audiences: Sequence[Audience], group: AudienceGroup) -> list[int]:
     """Where the audiences of a group stand among all audiences."""
     return [place for place, audience in enumerate(audiences) if group.holds(audience)]

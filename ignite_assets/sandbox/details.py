@@ -8,18 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ignite_assets.sandbox.catalogue import Audience, Group, audiences_of
+from ignite_assets.sandbox.catalogue import Audience, AudienceGroup, audiences_of
 from ignite_assets.sandbox.households import Households, locations
 from ignite_assets.sandbox.inventory import Sale, sale_record
 from ignite_assets.sandbox.visits import Visit, as_text, visits_of
 
-Record = dict[str, object]
+JsonObject = dict[str, object]
 PAGES_SHOWN = 10
 MATCH_DAYS = 30
 """How long before a sale a visit may lie to be matched with it."""
 
 
-def location_details(households: Households, row: int, visits: Sequence[Visit], hashes: list[str]) -> Record:
+def location_details(households: Households, row: int, visits: Sequence[Visit], hashes: list[str]) -> JsonObject:
     """One location, its hashed e-mails, a summary of its visits and the pages of the latest."""
     return {
         **next(locations(households, np.array([row]))),
@@ -34,10 +34,10 @@ def _interests(households: Households, row: int) -> list[Audience]:
     return [audiences[place] for place in households.interests[row].tolist() if place >= 0]
 
 
-def _summary(visits: Sequence[Visit], interests: Sequence[Audience]) -> Record:
+def _summary(visits: Sequence[Visit], interests: Sequence[Audience]) -> JsonObject:
     pages = sum(visit.page_count for visit in visits)
     score = 9 * len(visits) + 2 * pages
-    summary: Record = {
+    summary: JsonObject = {
         "visit_last": as_text(visits[-1].moment),
         "visit_first": as_text(visits[0].moment),
         "session_count": len(visits),
@@ -62,13 +62,13 @@ def _segment(interest: Audience) -> str:
     return " ".join(filter(None, (interest.primary_category, interest.brand, interest.model)))
 
 
-def _pages(households: Households, row: int, visits: Sequence[Visit]) -> list[Record]:
+def _pages(households: Households, row: int, visits: Sequence[Visit]) -> list[JsonObject]:
     interests = _interests(households, row)
     host = f"https://www.{households.website.key}.example"
     return [_page(host, visit, interests[visit.drawn % len(interests)]) for visit in visits[-PAGES_SHOWN:]]
 
 
-def _page(host: str, visit: Visit, interest: Audience) -> Record:
+def _page(host: str, visit: Visit, interest: Audience) -> JsonObject:
     slug = _segment(interest).lower().replace(" ", "-")
     return {
         "url": f"<{host}/{slug}/>",
@@ -78,9 +78,9 @@ def _page(host: str, visit: Visit, interest: Audience) -> Record:
     }
 
 
-def audience(given: Audience, visitors: int) -> Record:
+def audience(given: Audience, visitors: int) -> JsonObject:
     """An audience; one without a model lacks the field, and some have one more than the vendor documents."""
-    record: Record = {"id": given.id, "primary_category": given.primary_category, "brand": given.brand}
+    record: JsonObject = {"id": given.id, "primary_category": given.primary_category, "brand": given.brand}
     if given.model is not None:
         record["model"] = given.model
     record["visitors_count"] = visitors
@@ -89,7 +89,7 @@ def audience(given: Audience, visitors: int) -> Record:
     return record
 
 
-def group(given: Group, visitors: int) -> Record:
+def group(given: AudienceGroup, visitors: int) -> JsonObject:
     """An audience group and its filters."""
     return {
         "id": given.id,
@@ -101,7 +101,7 @@ def group(given: Group, visitors: int) -> Record:
     }
 
 
-def matched_sale(households: Households, sale: Sale, buyer: Record) -> Record | None:
+def matched_sale(households: Households, sale: Sale, buyer: JsonObject) -> JsonObject | None:
     """A sale with the visits that came before it; None when the buyer can't be matched to any recent one."""
     visits = visits_of(households, sale.buyer, sale.listing.removed)
     if not visits or not households.email_counts[sale.buyer]:

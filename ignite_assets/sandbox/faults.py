@@ -17,7 +17,7 @@ Cut = Literal["reset", "close", "length", "chunked"]
 announced by its length or as chunks."""
 
 
-class Call(NamedTuple):
+class SandboxCall(NamedTuple):
     """What a request is about; None where it can't be told."""
 
     endpoint: str
@@ -87,7 +87,7 @@ class Fault:
             added["Retry-After"] = _retry_after(self.retry_after)
         return added
 
-    def concerns(self, call: Call) -> bool:
+    def concerns(self, call: SandboxCall) -> bool:
         """Whether the rule is about such a request."""
         wanted = (self.endpoint, self.website, self.id)
         return all(want is None or want == found for want, found in zip(wanted, call, strict=True))
@@ -106,7 +106,7 @@ class _Rule:
         # Chance that can be repeated, not secrecy.
         self._random = random.Random(fault.seed)  # noqa: S311
 
-    def strikes(self, call: Call) -> bool:
+    def strikes(self, call: SandboxCall) -> bool:
         if self._left == 0 or not self.fault.concerns(call) or self._random.random() >= self.fault.probability:
             return False
         self._left = None if self._left is None else self._left - 1
@@ -131,7 +131,7 @@ class Faults:
         with self._lock:
             self._rules.clear()
 
-    def strike(self, call: Call) -> tuple[float, Fault | None]:
+    def strike(self, call: SandboxCall) -> tuple[float, Fault | None]:
         """The seconds by which a request is delayed, and the first rule that does it other harm."""
         delay = 0.0
         with self._lock:

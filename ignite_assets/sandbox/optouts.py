@@ -24,7 +24,7 @@ def fingerprint(address: str) -> bytes:
     return hashlib.sha256(normalised(address).encode()).digest()
 
 
-class OptOuts:
+class OptedOut:
     """The opt-outs of every website, safe to use from several threads."""
 
     def __init__(self, file: Path | None = None) -> None:

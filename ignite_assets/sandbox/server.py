@@ -21,7 +21,7 @@ from ignite_assets.sandbox.clock import Clock, utc_now
 from ignite_assets.sandbox.damage import FaultyProtocol
 from ignite_assets.sandbox.faults import Fault, Faults
 from ignite_assets.sandbox.journal import Journal
-from ignite_assets.sandbox.optouts import OptOuts
+from ignite_assets.sandbox.optouts import OptedOut
 from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite
 from ignite_assets.sandbox.world import World
 
@@ -46,7 +46,7 @@ class SandboxServer:
         self.now = now
         self.faults = Faults()
         self.requests = Journal()
-        self.world = World(OptOuts(opt_outs_file))
+        self.world = World(OptedOut(opt_outs_file))
         self._port = port
         app = create_app(
             self.websites,

@@ -12,7 +12,6 @@ from ignite_assets.api.table import Column, ColumnType
 from ignite_assets.sandbox.draws import Draw
 from ignite_assets.sandbox.visits import as_text
 
-Record = dict[str, object]
 _START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _STAMPED = frozenset({"captured_at", "algo", "extra"})
 """Columns that the package fills in itself."""
@@ -30,16 +29,16 @@ _VALUES: dict[ColumnType, Callable[[Draw], object]] = {
 }
 
 
-def rows(endpoint: Endpoint, *parts: object) -> list[Record]:
+def rows(endpoint: Endpoint, *parts: object) -> list[dict[str, object]]:
     """Three to twelve records, the same for the same endpoint and parts; an `id` column counts up."""
     draw = Draw("synthetic", endpoint.name, *parts)
     first = 100 + draw.below("first id", 900)
     return [record(endpoint, first + place, *parts, place) for place in range(3 + draw.below("rows", 10))]
 
 
-def record(endpoint: Endpoint, number: int, *parts: object) -> Record:
+def record(endpoint: Endpoint, number: int, *parts: object) -> dict[str, object]:
     """One record with a value for each column, where the column says it stands; `number` is its id."""
-    made: Record = {}
+    made: dict[str, object] = {}
     for column in endpoint.columns:
         if column.name not in _STAMPED:
             _put(made, column.source, _value(column, number, Draw("synthetic", endpoint.name, column.name, *parts)))
@@ -53,7 +52,7 @@ def _value(column: Column, number: int, draw: Draw) -> object:
     return str(value) if column.quoted else value
 
 
-def _put(made: Record, path: tuple[str, ...], value: object) -> None:
+def _put(made: dict[str, object], path: tuple[str, ...], value: object) -> None:
     *outer, last = path
     for name in outer:
         inner = made.setdefault(name, {})

@@ -18,7 +18,7 @@ LOOK_BACK_DAYS = 60
 DEFAULT_LOOK_BACK_DAYS = 30
 MINUTES = 24 * 60
 
-Days = npt.NDArray[np.int32]
+DayNumbers = npt.NDArray[np.int32]
 
 _WEEKDAYS = np.array([0.9, 0.85, 0.9, 1.0, 1.15, 1.4, 0.8], dtype=np.float32)
 """Visits from Monday to Sunday, as shares of an average day."""
@@ -39,17 +39,17 @@ def day_and_minute(now: dt.datetime) -> tuple[int, int]:
     return moment.date().toordinal(), moment.hour * 60 + moment.minute
 
 
-def _draws(households: Households, days: Days, part: slice) -> Words:
+def _draws(households: Households, days: DayNumbers, part: slice) -> Words:
     key = key_of(households.website.seed, households.website.key, "visits")
     return pair_words(words(key, days), households.rows[part])
 
 
-def _minutes(draws: Words) -> Days:
-    minutes: Days = _MINUTE_TABLE[(draws & np.uint64(0xFFFF)) % np.uint64(len(_MINUTE_TABLE))]
+def _minutes(draws: Words) -> DayNumbers:
+    minutes: DayNumbers = _MINUTE_TABLE[(draws & np.uint64(0xFFFF)) % np.uint64(len(_MINUTE_TABLE))]
     return minutes
 
 
-def _visited(households: Households, days: Days, part: slice, draws: Words) -> Mask:
+def _visited(households: Households, days: DayNumbers, part: slice, draws: Words) -> Mask:
     interested = (days + households.phases[part]) % CYCLE_DAYS < households.spans[part]
     # A household that comes once comes for sure: no weekday may lower its odds.
     rhythm = np.where(households.spans[part] == 1, np.float32(1), _WEEKDAYS[(days + 6) % 7])
@@ -65,9 +65,9 @@ def visitors_on(households: Households, day: int, before_minute: int = MINUTES) 
     return visited if before_minute >= MINUTES else visited & (_minutes(draws) < before_minute)
 
 
-def last_days_before(households: Households, day: int) -> Days:
+def last_days_before(households: Households, day: int) -> DayNumbers:
     """The last day, before `day`, on which each household was seen; 0 when not within the longest window."""
-    last: Days = np.zeros(len(households.rows), dtype=np.int32)
+    last: DayNumbers = np.zeros(len(households.rows), dtype=np.int32)
     for earlier in range(day - LOOK_BACK_DAYS, day):
         last[visitors_on(households, earlier)] = earlier
     return last

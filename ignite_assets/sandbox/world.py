@@ -14,12 +14,13 @@ import numpy as np
 
 from ignite_assets.api.table import Algo
 from ignite_assets.sandbox import details, inventory
-from ignite_assets.sandbox.catalogue import Audience, Group, audiences_of, groups_of, places_of
+from ignite_assets.sandbox.catalogue import Audience, AudienceGroup, audiences_of, groups_of, places_of
+from ignite_assets.sandbox.details import JsonObject
 from ignite_assets.sandbox.households import MOST_EMAILS, Households, Mask, Rows, addresses, households_of, locations
 from ignite_assets.sandbox.identities import directory_of, everyone, hashed, opted_out
-from ignite_assets.sandbox.optouts import OptOuts
+from ignite_assets.sandbox.optouts import OptedOut
 from ignite_assets.sandbox.visits import (
-    Days,
+    DayNumbers,
     day_and_minute,
     last_days_before,
     visitors_on,
@@ -28,7 +29,6 @@ from ignite_assets.sandbox.visits import (
 )
 from ignite_assets.sandbox.websites import SandboxWebsite
 
-Record = dict[str, object]
 _WEBSITES_KEPT = 64
 
 
@@ -39,9 +39,9 @@ class UnknownIdError(LookupError):
 class World:
     """What each endpoint answers, for any website and moment; every list is in the order of the ids."""
 
-    def __init__(self, opt_outs: OptOuts | None = None) -> None:
+    def __init__(self, opt_outs: OptedOut | None = None) -> None:
         """A world without the people in `opt_outs`."""
-        self.opt_outs = opt_outs or OptOuts()
+        self.opt_outs = opt_outs or OptedOut()
         kept = lru_cache(maxsize=_WEBSITES_KEPT)
         self._households = kept(households_of)
         self._directory = kept(lambda website: directory_of(self._households(website)))
@@ -52,17 +52,17 @@ class World:
         """The hashed e-mails of everyone last seen in the window."""
         return self._hashes(website, self._seen(website, since, now), algo)
 
-    def products(self, website: SandboxWebsite, since: dt.date | None, now: dt.datetime) -> list[Record]:
+    def products(self, website: SandboxWebsite, since: dt.date | None, now: dt.datetime) -> list[JsonObject]:
         """The vehicles listed at some moment of the window."""
         start = dt.datetime.combine(window_start(since, now), dt.time(tzinfo=dt.UTC))
         return [inventory.product(listing, now) for listing in inventory.listings(website, start, now)]
 
-    def locations(self, website: SandboxWebsite, since: dt.date | None, now: dt.datetime) -> list[Record]:
+    def locations(self, website: SandboxWebsite, since: dt.date | None, now: dt.datetime) -> list[JsonObject]:
         """The households last seen in the window, whose resident has not opted out."""
         shown = self._seen(website, since, now) & self._residents(website)
         return list(locations(self._households(website), np.flatnonzero(shown)))
 
-    def location_details(self, website: SandboxWebsite, location_id: int, now: dt.datetime, algo: Algo) -> Record:
+    def location_details(self, website: SandboxWebsite, location_id: int, now: dt.datetime, algo: Algo) -> JsonObject:
         """One location with its hashed e-mails and a summary of the visits that are remembered."""
         households = self._households(website)
         row = households.row(location_id)
@@ -72,7 +72,7 @@ class World:
         hashes = hashed(self._addresses(website, np.array([row])), algo)
         return details.location_details(households, row, visits, hashes)
 
-    def audiences(self, website: SandboxWebsite, now: dt.datetime) -> list[Record]:
+    def audiences(self, website: SandboxWebsite, now: dt.datetime) -> list[JsonObject]:
         """The website's audiences with the households of each that were seen in 30 days."""
         every = audiences_of(website)
         return [details.audience(each, self._count(website, [place], now)) for place, each in enumerate(every)]
@@ -84,7 +84,7 @@ class World:
         place = _place(audiences_of(website), audience_id)
         return self._members(website, [place], since, now, algo)
 
-    def audience_groups(self, website: SandboxWebsite, now: dt.datetime) -> list[Record]:
+    def audience_groups(self, website: SandboxWebsite, now: dt.datetime) -> list[JsonObject]:
         """The website's groups with the households of each that were seen in 30 days."""
         every = audiences_of(website)
         return [details.group(each, self._count(website, places_of(every, each), now)) for each in groups_of(website)]
@@ -97,7 +97,7 @@ class World:
         places = places_of(audiences_of(website), groups[_place(groups, group_id)])
         return self._members(website, places, since, now, algo)
 
-    def sales(self, website: SandboxWebsite, now: dt.datetime) -> dict[str, list[Record]]:
+    def sales(self, website: SandboxWebsite, now: dt.datetime) -> dict[str, list[JsonObject]]:
         """The sales of 90 days, and those whose buyer had visited the website before."""
         households, allowed = self._households(website), self._residents(website)
         sold = [sale for sale in inventory.sales(website, now) if allowed[sale.buyer]]
@@ -140,7 +140,7 @@ class World:
         """Which households were last seen in the window."""
         first = window_start(since, now).toordinal()
         today, minute = day_and_minute(now)
-        last: Days = self._last_days(website, today)
+        last: DayNumbers = self._last_days(website, today)
         seen: Mask = last >= first
         return seen | visitors_on(self._households(website), today, minute) if first <= today else seen
 
@@ -160,7 +160,7 @@ class World:
         return opted_out(households, self._directory(website), fingerprints)
 
 
-def _place(things: Sequence[Audience] | Sequence[Group], wanted: int) -> int:
+def _place(things: Sequence[Audience] | Sequence[AudienceGroup], wanted: int) -> int:
     ids = [thing.id for thing in things]
     if wanted not in ids:
         raise UnknownIdError

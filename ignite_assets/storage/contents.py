@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 Files = dict[Partition, pafs.FileInfo]
-Group = tuple[pa.Schema, list[str]]
+SchemaGroup = tuple[pa.Schema, list[str]]
 """Paths of files that have the same columns."""
 
 _IN_PATH = tuple(field.name for field in PARTITION_FIELDS)
@@ -63,12 +63,12 @@ class Contents:
             raise SelectionError(f"the files of {asset} have no columns in common: {error}") from None
         return pa.schema([*(field for field in united if field.name not in _IN_PATH), *PARTITION_FIELDS])
 
-    def groups(self, infos: Collection[pafs.FileInfo]) -> list[Group]:
+    def groups(self, infos: Collection[pafs.FileInfo]) -> list[SchemaGroup]:
         """The files by their columns, the largest group first; those that can't be read are its last.
 
         So a damaged file fails the queries that touch it, and no others.
         """
-        groups: dict[tuple[tuple[str, pa.DataType], ...], Group] = {}
+        groups: dict[tuple[tuple[str, pa.DataType], ...], SchemaGroup] = {}
         unreadable = []
         for info, schema in zip(infos, self._footers(infos), strict=True):
             if schema is None:

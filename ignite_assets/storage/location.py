@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from ignite_assets.api.section import Allowed
+from ignite_assets.api.section import AllowedText
 
 URL_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
 _SECRET_IN_QUERY = re.compile(r"[?&][^=&]*(?:secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
@@ -26,5 +26,5 @@ def _location(root: str) -> str:
 Location = Annotated[
     str,
     AfterValidator(_location),
-    Allowed("a path, relative to the configuration's folder or absolute, or a URL such as s3://bucket/lake"),
+    AllowedText("a path, relative to the configuration's folder or absolute, or a URL such as s3://bucket/lake"),
 ]

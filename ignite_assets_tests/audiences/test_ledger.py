@@ -7,7 +7,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.ledger import Hashes, Tally
+from ignite_assets.audiences.ledger import Hashes, LedgerCounts
 from ignite_assets.audiences.rules import Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
@@ -48,7 +48,7 @@ def test_an_acknowledged_person_is_a_later_row(lake: Lake) -> None:
     assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
     assert ledger.acknowledged(lake, WEBSITE, "a") == {ONE.sha256}
     assert ledger.acknowledged(lake, WEBSITE, "b") == set()
-    assert ledger.tally(lake, WEBSITE) == Tally(known=2, submitted=1, by_hash=0)
+    assert ledger.tally(lake, WEBSITE) == LedgerCounts(known=2, submitted=1, by_hash=0)
     assert len(list(Path(lake.root).rglob("*.parquet"))) == 2
 
 
@@ -71,7 +71,7 @@ def test_a_website_is_not_its_name_sake(lake: Lake) -> None:
 def test_a_hash_given_alone_suppresses_that_hash(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [Hashes(md5=ONE.md5)], source_hash="a", at=NOW)
     assert suppressed(lake) == {ONE.md5}
-    assert ledger.tally(lake, WEBSITE) == Tally(known=1, submitted=0, by_hash=1)
+    assert ledger.tally(lake, WEBSITE) == LedgerCounts(known=1, submitted=0, by_hash=1)
 
 
 def test_a_hash_given_alone_finds_the_others_where_the_person_is_known_elsewhere(lake: Lake) -> None:

@@ -9,7 +9,7 @@ from ignite_assets.api.endpoints import ALGO, ENDPOINTS, EXTRA, Endpoint, one_ob
 from ignite_assets.api.table import Column, Table
 from ignite_assets.config import reference as settings_reference
 from ignite_assets.config.models import Settings
-from ignite_assets.config.reference import Row
+from ignite_assets.config.reference import ReferenceRow
 from ignite_assets.config.template import example
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
@@ -31,7 +31,7 @@ def settings() -> str:
     )
 
 
-def _settings_of(name: str, rows: list[Row]) -> str:
+def _settings_of(name: str, rows: list[ReferenceRow]) -> str:
     field = Settings.model_fields[name]
     title = {"websites": "[websites.KEY]", "exports": "[[exports]]"}.get(name, f"[{name}]")
     told = [(f"`{_short(row.key)}`", row.allowed, _default(row), row.description) for row in rows]
@@ -50,7 +50,7 @@ def _short(key: str) -> str:
     return "KEY" if key.endswith(".<key>") else key.rpartition(".")[2]
 
 
-def _default(row: Row) -> str:
+def _default(row: ReferenceRow) -> str:
     return row.default if row.default in ("required", "not set") else f"`{row.default}`"
 
 

@@ -12,7 +12,7 @@ from ignite_assets._version import __version__
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.audiences import ledger
-from ignite_assets.report.figures import Figures, Options, gather
+from ignite_assets.report.figures import Figures, ReportOptions, gather
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.staging import Stage
 from ignite_assets.tables.derived.derivation import Derivations
@@ -128,14 +128,14 @@ def derive(lake: Lake, *days: dt.date) -> None:
                 lake.commit(Partition(derived.name, WEBSITE, day), outcome.staged.file)
 
 
-def options(**changed: Any) -> Options:
+def options(**changed: Any) -> ReportOptions:
     usual: dict[str, Any] = {
         "window_days": WINDOW_DAYS,
         "first_day": FIRST_DAY,
         "zone": ZoneInfo("UTC"),
         "now": NOW + dt.timedelta(hours=6),
     }
-    return Options(**usual | changed)
+    return ReportOptions(**usual | changed)
 
 
 def figures(lake: Lake, day: dt.date = DAY, **changed: Any) -> Figures:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.report import outlines
-from ignite_assets.report.locations import City, Locations, Spot, View
+from ignite_assets.report.locations import CityLocations, Locations, Spot, View
 from ignite_assets.report.maps import inset, locations_map
 
 AUSTIN = View(west=-98.0, south=30.0, east=-97.4, north=30.5)
 COUNTRY = View(west=-125.0, south=25.0, east=-67.0, north=49.0)
 
 
-def placed(view: View, *spots: Spot, cities: tuple[City, ...] = ()) -> Locations:
+def placed(view: View, *spots: Spot, cities: tuple[CityLocations, ...] = ()) -> Locations:
     return Locations(
         total=sum(spot.locations for spot in spots), new=0, returning=0, score=None, coverage=1.0, unplaced=0,
         outside=0, view=view, spots=spots, cities=cities, people=(),
@@ -87,7 +87,7 @@ def test_there_is_no_map_of_nowhere() -> None:
 
 def test_spots_and_the_names_of_cities_are_on_the_map() -> None:
     cities = tuple(
-        City(city=name, state="TX", locations=3, new=1, score=1.0, latitude=30.3 + y, longitude=-97.7)
+        CityLocations(city=name, state="TX", locations=3, new=1, score=1.0, latitude=30.3 + y, longitude=-97.7)
         for name, y in (("Austin", 0.0), ("Next Door", 0.001), ("<b>Far</b>", -0.15))
     )
     drawn = locations_map(placed(AUSTIN, spot(30.3, -97.7), spot(30.4, -97.6, new=0), cities=cities))

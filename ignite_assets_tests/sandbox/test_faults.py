@@ -11,7 +11,7 @@ import requests
 import urllib3
 
 from ignite_assets.sandbox import Fault, SandboxServer
-from ignite_assets.sandbox.faults import Call, Faults
+from ignite_assets.sandbox.faults import Faults, SandboxCall
 from ignite_assets_tests.sandbox.conftest import NOW, SITES, Caller
 
 VISITORS = "/api/visitors"
@@ -153,7 +153,7 @@ def test_a_chance_is_the_same_each_time() -> None:
     def struck(seed: int) -> list[bool]:
         faults = Faults()
         faults.add(Fault(probability=0.3, status=500, seed=seed))
-        return [faults.strike(Call("visitors", None, None))[1] is not None for _ in range(200)]
+        return [faults.strike(SandboxCall("visitors", None, None))[1] is not None for _ in range(200)]
 
     assert struck(1) == struck(1)
     assert struck(1) != struck(2)

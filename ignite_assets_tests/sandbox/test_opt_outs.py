@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.table import ALGOS, Algo
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World, frozen
-from ignite_assets.sandbox.optouts import OptOuts
+from ignite_assets.sandbox.optouts import OptedOut
 from ignite_assets.sandbox.world import UnknownIdError
 from ignite_assets_tests.sandbox.conftest import NOW, SITES, Caller, days_ago
 
@@ -49,7 +49,7 @@ def everything(world: World, algo: Algo) -> str:
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.sampled_from(EVERYONE), unique=True, max_size=40), st.sampled_from(ALGOS))
 def test_whoever_opted_out_is_in_no_answer(gone: list[str], algo: Algo) -> None:
-    opt_outs = OptOuts()
+    opt_outs = OptedOut()
     opt_outs.add(SITE.key, gone)
     world = World(opt_outs)
     text = everything(world, algo)
@@ -66,7 +66,7 @@ def test_whoever_opted_out_is_in_no_answer(gone: list[str], algo: Algo) -> None:
 
 def test_counts_and_details_leave_out_the_residents_who_opted_out() -> None:
     number, addresses = next((number, held) for number, held in LOCATIONS.items() if held)
-    opt_outs = OptOuts()
+    opt_outs = OptedOut()
     world = World(opt_outs)
     assert world.location_details(SITE, number, NOW, "md5")["id"] == number
     opt_outs.add(SITE.key, [addresses[0]])
@@ -167,7 +167,7 @@ def test_opt_outs_outlive_the_server_in_their_file(tmp_path: Path) -> None:
 
 def test_the_file_holds_no_address(tmp_path: Path) -> None:
     file = tmp_path / "opt-outs.tsv"
-    OptOuts(file).add(SITE.key, [EVERYONE[0]])
+    OptedOut(file).add(SITE.key, [EVERYONE[0]])
     assert "@" not in file.read_text()
     assert hashlib.sha256(EVERYONE[0].encode()).hexdigest() in file.read_text()
 
@@ -175,22 +175,22 @@ def test_the_file_holds_no_address(tmp_path: Path) -> None:
 def test_an_opt_out_is_on_disk_when_it_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    OptOuts(tmp_path / "opt-outs.tsv").add(SITE.key, [EVERYONE[0]])
+    OptedOut(tmp_path / "opt-outs.tsv").add(SITE.key, [EVERYONE[0]])
     assert len(synced) == 1
 
 
 def test_a_line_torn_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
     file = tmp_path / "opt-outs.tsv"
-    OptOuts(file).add(SITE.key, [EVERYONE[0]])
+    OptedOut(file).add(SITE.key, [EVERYONE[0]])
     with file.open("a") as stream:
         stream.write(f"{SITE.key}\tdeadbeef")
-    OptOuts(file).add(SITE.key, [EVERYONE[1]])
-    assert len(OptOuts(file).of(SITE.key)) == 2
+    OptedOut(file).add(SITE.key, [EVERYONE[1]])
+    assert len(OptedOut(file).of(SITE.key)) == 2
 
 
 def test_without_a_file_opt_outs_end_with_the_world() -> None:
     moment = NOW + dt.timedelta(days=1)
-    World(OptOuts()).opt_outs.add(SITE.key, EVERYONE)
+    World(OptedOut()).opt_outs.add(SITE.key, EVERYONE)
     assert World().visitors(SITE, None, moment, "md5")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import dagster as dg
 
-from ignite_assets.cli.runs.plan import PartitionResult, Status, WebsiteRun, runs_of
+from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, WebsiteRun, runs_of
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.build import build_defs
@@ -230,7 +230,7 @@ class _Watch:
         self._step_errors[asset] = _line(told.description if told and told.description else cause.message)
         for key, outcome in outcomes(event).items():
             day, _ = read_key(key)
-            status: Status = "refused" if outcome["status"] == "refused" else "failed"
+            status: PartitionStatus = "refused" if outcome["status"] == "refused" else "failed"
             self._add(asset, day, status, error=" ".join(outcome["error"].split()))
 
     def _take_materialization(self, materialization: dg.AssetMaterialization) -> None:
@@ -246,7 +246,7 @@ class _Watch:
             path=facts.get("path"),
         )
 
-    def _add(self, asset: str, day: dt.date, status: Status, **facts: Any) -> None:
+    def _add(self, asset: str, day: dt.date, status: PartitionStatus, **facts: Any) -> None:
         result = PartitionResult(asset=asset, website=self.run.website, date=day, status=status, **facts)
         self._results[asset, day] = result
         self._known(result)

@@ -13,7 +13,7 @@ from ignite_assets.api.table import History, Table
 from ignite_assets.tables.registry import TABLES
 
 _ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
-Status = Literal["materialized", "failed", "refused"]
+PartitionStatus = Literal["materialized", "failed", "refused"]
 Held = tuple[str, str, dt.date]
 """A partition that the lake holds: asset, website, date."""
 
@@ -39,7 +39,7 @@ class PartitionResult:
     asset: str
     website: str
     date: dt.date
-    status: Status
+    status: PartitionStatus
     rows: int | None = None
     bytes: int | None = None
     seconds: float | None = None

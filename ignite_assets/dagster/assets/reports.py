@@ -20,7 +20,7 @@ from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import partition_key, read_key, trailing_mapping
 from ignite_assets.report.exports import Recorded
-from ignite_assets.report.figures import Figures, NothingCapturedError, Options, gather
+from ignite_assets.report.figures import Figures, NothingCapturedError, ReportOptions, gather
 from ignite_assets.storage.duck import told
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -139,9 +139,9 @@ def report_options(
     endpoints: tuple[Endpoint, ...],
     derived: tuple[Derived, ...],
     recorded: tuple[Recorded, ...] = (),
-) -> Options:
+) -> ReportOptions:
     """What reports are made with, by the settings."""
-    return Options(
+    return ReportOptions(
         window_days=settings.derived.window_days,
         first_day=settings.partitions.start_date,
         zone=settings.partitions.zone,
@@ -157,7 +157,7 @@ def report_options(
     )
 
 
-def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, options: Options) -> Written:
+def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, options: ReportOptions) -> Written:
     """Write the page of a website's day. A reader sees the page before or this one.
 
     Raises `NothingCapturedError` when the website has nothing of the day, `ReportError` when files fail.

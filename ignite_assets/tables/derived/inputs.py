@@ -15,7 +15,7 @@ from ignite_assets.tables.windows import Window, trailing
 FOOTER = "inputs"
 """The footer's entry for `Inputs.hashes`, as JSON."""
 
-Hashes = Mapping[str, Mapping[str, str]]
+InputHashes = Mapping[str, Mapping[str, str]]
 """By asset and date, the content hash of each partition that was read, shortened."""
 
 _HASH_CHARACTERS = 16
@@ -59,7 +59,7 @@ class Inputs:
             days |= set(before.captured)
         return sorted(days)
 
-    def hashes(self, day: dt.date) -> Hashes:
+    def hashes(self, day: dt.date) -> InputHashes:
         """The content hash of every partition that is read for a day."""
         return {
             of.asset: {str(each): self._content_hash(of.asset, each) for each in self.days(of, day)}
