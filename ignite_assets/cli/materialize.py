@@ -10,7 +10,7 @@ from ignite_assets.cli.command import Command
 
 if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
-    from ignite_assets.cli.runs.plan import Held, PartitionResult
+    from ignite_assets.cli.runs.plan import Held, PartitionResult, Plan
     from ignite_assets.config import Settings
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -23,6 +23,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
 @click.option("--select", "assets", multiple=True, metavar="ASSET", help="Only this asset; repeatable.")
 @click.option("--force", is_flag=True, help="With --from: capture again what has landed before.")
+@click.option("--captures-only", is_flag=True, help="With --from: derive nothing from what is captured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def materialize(
     date: dt.datetime | None,
@@ -31,13 +32,15 @@ def materialize(
     websites: tuple[str, ...],
     assets: tuple[str, ...],
     force: bool,
+    captures_only: bool,
     as_json: bool,
 ) -> None:
     """Capture partitions and commit them to the lake, then what is derived from them.
 
     By default yesterday, for every website, every asset that the date allows. Runs are recorded in the Dagster
     instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others. Of a range only
-    what is missing is captured, so a call that was interrupted is simply repeated.
+    what is missing is captured, so a call that was interrupted is simply repeated. Captures of a range change the
+    windows of later days: derived partitions that are stale afterwards are derived again.
 
     Exit status: 0 all landed, 1 something failed or was refused, 2 bad usage or configuration.
 
@@ -55,16 +58,18 @@ def materialize(
     horizon = Horizon(settings.partitions.zone)
     days = _days(settings, horizon, date, first, last)
     chosen_websites = _chosen(websites, sorted(settings.websites), "website")
-    chosen_assets = _chosen_assets(assets)
+    chosen_assets = _chosen_assets(assets, captures_only=captures_only)
     there = _landed(settings, chosen_websites, chosen_assets) if first and not force else []
     held = _held(settings) if days[0] < horizon.oldest() else set()
     planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there, held=held)
     if planned.landed:
         click.echo(f"{len(planned.landed)} partitions were there already; --force captures them again", err=True)
 
-    from ignite_assets.cli.progress import carry_out, print_table  # it waits for Dagster; a mistake does not
+    from ignite_assets.cli.progress import carry_out, merged, print_table  # it waits for Dagster; a mistake does not
 
     results = carry_out(planned, settings)
+    if first and not captures_only:
+        results = merged(results, carry_out(_follow_up(settings, results, days[0]), settings))
     if as_json:
         click.echo(json.dumps({"partitions": [result.as_json() for result in results]}, indent=2))
     else:
@@ -98,10 +103,29 @@ def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:
     return [name for name in known if name in named or not named]
 
 
-def _chosen_assets(named: tuple[str, ...]) -> list[str]:
+def _chosen_assets(named: tuple[str, ...], *, captures_only: bool) -> list[str]:
     from ignite_assets.tables.registry import TABLES
 
-    return _chosen(named, [table.name for table in TABLES], "asset")
+    known = [table.name for table in TABLES if not (captures_only and table.history == "derived")]
+    return _chosen(named, known, "asset")
+
+
+def _follow_up(settings: "Settings", results: "list[PartitionResult]", since: dt.date) -> "Plan":
+    """The runs that derive what is missing or stale after these captures."""
+    from ignite_assets.cli.runs.plan import Plan, runs_of
+    from ignite_assets.dagster.stale import inputs_of
+    from ignite_assets.tables.registry import DERIVED
+
+    landed = {(each.website, each.asset) for each in results if each.status == "materialized"}
+    runs = []
+    for website in sorted({website for website, _ in landed}):
+        due = {}
+        for row in DERIVED:
+            inputs = inputs_of(settings, row)(website)
+            if any((website, asset) in landed for asset in row.reads):
+                due[row.name] = sorted({*inputs.missing(since), *inputs.stale(since)})
+        runs += runs_of(website, due)
+    return Plan(runs, refused=[])
 
 
 def _days(

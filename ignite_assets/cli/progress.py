@@ -26,6 +26,15 @@ def carry_out(plan: Plan, settings: Settings) -> list[PartitionResult]:
     results = [*plan.refused, *plan.landed]
     if plan.runs:
         results += _execute(plan, settings)
+    return _in_order(results)
+
+
+def merged(results: Iterable[PartitionResult], later: Iterable[PartitionResult]) -> list[PartitionResult]:
+    """Both, in order; of a partition that is in both, the later result."""
+    return _in_order({(each.asset, each.website, each.date): each for each in (*results, *later)}.values())
+
+
+def _in_order(results: Iterable[PartitionResult]) -> list[PartitionResult]:
     return sorted(results, key=lambda result: (result.website, result.date, _ASSETS.index(result.asset)))
 
 

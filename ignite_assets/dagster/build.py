@@ -50,7 +50,7 @@ def build_defs(
     report, report_job, report_schedule = build_reports(
         settings, partitions=partitions, endpoints=endpoints, derived=derived, now=now, retry_policy=retry_policy
     )
-    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, horizon)
+    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, derived, horizon)
     return dg.Definitions(
         assets=[
             *build_assets(

@@ -95,7 +95,7 @@ def test_days_of_a_range_that_fail_cost_neither_the_others_nor_what_follows_from
 
     partitions, done = shop.materialize(
         "--from", str(shop.days_ago(3)), "--website", "acme-honda", "--select", "locations", "--select",
-        "location_details",
+        "location_details", "--captures-only",
     )  # fmt: skip
 
     assert done.returncode == 1
@@ -125,6 +125,25 @@ def test_what_is_derived_follows_the_days_that_landed(shop: Shop, platform: Sand
         for asset in DERIVED_NAMES:
             wanted = {f"{d}|acme-honda" for d in days if results[asset, d]["status"] == "materialized"}
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == wanted
+
+
+@pytest.mark.slow
+def test_what_a_late_day_makes_stale_is_derived_again(shop: Shop) -> None:
+    of_visitors = ("--website", "acme-honda", "--select", "visitors")
+    for age in (3, 1):
+        shop.materialize("--from", str(shop.days_ago(age)), "--to", str(shop.days_ago(age)), *of_visitors)
+    late = ("--from", str(shop.days_ago(2)), "--to", str(shop.days_ago(2)), *of_visitors)
+
+    captured, _ = shop.materialize(*late, "--captures-only")
+    derived, done = shop.materialize(*late)
+
+    assert done.returncode == 0
+    assert [(p["asset"], p["date"]) for p in captured] == [("visitors", str(shop.days_ago(2)))]
+    assert [(p["asset"], p["date"]) for p in derived] == [
+        ("visitors", str(shop.days_ago(2))),  # there already
+        ("visitor_recency", str(shop.days_ago(2))),
+        ("visitor_recency", str(shop.days_ago(1))),
+    ]
 
 
 @pytest.mark.slow

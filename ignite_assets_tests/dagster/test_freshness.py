@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation.alert_sensors import build_sensors
@@ -16,6 +15,11 @@ from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.freshness import CHECK_NAME, due_day, stale
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import frozen
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.derived.derivation import Derivations
+from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
+from ignite_assets.tables.registry import TABLES
+from ignite_assets_tests.audiences.captures import visitors
 from ignite_assets_tests.conftest import ACME, BAYSIDE, NAMES, NOW, SUMMIT, WEBSITES, YESTERDAY, days_ago
 from ignite_assets_tests.webhook import Receiver
 
@@ -106,6 +110,24 @@ def test_before_the_first_day_nothing_is_due(config_file: Path, instance: dg.Dag
     assert found["visitors"].description == "no day is due yet"
 
 
+def test_stale_derived_partitions_are_named_by_website_and_day(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    lake = Lake(settings.root)
+    visitors(lake, YESTERDAY, [1])
+    made = Derivations(lake, VISITOR_RECENCY, ACME.key, window_days=30, first_day=days_ago(40)).one(YESTERDAY)
+    lake.commit(Partition("visitor_recency", ACME.key, YESTERDAY), made.staged.file)
+    assert evaluated(settings, instance, assets=["visitor_recency"])["visitor_recency"].passed
+
+    visitors(lake, days_ago(2), [2])
+
+    found = evaluated(settings, instance, assets=["visitor_recency"])["visitor_recency"]
+    assert not found.passed
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert found.metadata["stale_days"].value == {ACME.key: [str(YESTERDAY)]}
+    assert f"--from {YESTERDAY} --select visitor_recency" in str(found.metadata["what_to_do"].value)
+
+
 def test_the_schedule_evaluates_every_assets_freshness_at_the_deadline(
     config_file: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -118,9 +140,9 @@ def test_the_schedule_evaluates_every_assets_freshness_at_the_deadline(
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 7 * * *", "America/New_York")
     assert schedule.job_name == "freshness"
     keys = defs.resolve_job_def("freshness").asset_layer.asset_graph.asset_check_keys
-    assert keys == {dg.AssetCheckKey(dg.AssetKey(endpoint.name), CHECK_NAME) for endpoint in ENDPOINTS}
+    assert keys == {dg.AssetCheckKey(dg.AssetKey(table.name), CHECK_NAME) for table in TABLES}
     found = defs.resolve_job_def("freshness").execute_in_process(instance=instance)
-    assert len(found.get_asset_check_evaluations()) == len(NAMES)
+    assert len(found.get_asset_check_evaluations()) == len(TABLES)
     assert not found.get_asset_materialization_events()
 
 

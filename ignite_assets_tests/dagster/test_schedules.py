@@ -13,11 +13,22 @@ from hypothesis import strategies as st
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import Settings
-from ignite_assets.dagster.automation.schedules import Gap, expiring, find_gaps, healing_requests, nightly_requests
+from ignite_assets.dagster.automation.schedules import (
+    Gap,
+    expiring,
+    find_gaps,
+    healing_requests,
+    nightly_requests,
+    stale_keys,
+)
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import frozen
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.derived.derivation import Derivations
+from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.audiences.captures import visitors
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,
@@ -136,6 +147,27 @@ def test_what_is_derived_has_no_last_day_but_needs_its_main_input() -> None:
     ]
 
 
+def test_what_is_stale_is_a_gap_although_it_is_materialized() -> None:
+    keys = {f"{days_ago(age)}|{key}" for age in (3, 2, 1) for key in KEYS}
+    stale = {"visitor_recency": {f"{days_ago(2)}|{ACME.key}"}}
+    assert derived_gaps(dict.fromkeys(EVERY, keys), stale=stale) == [
+        Gap(days_ago(2), ACME.key, (), ("visitor_recency",))
+    ]
+
+
+def test_a_day_captured_late_makes_stale_what_was_derived_without_it(settings: Settings) -> None:
+    lake = Lake(settings.root)
+    for age in (3, 1):
+        visitors(lake, days_ago(age), [age])
+        made = Derivations(lake, VISITOR_RECENCY, ACME.key, window_days=30, first_day=days_ago(40)).one(days_ago(age))
+        lake.commit(Partition("visitor_recency", ACME.key, days_ago(age)), made.staged.file)
+    assert stale_keys(settings, DERIVED, HORIZON)["visitor_recency"] == set()
+
+    visitors(lake, days_ago(2), [7])
+
+    assert stale_keys(settings, DERIVED, HORIZON)["visitor_recency"] == {f"{YESTERDAY}|{ACME.key}"}
+
+
 def test_one_run_captures_what_is_missing_and_derives_from_it() -> None:
     gap = Gap(days_ago(2), ACME.key, ("visitors",), ("visitor_recency",))
     (request,) = requests_of(list(healing_requests([gap], NOW.date(), 1, HORIZON)))
@@ -146,12 +178,12 @@ def test_one_run_captures_what_is_missing_and_derives_from_it() -> None:
     }
 
 
-def test_what_can_be_derived_at_any_time_waits_for_what_expires() -> None:
+def test_days_that_only_have_to_be_derived_wait_for_what_expires_and_come_newest_first() -> None:
     lasting = [Gap(days_ago(age), key, (), ("visitor_recency",)) for age in (300, 2) for key in (ACME.key, SUMMIT.key)]
     found = requests_of(list(healing_requests([*lasting, *GAPS], NOW.date(), 100, HORIZON)))
     assert [request.partition_key for request in found] == [
         *(f"{gap.date}|{gap.website}" for gap in GAPS),
-        *(f"{days_ago(age)}|{key}" for age in (300, 2) for key in (ACME.key, SUMMIT.key)),
+        *(f"{days_ago(age)}|{key}" for age in (2, 300) for key in (SUMMIT.key, ACME.key)),
     ]
     assert ["ignite/days_left" in request.tags for request in found] == [True] * len(GAPS) + [False] * len(lasting)
     assert expiring(lasting, HORIZON) == []
@@ -333,14 +365,24 @@ def test_three_nights_without_a_daemon_are_brought_back_by_the_next(
     runner.days([*LOOK_BACK, *DERIVED_NAMES], days_ago(5), days_ago(5))
     runner.day(EVERY)
     data = tick("heal_schedule", HEALING_TIME, of=recent)
-    assert keys_of(data) == [f"{days_ago(age)}|{ACME.key}" for age in (4, 3, 2)]
-    for request in data.run_requests or []:
-        assert runner.day(sorted(assets_of(request)), dt.date.fromisoformat(str(request.partition_key)[:10])).success
+    # The oldest day has its audiences' labels from the first list after it, which is yesterday's: it is stale.
+    assert keys_of(data) == [f"{days_ago(age)}|{ACME.key}" for age in (4, 3, 2, 5)]
+    heal(runner, data)
     for name in (*LOOK_BACK, *DERIVED_NAMES):
-        assert runner.recorded(name) == [f"{days_ago(age)}|{ACME.key}" for age in (5, 4, 3, 2, 1)]
+        assert sorted(set(runner.recorded(name))) == [f"{days_ago(age)}|{ACME.key}" for age in (5, 4, 3, 2, 1)]
+    again = tick("heal_schedule", HEALING_TIME, of=recent)
+    assert keys_of(again) == [f"{YESTERDAY}|{ACME.key}"]  # derived before the days in between were there
+    assert assets_of(again.run_requests[0]) == set(DERIVED_NAMES)  # type: ignore[index]  # asserted above
+    heal(runner, again)
     healed = tick("heal_schedule", HEALING_TIME, of=recent)
     assert not healed.run_requests
     assert healed.skip_message == "nothing is missing"
+
+
+def heal(runner: Runner, data: ScheduleExecutionData) -> None:
+    """Execute what the healer requests."""
+    for request in data.run_requests or []:
+        assert runner.day(sorted(assets_of(request)), dt.date.fromisoformat(str(request.partition_key)[:10])).success
 
 
 def test_the_healer_is_bounded_by_the_configuration(tick: Tick, settings: Settings) -> None:

@@ -10,6 +10,7 @@ import datetime as dt
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -21,6 +22,7 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import TABLES
 
@@ -51,7 +53,7 @@ def build_schedules(
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     """The two schedules and their jobs."""
     tables: tuple[Table, ...] = (*endpoints, *derived)
-    freshness = (dg.AssetCheckKey(dg.AssetKey(endpoint.name), CHECK_NAME) for endpoint in endpoints)
+    freshness = (dg.AssetCheckKey(dg.AssetKey(table.name), CHECK_NAME) for table in tables)
     selection = dg.AssetSelection.assets(*(t.name for t in tables)) - dg.AssetSelection.checks(*freshness)
     nightly = dg.define_asset_job(
         "nightly",
@@ -108,6 +110,7 @@ def build_schedules(
             materialized,
             horizon,
             derived=derived,
+            stale=stale_keys(settings, derived, horizon),
             start=settings.partitions.start_date,
             under_way=_under_way(context.instance),
         )
@@ -154,12 +157,14 @@ def find_gaps(
     horizon: Horizon,
     *,
     derived: Sequence[Derived] = (),
+    stale: Mapping[str, Collection[str]] = MappingProxyType({}),
     start: dt.date,
     under_way: Collection[str] = (),
 ) -> list[Gap]:
     """What is wanted, can still be captured, isn't materialized and has no run under way; oldest first.
 
-    A derived partition is wanted whose main input is there or is a gap itself; that may be of any day since the start.
+    A derived partition is wanted whose main input is there or is a gap itself, on any day since the start; and again
+    when it is `stale` (keys by asset).
     """
     days = [start + dt.timedelta(days=n) for n in range((horizon.yesterday() - start).days + 1)]
     gaps = []
@@ -171,7 +176,8 @@ def find_gaps(
             follow = tuple(
                 row.name
                 for row in derived
-                if key not in materialized[row.name] and (row.main in assets or key in materialized[row.main])
+                if (key not in materialized[row.name] or key in stale.get(row.name, ()))
+                and (row.main in assets or key in materialized[row.main])
             )
             if (assets or follow) and key not in under_way:
                 gaps.append(Gap(day, website, assets, follow))
@@ -187,14 +193,14 @@ def healing_requests(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a gap, at most so many, each website's oldest first and the websites in turn.
 
-    In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire. What
-    needs no more than what is there can wait: it comes last.
+    In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire. Days
+    that only have to be derived can wait: they come last, newest first, since the newest are read.
     """
     if not gaps:
         yield dg.SkipReason("nothing is missing")
     expiring = [gap for gap in gaps if gap.assets]
     lasting = [gap for gap in gaps if not gap.assets]
-    for gap in [*_in_turn(expiring), *_in_turn(lasting)][:most]:
+    for gap in [*_in_turn(expiring), *_in_turn(lasting, newest_first=True)][:most]:
         due = (*gap.assets, *gap.derived)
         left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
         yield dg.RunRequest(
@@ -211,13 +217,19 @@ def _checks(tables: Iterable[Table]) -> list[dg.AssetCheckKey]:
     return [key for table in tables for key in partition_checks(table)]
 
 
-def _in_turn(gaps: Iterable[Gap]) -> list[Gap]:
+def stale_keys(settings: Settings, derived: Sequence[Derived], horizon: Horizon) -> dict[str, set[str]]:
+    """By derived asset, the keys of stale partitions."""
+    found = stale_partitions(settings, derived, horizon)
+    return {name: {partition_key(p.date, p.website) for p in partitions} for name, partitions in found.items()}
+
+
+def _in_turn(gaps: Iterable[Gap], *, newest_first: bool = False) -> list[Gap]:
     queues: dict[str, deque[Gap]] = {}
-    for gap in sorted(gaps):
+    for gap in sorted(gaps, reverse=newest_first):
         queues.setdefault(gap.website, deque()).append(gap)
     ordered = []
     while queues:
-        round_ = sorted(queue.popleft() for queue in queues.values())
+        round_ = sorted((queue.popleft() for queue in queues.values()), reverse=newest_first)
         ordered += round_
         queues = {website: queue for website, queue in queues.items() if queue}
     return ordered

@@ -1,6 +1,7 @@
-"""Is every website's last due day there? Dagster's freshness is an asset's: one fresh website would hide a stale one.
+"""The check `fresh`, over all websites: Dagster's own freshness is an asset's, so one website would hide another.
 
-One check an asset, over all websites, and the job and schedule that evaluate it when the day is due.
+A captured asset is fresh when every website has the last day that is due; a derived one when no partition is stale.
+One check an asset, and the job and schedule that evaluate them at the deadline.
 """
 
 import datetime as dt
@@ -13,6 +14,8 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.alerts import STALE
 from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.stale import stale_partitions
+from ignite_assets.tables.derived.row import Derived
 
 CHECK_NAME = "fresh"
 
@@ -33,10 +36,13 @@ def stale(materialized: Collection[str], websites: Collection[str], day: dt.date
 
 
 def build_freshness(
-    settings: Settings, endpoints: tuple[Endpoint, ...], horizon: Horizon
+    settings: Settings, endpoints: tuple[Endpoint, ...], derived: tuple[Derived, ...], horizon: Horizon
 ) -> tuple[list[dg.AssetChecksDefinition], dg.ScheduleDefinition]:
     """The check of each asset, and the schedule that evaluates them at the deadline."""
-    checks = [_check(settings, endpoint, horizon) for endpoint in endpoints]
+    checks = [
+        *(_check(settings, endpoint, horizon) for endpoint in endpoints),
+        *(_derived_check(settings, row, horizon) for row in derived),
+    ]
     deadline = settings.alerts.deadline
     enabled = settings.schedule.enabled
     return checks, dg.ScheduleDefinition(
@@ -64,6 +70,31 @@ def _check(settings: Settings, endpoint: Endpoint, horizon: Horizon) -> dg.Asset
             return dg.AssetCheckResult(passed=True, description="no day is due yet")
         found = context.instance.get_materialized_partitions(dg.AssetKey(endpoint.name))
         return _result(stale(found, settings.websites, day), day, len(settings.websites))
+
+    return fresh
+
+
+def _derived_check(settings: Settings, row: Derived, horizon: Horizon) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=row.name, name=CHECK_NAME, description="Every partition reflects its inputs as they are now.")
+    def fresh() -> dg.AssetCheckResult:
+        days: dict[str, list[str]] = {}
+        for partition in stale_partitions(settings, [row], horizon)[row.name]:
+            days.setdefault(partition.website, []).append(str(partition.date))
+        count = sum(map(len, days.values()))
+        return dg.AssetCheckResult(
+            passed=not days,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{count} partitions of {len(days)} websites are stale",
+            metadata={
+                "saw": f"{count} stale partitions",
+                "expected": "none: each is derived from its inputs as they are now",
+                "what_to_do": f"the heal schedule derives them again; at once: ignite-assets materialize --from "
+                f"{min(map(min, days.values()))} --select {row.name}"
+                if days
+                else "nothing",
+                "stale_days": dg.MetadataValue.json(days),
+            },
+        )
 
     return fresh
 

@@ -75,6 +75,11 @@ class Inputs:
         made = self.captured(self._derived.name)
         return [day for day in sorted(made, reverse=True) if day >= since and self._is_stale(day, made[day])]
 
+    def missing(self, since: dt.date) -> list[dt.date]:
+        """The days from `since` on of which the main input is captured and nothing is derived; newest first."""
+        days = set(self.captured(self._derived.main)) - set(self.captured(self._derived.name))
+        return sorted((day for day in days if day >= since), reverse=True)
+
     def _is_stale(self, day: dt.date, made: pafs.FileInfo) -> bool:
         if day not in self.captured(self._derived.main) or not self._may_be_stale(day, made):
             return False
