@@ -11,6 +11,8 @@ from ignite_assets.api.table import Table
 from ignite_assets.report.readings import Readings
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, examine
+from ignite_assets.tables.derived.inputs import Inputs
+from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.examination import Examination, Subject
 from ignite_assets.tables.thresholds import Thresholds
 
@@ -46,6 +48,8 @@ class AssetState:
     """The last day on which the oldest missing one can still be captured; None when nothing can be made up."""
     coercions: dict[str, int] = field(default_factory=dict)
     """By column, values that did not fit."""
+    stale: tuple[dt.date, ...] = ()
+    """Days of the window whose derived partition was made from inputs that have changed since."""
     vanished: int | None = None
     """Entities that were listed and then not found."""
     verdicts: tuple[Verdict, ...] = ()
@@ -74,10 +78,20 @@ def _with_verdicts(readings: Readings, table: Table, tables: Mapping[str, Table]
         state,
         days_late=0 if table.history == "derived" else readings.days_late(table.name, state.newest),
         until=past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
+        stale=_stale(readings, table),
         coercions=json.loads(footer.get("ignite.coercions", "{}")),
         vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
         verdicts=tuple(_verdicts(subject)),
     )
+
+
+def _stale(readings: Readings, table: Table) -> tuple[dt.date, ...]:
+    if not isinstance(table, Derived):
+        return ()
+    inputs = Inputs(
+        readings.lake, table, readings.website, window_days=readings.window_days, first_day=readings.first_day
+    )
+    return tuple(day for day in reversed(inputs.stale(readings.window[0])) if day <= readings.day)
 
 
 def _days(readings: Readings, asset: str) -> AssetState:

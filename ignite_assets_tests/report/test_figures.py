@@ -9,7 +9,9 @@ import pytest
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.report.condition import AssetState
 from ignite_assets.report.figures import Figures, NothingCapturedError, newest_day
-from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.derived.derivation import Derivations
+from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago
 from ignite_assets_tests.report.made import FIRST_DAY, WINDOW_DAYS, capture, figures, opt_out, visitors
@@ -120,6 +122,17 @@ def test_a_late_capture_is_told(lake: Lake) -> None:
 
     assert found.days_late == 2
     assert [verdict.check for verdict in found.failed] == ["captured_on_time"]
+
+
+def test_days_that_were_derived_before_a_late_capture_are_named(lake: Lake) -> None:
+    visitors(lake, DAY, [1])
+    made = Derivations(lake, VISITOR_RECENCY, WEBSITE, window_days=WINDOW_DAYS, first_day=FIRST_DAY).one(DAY)
+    lake.commit(Partition("visitor_recency", WEBSITE, DAY), made.staged.file)
+    assert asset(figures(lake), "visitor_recency").stale == ()
+
+    visitors(lake, ago(2), [2], late=2)
+
+    assert asset(figures(lake), "visitor_recency").stale == (DAY,)
 
 
 def test_the_newest_day_is_that_of_any_asset(lake: Lake) -> None:
