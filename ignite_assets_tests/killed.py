@@ -23,6 +23,7 @@ from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
 from ignite_assets.sandbox import frozen
 from ignite_assets.storage import lake as storage
+from ignite_assets.storage import store as storing
 from ignite_assets.tables.capture import Capture
 
 PARTITION = storage.Partition("visitors", "acme-honda", dt.date(2026, 11, 19))
@@ -60,7 +61,7 @@ def capture(base_url: str, root: str, now: dt.datetime, credentials: Credentials
     ) as client:
         snapshot = Capture(client, by_name()[PARTITION.asset]).one(PARTITION.date)
     place = storage.Lake(root)
-    storage._COPY_BYTES = WRITE_BYTES
+    storing._COPY_BYTES = WRITE_BYTES
     sys.setprofile(moments)
     place.commit(PARTITION, snapshot.staged.file)
     sys.setprofile(None)

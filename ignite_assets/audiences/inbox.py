@@ -102,10 +102,9 @@ def astray(store: Store, websites: Collection[str]) -> int:
 def _all(store: Store, folder: str) -> Iterator[Dropped]:
     """Every file below a folder, whatever it is: one request to an object store."""
     base = store.path("")
-    selector = pafs.FileSelector(store.path(folder).rstrip("/"), recursive=True, allow_not_found=True)
-    for info in store.filesystem.get_file_info(selector):
+    for info in store.infos(folder):
         if info.type == pafs.FileType.File:
-            website, _, name = info.path.removeprefix(base).partition("/")
+            website, _, name = info.path.removeprefix(f"{base}/").partition("/")
             yield Dropped(website, name, int(info.size), int(info.mtime_ns or 0))
 
 

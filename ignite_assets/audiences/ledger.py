@@ -5,17 +5,23 @@ assets' trees and out of what Spark and Hive read on their own; `website` stands
 the lake. `what` is `seen`, or `submitted` once the platform has acknowledged: a later row for the same people that
 carries `submitted_at`. The digest is made of the people and the source, so recording a batch again finds its file
 there and changes nothing. Suppression counts from the first row, submitted or not.
+
+A file that can't be read, or holds other people than its name says, counts as missing where it is recorded: it is
+written again. Everything else that needs it fails with `LedgerError`, which names it: nobody is exported because a
+file is damaged.
 """
 
 import datetime as dt
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.rules import Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
@@ -34,6 +40,10 @@ SCHEMA = pa.schema(
     ]
 )
 _HASHES = {"md5": "VARCHAR", "sha1": "VARCHAR", "sha256": "VARCHAR"}
+
+
+class LedgerError(IgniteError):
+    """A file of the ledger can't be read; who opted out is not known, so nothing is exported."""
 
 
 @dataclass(frozen=True, order=True, repr=False)
@@ -72,8 +82,12 @@ def acknowledge(lake: Lake, website: str, people: Iterable[Hashes], *, source_ha
 
 
 def acknowledged(lake: Lake, website: str, source_hash: str | None = None) -> frozenset[str]:
-    """The SHA-256 of whom the platform has acknowledged, from one source or from all."""
-    table = _read(lake, _files(lake, website, "submitted-"))
+    """The SHA-256 of whom the platform has acknowledged, from one source or from all.
+
+    Whoever a damaged file names isn't among them: they are submitted again, and the file is written again.
+    """
+    names = _files(lake, website, "submitted-")
+    table = _read(lake, [name for name in names if _is_whole(lake.store, name)])
     rows = zip(table["sha256"].to_pylist(), table["source_hash"].to_pylist(), strict=True)
     return frozenset(sha256 for sha256, source in rows if sha256 and source_hash in (None, source))
 
@@ -105,16 +119,16 @@ def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "web
     """Make the workspace's table `suppressed` (`hash`): whom exports of a website must not contain.
 
     Every hash of everyone in scope, whatever the algorithm of the export. A person known here by one hash alone and
-    elsewhere by all three is suppressed by all three.
+    elsewhere by all three is suppressed by all three. Raises `LedgerError` naming a file that can't be read.
     """
-    store = Store(lake.root)
     everyone = _files(lake, None)
     mine = everyone if scope == "all" else _files(lake, website)
-    workspace.view("ledger_in_scope", store, mine, _HASHES)
-    workspace.table("in_scope", _each_hash("ledger_in_scope"))
-    workspace.view("ledger", store, everyone, _HASHES)
-    linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM in_scope)" for name in _HASHES)
-    workspace.table("suppressed", f"FROM in_scope UNION {_each_hash(linked)}")
+    with _naming_the_unreadable(lake.store, everyone):
+        workspace.view("ledger_in_scope", lake.store, mine, _HASHES)
+        workspace.table("in_scope", _each_hash("ledger_in_scope"))
+        workspace.view("ledger", lake.store, everyone, _HASHES)
+        linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM in_scope)" for name in _HASHES)
+        workspace.table("suppressed", f"FROM in_scope UNION {_each_hash(linked)}")
 
 
 def _each_hash(rows: str) -> str:
@@ -125,14 +139,24 @@ def _each_hash(rows: str) -> str:
 def _append(
     lake: Lake, website: str, what: str, people: Iterable[Hashes], source_hash: str, at: dt.datetime
 ) -> str | None:
-    """Add a file of these people, unless it is there; None for nobody."""
+    """Add a file of these people, unless it is there and whole; None for nobody."""
     known = sorted(set(people))
     if not known:
         return None
-    store, name = Store(lake.root), f"{_folder(website)}/{what}-{_digest(known, source_hash)}.parquet"
-    if not store.exists(name):
-        store.put(name, _parquet(known, what, source_hash, at))
+    name = f"{_folder(website)}/{what}-{_digest(known, source_hash)}.parquet"
+    if not _is_whole(lake.store, name):
+        lake.store.put(name, _parquet(known, what, source_hash, at))
     return name
+
+
+def _is_whole(store: Store, name: str) -> bool:
+    """Whether there is such a file and it holds the people that its name was made of."""
+    try:
+        rows = _read_file(store, name).to_pylist()
+    except (FileNotFoundError, LedgerError):
+        return False
+    people = [Hashes(**{field: row[field] or "" for field in _HASHES}) for row in rows]
+    return f"-{_digest(people, rows[0]['source_hash'] if rows else '')}." in name
 
 
 def _parquet(people: list[Hashes], what: str, source_hash: str, at: dt.datetime) -> pa.Buffer:
@@ -161,7 +185,7 @@ def _folder(website: str) -> str:
 
 def _files(lake: Lake, website: str | None, prefix: str = "") -> list[str]:
     """The ledger's files, of a website or of all."""
-    names = Store(lake.root).files(FOLDER if website is None else _folder(website))
+    names = lake.store.files(FOLDER if website is None else _folder(website))
     return [
         n
         for n in names
@@ -170,9 +194,32 @@ def _files(lake: Lake, website: str | None, prefix: str = "") -> list[str]:
 
 
 def _read(lake: Lake, names: list[str]) -> pa.Table:
-    store = Store(lake.root)
-    tables = []
-    for name in names:
-        with store.open(name) as file:
-            tables.append(pq.ParquetFile(file).read())
-    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+    return pa.concat_tables([SCHEMA.empty_table(), *(_read_file(lake.store, name) for name in names)])
+
+
+def _read_file(store: Store, name: str) -> pa.Table:
+    """The rows of a file. Raises `LedgerError` when it is damaged, `OSError` when the store doesn't answer with it."""
+    data = pa.BufferReader(store.read(name))
+    try:
+        return pq.ParquetFile(data).read().select(SCHEMA.names).cast(SCHEMA)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise LedgerError(_UNREADABLE.format(file=store.location(name), error=type(error).__name__)) from None
+
+
+_UNREADABLE = (
+    "{file} of the opt-out ledger can't be read ({error}), so who opted out is not known and nothing is exported: "
+    "restore it, or record the list that it was made of again"
+)
+
+
+@contextmanager
+def _naming_the_unreadable(store: Store, names: Iterable[str]) -> Iterator[None]:
+    """Where reading these files fails, raise the `LedgerError` of the first that can't be read."""
+    import duckdb
+
+    try:
+        yield
+    except (OSError, duckdb.Error, pa.ArrowException):
+        for name in names:
+            _read_file(store, name)
+        raise

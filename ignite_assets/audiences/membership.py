@@ -64,7 +64,7 @@ def gather(
     days = window(lake, asset, website, day, rule.window_days, first_day)
     files = [Partition(asset, website, captured).file for captured in days.captured]
     columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
-    workspace.view("captured", Store(lake.root), files, columns)
+    workspace.view("captured", lake.store, files, columns)
     if not rule.combine:
         sql = f"SELECT DISTINCT {column}, hashed_email, algo FROM captured ORDER BY {column}"  # noqa: S608 - our own name
         path = workspace.write("gathered", sql, {})

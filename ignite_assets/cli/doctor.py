@@ -47,10 +47,11 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _storage(settings: "Settings") -> str:
-    from ignite_assets.storage.lake import Lake
+    from ignite_assets.storage.store import Store
 
-    Lake(settings.root).check_access()
-    return settings.root
+    store = Store(settings.root)
+    store.check_access()
+    return store.shown
 
 
 def _instance(settings: "Settings") -> str:

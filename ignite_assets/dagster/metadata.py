@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ignite_assets.api.table import Column, Table
-from ignite_assets.storage.lake import shown_root
+from ignite_assets.storage.store import shown_root
 from ignite_assets.tables.made import MadePartition
 
 MASK = "•••"

@@ -10,7 +10,6 @@ from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.report.words import day_words
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake, Partition
-from ignite_assets.storage.store import Store
 from ignite_assets.tables.examination import captured_at
 from ignite_assets.tables.windows import trailing
 
@@ -102,7 +101,7 @@ class Readings:
         there = [day for day in days if self.has(asset, day)]
         files = [Partition(asset, self.website, day).file for day in there]
         if files:
-            self.workspace.view(name, Store(self.lake.root), files, {})
+            self.workspace.view(name, self.lake.store, files, {})
         return bool(files)
 
     def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ class Contents:
         keys = {version(info): info.path for info in infos}
         new = [key for key in keys if key not in self._schemas]
         paths = [keys[key] for key in new]
-        if self.lake.is_local:  # threads would only wait for each other
+        if self.lake.store.is_local:  # threads would only wait for each other
             self._schemas.update(zip(new, map(self._footer, paths), strict=True))
         else:
             with ThreadPoolExecutor(_REMOTE_THREADS) as threads:
@@ -99,7 +99,7 @@ class Contents:
 
     def _footer(self, path: str) -> pa.Schema | None:
         try:
-            with self.lake.filesystem.open_input_file(path) as file:
+            with self.lake.store.filesystem.open_input_file(path) as file:
                 return pq.ParquetFile(file).schema_arrow.remove_metadata()
         except (OSError, pa.ArrowException):
             return None

@@ -80,7 +80,7 @@ class Workspace:
         if not partitions:
             self._view_nothing(name, {**columns, "date": "DATE"})
             return
-        if lake.is_local:
+        if lake.store.is_local:
             paths = [_literal(lake.location(partition)) for partition in partitions]
             rows = self._session.read_parquet(paths, hive_partitioning=False, filename=True)
             rows.create_view(f"{name}_files", replace=True)

@@ -1,23 +1,15 @@
-"""The lake: where partitions live, how one is committed, how they are read back. Imports no Dagster.
+"""The lake: where partitions live in a store, and how they are read back. Imports no Dagster.
 
 Layout: `<root>/<asset>/website=<website>/date=<YYYY-MM-DD>/part-0.parquet`, which DuckDB, Polars, pandas, Spark and
 Athena read as it is; `website` and `date` stand in the path alone.
 
-Commit: a partition is one file, and a reader sees the old one or the new one. On a local path the new file is
-written beside the old under a hidden name, synced and renamed. On an object store it is one upload of a finished
-buffer, which the store shows when it is complete. What is being written is `staging`'s business.
+A partition is one file, committed by the store: a reader sees the old file or the new one. `staging` makes the file.
 """
 
 import datetime as dt
-import fcntl
-import os
 import re
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
@@ -27,13 +19,12 @@ import pyarrow.parquet as pq
 from ignite_assets.api.arrow import constant
 from ignite_assets.api.errors import ConfigurationError, IgniteError, MissingPartitionError
 from ignite_assets.api.names import is_asset_name, is_website_key
+from ignite_assets.storage.store import Store
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 FILE_NAME = "part-0.parquet"
-_TEMPORARY = f".{FILE_NAME}."
-_COPY_BYTES = 1 << 20
 _IN_PATH = re.compile(rf"/website=(?P<website>[^/]+)/date=(?P<date>\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
 PARTITION_FIELDS = (
     pa.field("website", pa.string(), nullable=False),
@@ -97,72 +88,48 @@ class Selection:
         return Selection(self.lake, tuple(p for p in self.partitions if p.date == day))
 
 
-def shown_root(root: str) -> str:
-    """The lake's root as a user writes it: a path, or a URL without its query, which may hold credentials."""
-    return root.partition("?")[0].rstrip("/") if "://" in root else root.rstrip("/")
-
-
 class Lake:
-    """A tree of partitions on a local path or any file system that `pyarrow.fs` knows (`s3://…`, `gs://…`)."""
+    """Partitions in a store: a tree on a local path or any file system that `pyarrow.fs` knows (`s3://…`)."""
 
     def __init__(self, root: str) -> None:
-        self.root = root.rstrip("/")
-        self._fs, self._base = _resolve(self.root)
-        self._shown = shown_root(root)
-        self.is_local = isinstance(self._fs, pafs.LocalFileSystem)
+        self.store = Store(root)
+        self.root = self.store.root
 
     def __repr__(self) -> str:
-        return f"Lake({self.root!r})"
-
-    @property
-    def filesystem(self) -> pafs.FileSystem:
-        """The file system that the paths of `files` are paths of."""
-        return self._fs
-
-    @property
-    def shown(self) -> str:
-        """The root as it may be shown: a path, or a URL without its query."""
-        return self._shown
+        return f"Lake({self.store.shown!r})"
 
     def location(self, partition: Partition) -> str:
         """Where the partition's file is, as a user writes it: a path, or a URL without the query of the root's."""
-        return f"{self._shown}/{partition.file}"
+        return self.store.location(partition.file)
 
     def commit(self, partition: Partition, finished: IO[bytes]) -> str:
         """Make a finished Parquet file the partition's one version; returns its location.
 
         Raises `StorageError` when it can't be stored. A failure at any moment leaves the version before.
         """
-        finished.seek(0)
-        folder = f"{self._base}/{partition.folder}"
         try:
-            if self.is_local:
-                _replace_locally(Path(folder), finished)
-            else:
-                _upload(self._fs, f"{folder}/{FILE_NAME}", finished.read())
+            self.store.put(partition.file, finished)
         except OSError as error:
             raise StorageError(f"{self.location(partition)} can't be stored: {error}") from error
         return self.location(partition)
 
     def exists(self, partition: Partition) -> bool:
         """Whether the partition has been captured."""
-        info = self._fs.get_file_info(f"{self._base}/{partition.file}")
-        return bool(info.type == pafs.FileType.File)
+        return self.store.exists(partition.file)
 
     def size(self, partition: Partition) -> int:
         """Bytes of the partition's file."""
-        return int(self._fs.get_file_info(f"{self._base}/{partition.file}").size)
+        return int(self.store.filesystem.get_file_info(self.store.path(partition.file)).size)
 
     def folders(self) -> list[str]:
         """The folders of the root that can be assets', sorted; whether any holds a partition is not looked at."""
-        infos = self._fs.get_file_info(pafs.FileSelector(self._base, allow_not_found=True))
+        infos = self.store.infos(recursive=False)
         return sorted(i.base_name for i in infos if i.type == pafs.FileType.Directory and is_asset_name(i.base_name))
 
     def files(self, asset: str, website: str | None = None) -> dict[Partition, pafs.FileInfo]:
         """The partitions of an asset that exist, of one website or all, sorted by both, each with its file."""
-        folder = f"{self._base}/{asset}" if website is None else f"{self._base}/{asset}/website={website}"
-        selector = pafs.FileSelector(folder, recursive=True, allow_not_found=True)
-        found = ((_partition(asset, info.path), info) for info in self._fs.get_file_info(selector))
+        folder = asset if website is None else f"{asset}/website={website}"
+        found = ((_partition(asset, info.path), info) for info in self.store.infos(folder))
         return dict(sorted(((partition, info) for partition, info in found if partition), key=lambda each: each[0]))
 
     def partitions(self, asset: str) -> list[Partition]:
@@ -210,12 +177,12 @@ class Lake:
         import pyarrow.dataset as pads  # it imports pandas
 
         return pads.dataset(
-            [f"{self._base}/{partition.file}" for partition in wanted],
+            [self.store.path(partition.file) for partition in wanted],
             schema=schema,
-            filesystem=self._fs,
+            filesystem=self.store.filesystem,
             format="parquet",
             partitioning=pads.partitioning(pa.schema(PARTITION_FIELDS), flavor="hive"),
-            partition_base_dir=f"{self._base}/{wanted[0].asset}" if wanted else None,
+            partition_base_dir=self.store.path(wanted[0].asset) if wanted else None,
         )
 
     def _table(self, partition: Partition, columns: list[str] | None) -> pa.Table:
@@ -228,20 +195,9 @@ class Lake:
 
     def _open(self, partition: Partition) -> pa.NativeFile:
         try:
-            return self._fs.open_input_file(f"{self._base}/{partition.file}")
+            return self.store.open(partition.file)
         except FileNotFoundError:
             raise not_captured(partition) from None
-
-    def check_access(self) -> None:
-        """Raise `OSError` when the lake's root can't be reached, or locally not be written to. Writes nothing."""
-        if not self.is_local:
-            bucket = self._base.partition("/")[0]
-            if self._fs.get_file_info(bucket).type == pafs.FileType.NotFound:
-                raise FileNotFoundError(f"there is no bucket {bucket}, or none that these credentials may see")
-            return
-        nearest = next(p for p in (Path(self._base), *Path(self._base).parents) if p.exists())
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise PermissionError(f"no permission to write in {nearest}")
 
 
 def _partition(asset: str, path: str) -> Partition | None:
@@ -262,90 +218,3 @@ def _date(text: str) -> dt.date | None:
 def not_captured(partition: Partition) -> MissingPartitionError:
     """What is raised for a partition that isn't there."""
     return MissingPartitionError(f"{partition} has not been captured: materialize it first")
-
-
-def _resolve(root: str) -> tuple[pafs.FileSystem, str]:
-    if "://" not in root:
-        return pafs.LocalFileSystem(), str(Path(root).absolute())
-    filesystem, base = pafs.FileSystem.from_uri(_in_one_put(root))
-    return filesystem, base.rstrip("/")
-
-
-def _in_one_put(root: str) -> str:
-    """An S3 URL with Arrow told to send files of up to 10 MB as a single PUT, rather than as parts."""
-    if not root.startswith("s3://") or "allow_delayed_open=" in root:
-        return root
-    return f"{root}{'&' if '?' in root else '?'}allow_delayed_open=true"
-
-
-def _upload(filesystem: pafs.FileSystem, path: str, data: bytes) -> None:
-    """Put an object in place, whole or not at all.
-
-    Arrow completes an object when its stream is closed, and closes it whatever happens, so nothing may go wrong
-    between opening and closing but the upload itself, which Arrow then gives up: the data is at hand, and the work
-    is done in a thread of its own, where no signal raises an exception.
-    """
-
-    def put() -> None:
-        with filesystem.open_output_stream(path, compression=None) as target:
-            target.write(data)
-
-    with ThreadPoolExecutor(1, thread_name_prefix="upload") as thread:
-        thread.submit(put).result()
-
-
-def _replace_locally(folder: Path, finished: IO[bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
-    with _temporary(folder) as (temporary, file):
-        shutil.copyfileobj(finished, file, _COPY_BYTES)
-        file.flush()
-        os.fsync(file.fileno())
-        temporary.rename(folder / FILE_NAME)
-    _sync_folders(folder)
-
-
-class _temporary:  # noqa: N801 - used as a function in a with statement
-    """A hidden file in the folder, locked while it is written, so that nobody takes it for a leftover."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> tuple[Path, IO[bytes]]:
-        while True:
-            self._path = self._folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
-            self._file = self._path.open("xb")
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            if os.fstat(self._file.fileno()).st_nlink:
-                return self._path, self._file
-            self._file.close()  # taken for a leftover between its creation and its lock
-
-    def __exit__(self, failure: object, *_: object) -> None:
-        if failure:
-            self._path.unlink(missing_ok=True)
-        self._file.close()
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Delete what killed writers left: the hidden files that nobody holds a lock on."""
-    for path in _hidden(folder):
-        try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-        except (BlockingIOError, FileNotFoundError):
-            continue
-
-
-def _hidden(folder: Path) -> Iterator[Path]:
-    return folder.glob(f"{_TEMPORARY}*")
-
-
-def _sync_folders(folder: Path) -> None:
-    """Make the rename, and the folders it may have needed, survive a power cut."""
-    for path in (folder, *folder.parents[:3]):  # date, website, asset, root
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

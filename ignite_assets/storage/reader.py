@@ -116,7 +116,7 @@ class LakeReader:
     @property
     def location(self) -> str:
         """Where the lake is: a path, or a URL without its query."""
-        return self._contents.lake.shown
+        return self._contents.lake.store.shown
 
     @property
     def is_empty(self) -> bool:

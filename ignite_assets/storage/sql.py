@@ -109,7 +109,7 @@ class Session:
 
     def _can_read_itself(self, infos: "Collection[pafs.FileInfo]") -> bool:
         """Whether DuckDB needs no help of Arrow's. It learns the columns from the first file, which has to be whole."""
-        local = self._contents.lake.is_local and not _UNREADABLE_AS_PATTERN & set(self._contents.lake.root)
+        local = self._contents.lake.store.is_local and not _UNREADABLE_AS_PATTERN & set(self._contents.lake.root)
         return local and bool(self._contents.groups(infos))
 
     def _view(self, asset: str, infos: "Collection[pafs.FileInfo]", schema: pa.Schema, table: Table | None) -> str:

@@ -1,13 +1,15 @@
 """The ledger: hashes and times, never an address; written once whatever is repeated."""
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
+import pytest
 
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.ledger import Hashes, LedgerCounts
+from ignite_assets.audiences.ledger import Hashes, LedgerCounts, LedgerError
 from ignite_assets.audiences.rules import Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
@@ -91,3 +93,48 @@ def test_the_ledger_reads_as_any_hive_tree_and_holds_no_address(lake: Lake) -> N
     for path in Path(lake.root).rglob("*.parquet"):
         assert address(1).encode() not in path.read_bytes()
         assert "person" not in str(path.relative_to(lake.root))
+
+
+EMPTY, TORN = b"", b"PAR1 torn"
+
+
+@pytest.mark.parametrize("damage", [EMPTY, TORN])
+@pytest.mark.parametrize("scope", ["website", "all"])
+def test_a_damaged_file_stops_exports_and_is_named(lake: Lake, scope: Scope, damage: bytes) -> None:
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    name = ledger.record(lake, WEBSITE, [TWO], source_hash="b", at=NOW)
+    assert name
+    (Path(lake.root) / name).write_bytes(damage)
+    with pytest.raises(LedgerError, match=re.escape(name)):
+        suppressed(lake, WEBSITE, scope)
+    with pytest.raises(LedgerError, match=re.escape(name)):
+        ledger.tally(lake, WEBSITE)
+
+
+@pytest.mark.parametrize("damage", [EMPTY, TORN])
+def test_a_damaged_file_is_written_again_when_its_people_are_recorded_again(lake: Lake, damage: bytes) -> None:
+    name = ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    assert name
+    (Path(lake.root) / name).write_bytes(damage)
+    assert ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=LATER) == name
+    assert suppressed(lake) == {ONE.md5, ONE.sha1, ONE.sha256}
+
+
+def test_a_file_of_other_people_is_not_taken_for_the_recorded_ones(lake: Lake) -> None:
+    one = ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    two = ledger.record(lake, WEBSITE, [TWO], source_hash="a", at=NOW)
+    assert one
+    assert two
+    (Path(lake.root) / one).write_bytes((Path(lake.root) / two).read_bytes())
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=LATER)
+    assert suppressed(lake) == {*vars(ONE).values(), *vars(TWO).values()}
+
+
+def test_people_whose_acknowledgement_is_damaged_are_submitted_again(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    name = ledger.acknowledge(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    assert name
+    (Path(lake.root) / name).write_bytes(EMPTY)
+    assert ledger.acknowledged(lake, WEBSITE) == set()
+    ledger.acknowledge(lake, WEBSITE, [ONE], source_hash="a", at=LATER)
+    assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}

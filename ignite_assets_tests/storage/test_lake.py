@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.names import is_website_key
 from ignite_assets.storage.lake import FILE_NAME, Lake, Partition, Selection, StorageError
+from ignite_assets.storage.store import Store
 
 DAY = dt.date(2026, 11, 19)
 ONE = Partition("visitors", "acme-honda", DAY)
@@ -317,7 +318,7 @@ def test_duckdb_polars_and_pandas_read_the_same_rows_in_the_tree(lake: Lake, roo
 
 
 def test_a_lake_that_can_be_written_to_is_found_so_without_a_trace(lake: Lake, root: Path) -> None:
-    lake.check_access()
+    lake.store.check_access()
     assert not root.exists()
 
 
@@ -325,7 +326,7 @@ def test_a_lake_that_can_be_written_to_is_found_so_without_a_trace(lake: Lake, r
 def test_a_lake_that_can_not_be_written_to_is_found_so(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError, match="no permission to write in"):
-        Lake(str(tmp_path / "lake")).check_access()
+        Store(str(tmp_path / "lake")).check_access()
 
 
 def test_a_file_in_the_place_of_a_folder_is_a_failure_to_store(lake: Lake, root: Path) -> None:
@@ -339,7 +340,7 @@ def test_a_file_in_the_place_of_a_folder_is_a_failure_to_store(lake: Lake, root:
 def test_a_file_url_is_a_local_lake(root: Path) -> None:
     lake = Lake(f"file://{root}/")
     location = lake.commit(ONE, parquet("a"))
-    assert lake.is_local
+    assert lake.store.is_local
     assert (root / FILE).exists()
     assert location == f"file://{root}/{FILE}"
     assert Path(location).name == FILE_NAME

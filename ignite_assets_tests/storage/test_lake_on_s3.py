@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.storage.lake import Lake, Partition, StorageError
 from ignite_assets.storage.reader import LakeReader
+from ignite_assets.storage.store import Store
 from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.audiences.captures import visitors
 from ignite_assets_tests.lakes import ACME, BAYSIDE, FIRST, SECOND, THIRD
@@ -149,7 +150,7 @@ def test_a_partition_is_committed_replaced_and_read_back(lake: Lake, store: int)
     assert lake.footer(ONE) == {"ignite.rows": "1"}
     assert lake.exists(ONE)
     assert lake.size(ONE) == len(parquet("new", rows="1").getvalue())
-    assert not lake.is_local
+    assert not lake.store.is_local
     assert location == f"s3://lake-bucket/lake/{FILE}"
 
 
@@ -163,13 +164,13 @@ def test_every_website_key_names_a_place_of_its_own(lake: Lake, website: str) ->
 
 
 def test_the_bucket_is_found_without_a_trace(lake: Lake, store: int) -> None:
-    lake.check_access()
+    lake.store.check_access()
     assert objects(store) == []
 
 
 def test_a_bucket_that_is_not_there_is_said_before_anything_is_stored(store: int) -> None:
     with pytest.raises(FileNotFoundError, match="there is no bucket no-such-bucket"):
-        Lake(url(store).replace("lake-bucket", "no-such-bucket")).check_access()
+        Store(url(store).replace("lake-bucket", "no-such-bucket")).check_access()
 
 
 def test_a_bucket_that_is_not_there_is_a_failure_to_store(store: int) -> None:
