@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from ignite_assets.api import fitting
+from ignite_assets.api.deadlines import Deadline
 from ignite_assets.api.endpoints import one_object
 from ignite_assets.api.errors import (
     BodyError,
@@ -184,23 +185,33 @@ class IgniteClient:
 
     def _try(self, call: AnyCall, reader: Reader[T], tries: int, started: float) -> "T | _Failure":
         """One request, its answer read; a failure is a value, so that no foreign exception is its context."""
+        failure = partial(self._failure, call, tries, started)
+        with Deadline(self.limits.call_seconds, began=started) as deadline:
+            try:
+                response = self._send(call, deadline)
+            except NETWORK_ERRORS as error:
+                return failure(NetworkError, _late(deadline) or network_reason(error, "before the answer"))
+            try:
+                return self._read(response, reader, deadline, failure)
+            finally:
+                response.close()
+                response.release_conn()
 
-        def failure(
-            kind: type[RequestError], reason: str, status: int | None = None, asked: float | None = None
-        ) -> _Failure:
-            error = kind(website=self.website, endpoint=call.label, reason=reason, status=status, tries=tries)
-            return _Failure(error, started, asked)
-
-        try:
-            response = self._send(call)
-        except NETWORK_ERRORS as error:
-            return failure(NetworkError, network_reason(error, "before the answer"))
+    def _read(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        reader: Reader[T],
+        deadline: Deadline,
+        failure: "Callable[..., _Failure]",
+    ) -> "T | _Failure":
         status = response.status
+        if late := _late(deadline):
+            return failure(NetworkError, late, status)
+        if refused := refusal(status):
+            asked = retry_after(response.headers.get("Retry-After"), self.horizon.now())
+            return failure(*refused, status, asked)
         try:
-            if refused := refusal(status):
-                asked = retry_after(response.headers.get("Retry-After"), self.horizon.now())
-                return failure(*refused, status, asked)
-            return reader(self._pieces(response, started + self.limits.total_seconds))
+            return reader(self._pieces(response, deadline))
         except ReadingError as error:
             kind = ShapeError if isinstance(error, ResponseShapeError) else BodyError
             return failure(kind, str(error), status)
@@ -208,9 +219,19 @@ class IgniteClient:
             return failure(BodyTooLargeError, f"the body is larger than {self.limits.max_body_bytes:,} bytes", status)
         except BrokenBodyError as error:
             return failure(NetworkError, str(error), status)
-        finally:
-            response.close()
-            response.release_conn()
+
+    def _failure(
+        self,
+        call: AnyCall,
+        tries: int,
+        started: float,
+        kind: type[RequestError],
+        reason: str,
+        status: int | None = None,
+        asked: float | None = None,
+    ) -> "_Failure":
+        error = kind(website=self.website, endpoint=call.label, reason=reason, status=status, tries=tries)
+        return _Failure(error, started, asked)
 
     def opt_out(self, emails: str, tally: Tally) -> None:
         """Tell the platform of people who opted out: one address, or a JSON array. A repeat harms nothing."""
@@ -228,10 +249,10 @@ class IgniteClient:
             parameters = query(call, self.algo, self._credentials)
         return f"{call.path}?{urlencode(parameters)}"
 
-    def _send(self, call: AnyCall) -> urllib3.BaseHTTPResponse:
-        return self._host.open("POST" if isinstance(call, OptOutCall) else "GET", self._target(call))
+    def _send(self, call: AnyCall, deadline: Deadline) -> urllib3.BaseHTTPResponse:
+        return self._host.open("POST" if isinstance(call, OptOutCall) else "GET", self._target(call), deadline)
 
-    def _pieces(self, response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
+    def _pieces(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         pieces = self._arriving(response, deadline)
         if encoding in {"gzip", "x-gzip"}:
@@ -245,7 +266,7 @@ class IgniteClient:
                 raise _TooLargeError
             yield piece
 
-    def _arriving(self, response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
+    def _arriving(self, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:
         while True:
             piece, reason = b"", ""
             try:
@@ -253,17 +274,20 @@ class IgniteClient:
                 piece = response.read1(READ_BYTES, decode_content=False)
             except NETWORK_ERRORS as error:
                 reason = network_reason(error, "inside the body")
-            if reason := reason or self._no_further(deadline):
+            if reason := self._no_further(deadline) or reason:
                 raise BrokenBodyError(reason)
             if not piece:
+                deadline.release()  # the connection may serve the next call from now on
                 return
             yield piece
 
-    def _no_further(self, deadline: float) -> str:
-        if self._closed:
-            return "the client was closed"
-        late = time.monotonic() > deadline
-        return f"the call took longer than {self.limits.total_seconds:g} s" if late else ""
+    def _no_further(self, deadline: Deadline) -> str:
+        return "the client was closed" if self._closed else _late(deadline)
+
+
+def _late(deadline: Deadline) -> str:
+    # A connection that was shut down looks like a body's end, so this is asked before any end is believed.
+    return f"the call took longer than {deadline.seconds:g} s" if deadline.is_over else ""
 
 
 def _acknowledgement(pieces: Iterator[bytes]) -> None:

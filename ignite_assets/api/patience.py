@@ -24,7 +24,7 @@ class Limits:
     """Calls begun in a second; 0: no cap."""
     max_tries: int = 5
     """Tries of one call, the first included. One that is refused for overload (429, 503) counts a quarter."""
-    total_seconds: float = 900
+    call_seconds: float = 600
     """From a call's first try to its last byte."""
     timeout_seconds: float = 60
     """To connect, and between two reads."""
@@ -58,7 +58,7 @@ def wait_before_retry(
     longest = min(limits.backoff_seconds * 2 ** (tries - 1), limits.longest_backoff_seconds)
     wait = random.uniform(0, longest)  # noqa: S311 - jitter, not a secret
     wait = min(max(wait, asked or 0.0), limits.longest_wait_seconds)
-    return wait if elapsed + wait < limits.total_seconds else None
+    return wait if elapsed + wait < limits.call_seconds else None
 
 
 class Pace:

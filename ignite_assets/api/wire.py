@@ -1,13 +1,14 @@
 """What the client needs of HTTP and its libraries: where they may connect, what failed, what their logs may say."""
 
+import contextvars
 import functools
 import logging
 import os
 import socket
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -16,6 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from ignite_assets._version import __version__
 from ignite_assets.api import addresses
+from ignite_assets.api.deadlines import Deadline
 from ignite_assets.api.errors import ConfigurationError
 
 READ_BYTES = 1 << 18
@@ -28,6 +30,8 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
 }
 _ONE_TRY = urllib3.Retry(total=False)
+_DEADLINE: contextvars.ContextVar[Deadline] = contextvars.ContextVar("deadline")
+"""Of the call that this thread makes."""
 
 
 class BrokenBodyError(Exception):
@@ -61,19 +65,34 @@ class Host(HTTPAdapter):
     @functools.cached_property
     def _connections(self) -> urllib3.HTTPConnectionPool:
         request = requests.Request("GET", self._base_url).prepare()
-        pool = self.get_connection_with_tls_context(request, self._certificates, self._proxies)
+        pool = cast(
+            "urllib3.HTTPConnectionPool",
+            self.get_connection_with_tls_context(request, self._certificates, self._proxies),
+        )
         self.cert_verify(pool, self._base_url, self._certificates, None)  # type: ignore[no-untyped-call]
-        return cast("urllib3.HTTPConnectionPool", pool)
+        pool.ConnectionCls = type("_WatchedConnection", (_Watched, pool.ConnectionCls), {})
+        return pool
 
-    def open(self, method: str, target: str) -> urllib3.BaseHTTPResponse:
+    def open(
+        self,
+        method: str,
+        target: str,
+        deadline: Deadline,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+    ) -> urllib3.BaseHTTPResponse:
         """The answer to a request for a path and query below the address, its body unread and as it was sent.
 
-        Nothing is tried again and no redirect is followed. Raises `NETWORK_ERRORS`.
+        Nothing is tried again and no redirect is followed. Until the deadline is released, the connection ends with
+        it. Raises `NETWORK_ERRORS`.
         """
+        _DEADLINE.set(deadline)
         return self._connections.urlopen(
             method,
             self._path + target,
-            headers=_HEADERS,
+            body=body,
+            headers={**_HEADERS, **(headers or {})},
             retries=_ONE_TRY,
             redirect=False,
             assert_same_host=False,
@@ -83,9 +102,75 @@ class Host(HTTPAdapter):
         )
 
 
+def as_sent(url: str) -> str:
+    """A URL's path and query as they go over the wire."""
+    return urllib3.util.parse_url(url).request_uri
+
+
+def _found(host: str, port: int) -> list[Any]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise socket.gaierror("a label is empty or too long") from None
+
+
+if TYPE_CHECKING:
+    _Connection = urllib3.connection.HTTPSConnection
+else:
+    _Connection = object
+
+
+class _Watched(_Connection):
+    """A connection that ends with the deadline of the call that it serves, in whatever state it is."""
+
+    _opened: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        """A connection to the first of the host's addresses that takes one, within the call's time for all of them."""
+        failure = OSError("the host has no address")
+        for *_, address in _found(self._dns_host, self.port):
+            timeout = min(float(self.timeout or 0), _DEADLINE.get().left)
+            try:
+                opened = urllib3.util.connection.create_connection(
+                    (str(address[0]), self.port), timeout, socket_options=self.socket_options
+                )
+            except OSError as error:
+                failure = error
+            else:
+                # Another handle, since TLS takes the socket out of the object that is returned.
+                self._opened = opened.dup()
+                _DEADLINE.get().watch(self._opened)
+                return opened
+        raise failure
+
+    def connect(self) -> None:
+        """Connect, through a proxy and TLS where there are such."""
+        try:
+            super().connect()
+            self._watch()
+        finally:
+            if self._opened:
+                self._opened.close()
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        if _DEADLINE.get().is_over:  # the connection is shut down: its end looked like that of the proxy's answer
+            raise TimeoutError
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request, on a new connection or one that has served before."""
+        if self.sock:
+            self._watch()
+        super().request(*args, **kwargs)
+
+    def _watch(self) -> None:
+        # TLS within the TLS of a proxy is no socket, but holds one.
+        _DEADLINE.get().watch(getattr(self.sock, "socket", self.sock))
+
+
 def _proxies(base_url: str) -> dict[str, str]:
-    """The environment's proxies, but for loopback, the only place where credentials may travel in clear."""
-    return {} if base_url.startswith("http:") else dict(requests.utils.get_environ_proxies(base_url))
+    """The environment's proxies for an address in normal form; none for loopback, where credentials travel in clear."""
+    return {} if addresses.is_loopback(base_url) else dict(requests.utils.get_environ_proxies(base_url))
 
 
 def _certificates() -> str | bool:
@@ -119,13 +204,13 @@ def gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise BrokenBodyError("the body ended early")
 
 
-def network_reason(error: BaseException, where: str) -> str:
+def network_reason(error: BaseException, where: str, party: str = "the platform") -> str:
     """A network failure in our own words: theirs quote the URL, and so the credentials."""
     chain = list(_chain(error))
     if any(isinstance(e, requests.exceptions.SSLError | urllib3.exceptions.SSLError) for e in chain):
-        return "TLS failed: the platform's certificate or protocol isn't trusted"
+        return f"TLS failed: {party}'s certificate or protocol isn't trusted"
     if any(isinstance(e, socket.gaierror | urllib3.exceptions.NameResolutionError) for e in chain):
-        return "the platform's host name isn't known"
+        return f"{party}'s host name isn't known"
     if any(isinstance(e, ConnectionRefusedError) for e in chain):
         return "the connection was refused"
     if any(isinstance(e, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for e in chain):

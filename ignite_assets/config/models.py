@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr
 
+from ignite_assets.api.patience import Limits
 from ignite_assets.api.section import AllowedText, Section
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Scope
@@ -35,13 +36,35 @@ class Platform(Section):
         "sha2",
         description="Hash algorithm of e-mails; sha2 is SHA-256, what most ad platforms take.",
     )
-    max_concurrency: int = Field(32, ge=1, le=256, description="Calls side by side for one website.")
-    requests_per_second: float = Field(0, ge=0, description="Cap on calls a second for one website; 0 is no cap.")
-    max_tries: int = Field(5, ge=1, le=20, description="Tries of one call, the first included.")
-    timeout_seconds: float = Field(
-        60, gt=0, le=3600, description="Longest wait for a connection, and for the next bytes."
+    max_concurrency: int = Field(
+        Limits.max_concurrency, ge=1, le=256, description="Calls side by side for one website."
     )
-    max_body_mib: int = Field(1024, ge=1, description="Largest answer that is read, in MiB.")
+    requests_per_second: float = Field(
+        Limits.requests_per_second, ge=0, description="Cap on calls a second for one website; 0 is no cap."
+    )
+    max_tries: int = Field(
+        Limits.max_tries,
+        ge=1,
+        le=20,
+        description="Tries of one call, the first included; a 429 or 503 counts a quarter.",
+    )
+    timeout_seconds: float = Field(
+        Limits.timeout_seconds, gt=0, le=3600, description="Longest wait for a connection, and for the next bytes."
+    )
+    call_seconds: float = Field(
+        Limits.call_seconds,
+        gt=0,
+        le=86400,
+        description="Longest that one call may take, from its first try to its last byte, however it drips in.",
+    )
+    max_body_mib: int = Field(Limits.max_body_bytes >> 20, ge=1, description="Largest answer that is read, in MiB.")
+
+    @property
+    def limits(self) -> Limits:
+        """What a client allows itself."""
+        return Limits(
+            **self.model_dump(exclude={"base_url", "algo", "max_body_mib"}), max_body_bytes=self.max_body_mib << 20
+        )
 
 
 class Partitions(Section):

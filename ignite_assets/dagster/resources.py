@@ -5,7 +5,7 @@ missing fails one website, and no value ever stands in a definition, a run's con
 """
 
 import os
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -17,6 +17,7 @@ from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
 from ignite_assets.api.table import Algo
 from ignite_assets.config import Settings
+from ignite_assets.config.models import Platform
 
 if TYPE_CHECKING:
     from ignite_assets.api.client import IgniteClient
@@ -37,17 +38,24 @@ class WebsiteAccess(dg.Config):
         return Credentials(os.environ[self.token_env], os.environ[self.secret_env])
 
 
+def _setting(name: str) -> Any:
+    """The default and the description of a setting of the platform."""
+    field = Platform.model_fields[name]
+    return Field(default=field.default, description=field.description)
+
+
 class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The Ignite platform, website by website."""
 
-    base_url: str = Field(description="The platform's address.")
+    base_url: str = _setting("base_url")
     websites: dict[str, WebsiteAccess] = Field(description="Access to each website, by its key.")
     timezone: str = Field(default="UTC", description="The zone in which a day begins and ends.")
-    max_concurrency: int = Field(default=32, description="Calls of one website under way at once.")
-    requests_per_second: float = Field(default=0, description="Calls of one website begun in a second; 0: no cap.")
-    max_tries: int = Field(default=5, description="Tries of one call, the first included.")
-    timeout_seconds: float = Field(default=60, description="To connect, and between two reads.")
-    max_body_mib: int = Field(default=1024, description="Largest answer accepted, in MiB, decoded.")
+    max_concurrency: int = _setting("max_concurrency")
+    requests_per_second: float = _setting("requests_per_second")
+    max_tries: int = _setting("max_tries")
+    timeout_seconds: float = _setting("timeout_seconds")
+    call_seconds: float = _setting("call_seconds")
+    max_body_mib: int = _setting("max_body_mib")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -79,11 +87,6 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
     def limits(self) -> Limits:
-        """What a client allows itself."""
-        return Limits(
-            max_concurrency=self.max_concurrency,
-            requests_per_second=self.requests_per_second,
-            max_tries=self.max_tries,
-            timeout_seconds=self.timeout_seconds,
-            max_body_bytes=self.max_body_mib << 20,
-        )
+        """What a client allows itself. Raises `ValueError` for a value that the settings don't allow."""
+        names = set(Platform.model_fields) - {"base_url", "algo"}
+        return Platform(**{name: getattr(self, name) for name in names}).limits

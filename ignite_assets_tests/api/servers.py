@@ -16,11 +16,14 @@ from cryptography.x509.oid import NameOID
 
 
 class RawServer:
-    """Answers every connection's first request with the same bytes and closes it."""
+    """Answers every connection's first request with the same bytes and closes it; `greets`: without a request."""
 
-    def __init__(self, answer: bytes | Iterator[bytes], *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, answer: bytes | Iterator[bytes], *, tls: ssl.SSLContext | None = None, greets: bool = False
+    ) -> None:
         self.requests: list[bytes] = []
         self._answer = answer
+        self._greets = greets
         self._tls = tls
         self._open: list[socket.socket] = []
         self._conversations: list[threading.Thread] = []
@@ -63,7 +66,7 @@ class RawServer:
 
     def _converse(self, connection: socket.socket) -> None:
         request = b""
-        while b"\r\n\r\n" not in request:
+        while b"\r\n\r\n" not in request and not self._greets:
             piece = connection.recv(65536)
             if not piece:
                 return
@@ -82,6 +85,16 @@ def ok(body: bytes, *headers: bytes) -> bytes:
     framed = any(header.lower().startswith((b"content-length", b"transfer-encoding")) for header in headers)
     lines = [b"HTTP/1.1 200 OK", *([] if framed else [b"Content-Length: %d" % len(body)]), *headers]
     return b"\r\n".join([*lines, b"", body])
+
+
+def dripping(beginning: bytes, drop: bytes, *, pause: float = 0.005) -> Iterator[bytes]:
+    """A beginning, and then the same few bytes for ever, one at a time."""
+    yield beginning
+    rest = threading.Event()
+    while True:
+        for at in range(len(drop)):
+            yield drop[at : at + 1]
+            rest.wait(pause)
 
 
 def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:

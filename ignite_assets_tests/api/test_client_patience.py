@@ -63,7 +63,7 @@ def test_retry_after_is_honoured_up_to_the_longest_wait(
 def test_no_try_is_waited_for_beyond_the_total_time(platform: SandboxServer, client_for: Clients) -> None:
     waits: list[float] = []
     platform.faults.add(Fault(retry_after=50))
-    client = client_for(sleep=waits.append, limits=replace(QUICK, total_seconds=40))
+    client = client_for(sleep=waits.append, limits=replace(QUICK, call_seconds=40))
     error = failed(client, VISITORS)
     assert (type(error), error.tries, waits) == (RateLimitedError, 1, [])
 

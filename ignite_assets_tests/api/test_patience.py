@@ -58,7 +58,7 @@ def test_a_wait_is_bounded_and_only_for_what_may_heal(
     assert kind in RETRYABLE
     assert tries - min(tries, overloads) < limits.max_tries
     assert 0 <= wait <= limits.longest_wait_seconds
-    assert elapsed + wait < limits.total_seconds
+    assert elapsed + wait < limits.call_seconds
     assert wait >= min(asked or 0, limits.longest_wait_seconds)
     assert wait <= max(asked or 0, limits.longest_backoff_seconds)
 

@@ -310,7 +310,7 @@ def test_a_webhook_that_is_not_there_loses_nothing(
     with Receiver() as gone:
         pass
     monkeypatch.setenv(VARIABLE, gone.url)
-    assert failures.tick() == "0 of 1 messages delivered: the webhook can't be reached (ConnectionError)"
+    assert failures.tick() == "0 of 1 messages delivered: the webhook can't be reached: the connection was refused"
     with Receiver() as there:
         monkeypatch.setenv(VARIABLE, there.url)
         failures.clock.ahead += 61

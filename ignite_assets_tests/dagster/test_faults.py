@@ -61,7 +61,7 @@ class HastyResource(IgniteResource):
     """Asks as the configuration says, but waits no longer than a test can."""
 
     def limits(self) -> Limits:
-        return replace(super().limits(), backoff_seconds=0.0, longest_wait_seconds=0.0, total_seconds=20.0)
+        return replace(super().limits(), backoff_seconds=0.0, longest_wait_seconds=0.0, call_seconds=20.0)
 
 
 @pytest.fixture

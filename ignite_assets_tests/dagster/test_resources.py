@@ -43,6 +43,7 @@ def test_it_carries_every_limit_of_the_configuration(resource: IgniteResource, s
     assert limits.max_tries == platform.max_tries == 1
     assert limits.requests_per_second == platform.requests_per_second
     assert limits.timeout_seconds == platform.timeout_seconds
+    assert limits.call_seconds == platform.call_seconds
     assert limits.max_body_bytes == platform.max_body_mib * 1024 * 1024
 
 

@@ -1,19 +1,22 @@
-"""Messages to a person, through a Slack-compatible webhook. The one place besides the API client that opens a socket.
+"""Messages to a person, through a Slack-compatible webhook.
 
-A webhook's URL is a secret: it comes from the environment and stands in no message, log or exception. `requests` is
-imported where a message is sent: loading the definitions must not wait for it.
+A webhook's URL is a secret: it comes from the environment and stands in no message, log or exception. The HTTP
+libraries are imported where a message is sent: loading the definitions must not wait for them.
 """
 
+import json
 import logging
 import os
+from contextlib import closing
 from http import HTTPStatus
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from ignite_assets._version import __version__
-from ignite_assets.api.addresses import is_loopback
+from ignite_assets.api import addresses
+from ignite_assets.api.deadlines import Deadline
 from ignite_assets.api.errors import ConfigurationError, IgniteError
 
 _TIMEOUT_SECONDS = 10
+_CALL_SECONDS = 20
 
 
 class NotDeliveredError(IgniteError):
@@ -23,34 +26,30 @@ class NotDeliveredError(IgniteError):
 
 
 def webhook_url(variable: str) -> str:
-    """The webhook's URL. Raises `ConfigurationError` when the variable holds none that messages may be sent to."""
+    """The webhook's URL, its origin in normal form.
+
+    Raises `ConfigurationError` when the variable holds none that messages may be sent to.
+    """
     url = os.environ.get(variable, "").strip()
-    parts = _split(url)
-    host = parts.hostname if parts else None
-    if parts and host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
-        return url
     reason = "holds no URL that is https or loopback" if url else "is not set or empty"
+    try:
+        return addresses.webhook_url(url)
+    except ValueError:
+        pass
     raise ConfigurationError("alerts", [f"the environment variable {variable} {reason}"])
 
 
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    return None if port == 0 else parts
-
-
 def post(url: str, text: str) -> None:
-    """Send one message. Raises `NotDeliveredError`, which doesn't name the URL."""
-    import urllib3
+    """Send one message to a URL of `webhook_url`. Raises `NotDeliveredError`, which doesn't name the URL."""
+    from ignite_assets.api.wire import NETWORK_ERRORS, network_reason
 
     failure = ""
     try:
         status = _send(url, text)
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # those of requests are OSErrors
-        failure = f"the webhook can't be reached ({type(error).__name__})"
+    except ConfigurationError as error:
+        failure = f"the webhook can't be reached: {error.source} {error.mistakes[0]}"
+    except NETWORK_ERRORS as error:
+        failure = f"the webhook can't be reached: {network_reason(error, 'before the answer', 'the webhook')}"
     else:
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             failure = f"the webhook answered with status {status}"
@@ -60,21 +59,16 @@ def post(url: str, text: str) -> None:
 
 def _send(url: str, text: str) -> int:
     """The status of the answer, whose body isn't read: it may be endless, and says nothing."""
-    import requests
+    from ignite_assets.api.wire import Host, as_sent
 
-    _SECRETS.hide(url)
-    with requests.Session() as session:
-        session.trust_env = url.startswith("https:")  # loopback needs no proxy, which would see the URL in clear
-        answer = session.post(
-            url,
-            json={"text": text},
-            timeout=_TIMEOUT_SECONDS,
-            allow_redirects=False,
-            stream=True,
-            headers={"User-Agent": f"ignite_assets/{__version__}"},
-        )
+    parts, target = urlsplit(url), as_sent(url)
+    _SECRETS.hide(url, target)
+    host = Host(f"{parts.scheme}://{parts.netloc}", connections=1, timeout_seconds=_TIMEOUT_SECONDS)
+    body = json.dumps({"text": text}).encode()
+    with closing(host), Deadline(_CALL_SECONDS) as deadline:
+        answer = host.open("POST", target, deadline, body=body, headers={"Content-Type": "application/json"})
         answer.close()
-        return answer.status_code
+        return answer.status
 
 
 class _Secrets(logging.Filter):
@@ -84,15 +78,10 @@ class _Secrets(logging.Filter):
         super().__init__()
         self._paths: set[str] = set()
 
-    def hide(self, url: str) -> None:
-        """Keep a URL's path and query out of `urllib3`'s debug logs."""
-        import requests
-
-        parts = urlsplit(url)
-        # As it is, and as it goes over the wire.
-        prepared = urlsplit(requests.Request("POST", url).prepare().url or "")
-        for each in (parts, prepared):
-            self._paths |= {part for part in (each.path, each.query) if len(part) > 1}
+    def hide(self, *urls: str) -> None:
+        """Keep the paths and queries of URLs out of `urllib3`'s debug logs."""
+        for parts in map(urlsplit, urls):
+            self._paths |= {part for part in (parts.path, parts.query) if len(part) > 1}
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self)
 
