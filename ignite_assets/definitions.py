@@ -1,4 +1,4 @@
-"""The code location that `workspace.yaml` names: the definitions of the `ignite.toml` at hand.
+"""The code location that `workspace.yaml` names: the definitions of an `ignite.toml`.
 
 Raises `ConfigurationError` with every mistake when there is none, or a wrong one. Never falls back to the sandbox.
 """

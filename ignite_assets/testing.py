@@ -1,4 +1,4 @@
-"""For your own tests: a search for secrets in all that a program leaves behind, and the sandbox as a pytest fixture.
+"""For your own tests: a search for leaked secrets, and the sandbox as a pytest fixture.
 
     from ignite_assets.testing import find_leaks
 

@@ -1,4 +1,4 @@
-"""Audiences on their way to ad platforms, and the people who must never be in them. Imports no Dagster.
+"""Lists for ad platforms, opt-outs, and the files of each platform.
 
 `rules` says what is exported, `membership` who that is, `delta` what changes against what was last sent, `holding`
 whether it may go, `destinations` and `rendering` what it looks like, `exports` and `folders` how it is written.

@@ -1,4 +1,4 @@
-"""`ignite-assets`: the command line. Each command has a module of its own.
+"""The command line `ignite-assets`, a module for each command.
 
 What a command needs of the package is imported inside it: `--help` must not wait for Dagster.
 """

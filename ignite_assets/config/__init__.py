@@ -1,4 +1,4 @@
-"""`ignite.toml` read into typed settings.
+"""`ignite.toml`, read into typed settings.
 
 A model is the one place that knows a setting: its type, what is allowed, its default and its description. A model that
 a room below needs stands there (`audiences.rules.ExportRule`, `tables.thresholds.Thresholds`); `models` puts them

@@ -1,1 +1,1 @@
-"""Everything that imports Dagster: definitions, assets, checks, and what starts runs."""
+"""Everything that imports Dagster: definitions, assets, checks, schedules and sensors."""

@@ -1,4 +1,4 @@
-"""The Ignite platform, embedded: the platform's side of the endpoint table, on loopback, with a made-up world.
+"""The Ignite platform, embedded: a made-up world, served on loopback from the same table.
 
     with SandboxServer(now=frozen(moment)) as server:
         site = server.websites[0]

@@ -1,1 +1,1 @@
-"""The lake: one store, partitions as they are staged, committed and read, and SQL over them. Imports no Dagster."""
+"""The lake: staging, committing and reading partitions, and SQL over them."""

@@ -1,1 +1,1 @@
-"""What lands: endpoints' snapshots, derived tables, and what can be said of each partition. Imports no Dagster."""
+"""The contents of partitions: snapshots of endpoints, derived tables, and their checks."""

@@ -11,16 +11,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.chart import WORKS, others_times
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
 from ignite_assets_tests.commands import ROOT, run
 from ignite_assets_tests.docs import reference
-from ignite_assets_tests.docs.blocks import blocks, normalised
+from ignite_assets_tests.docs.blocks import WRITTEN, blocks, moved, normalised
 from ignite_assets_tests.docs.project import project, with_outputs
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = (README, *sorted(DOCS.glob("*.md")))
+PAGES = (README, *sorted(DOCS.glob("*.md")), ROOT / "benchmarks/README.md")
+
+TRANSCRIPT = (
+    *(r"asset ", *(rf"{asset} +acme-honda " for asset in ("visitors", "products", "locations", "location_details"))),
+    *(r"audiences +acme-honda ", r"\d+ Parquet files under ", r"  \S+\.parquet"),
+    *(r"website +export ", r"summit-ford +\S+ +\d{4}-", r"summit-ford \S+: ", r"  \S+=acme-honda\S+index\.html"),
+)
+"""How the twelve lines of the demo that the README shows begin; of several lines the last is shown."""
 
 
 def page_of(name: str) -> Path:
@@ -68,18 +76,19 @@ def benchmark() -> str:
 
 
 def transcript(printed: str) -> str:
-    """What the demo prints, shortened: of the table the first website's last night."""
-    lines = printed.splitlines()
-    header = next(n for n, line in enumerate(lines) if line.startswith("asset "))
-    nights = [line.split()[2] for line in lines[header + 1 : lines.index("", header)]]
-    first_website = lines[header + 1].split()[1]
-    rows = [
-        line
-        for line, night in zip(lines[header + 1 :], nights, strict=False)
-        if night == max(nights) and line.split()[1] == first_website
-    ]
-    end = lines.index("", header)
-    return "\n".join(["```", *lines[: header + 1], "…", *rows, "…", *lines[end:], "```"])
+    """The lines of `TRANSCRIPT`, in the pages' time; `LookupError` where the demo printed none that begins so."""
+    lines = moved(printed, (WRITTEN - Horizon().yesterday()).days - 1).splitlines()
+    shown = [max(_matching(lines, beginning)) for beginning in TRANSCRIPT]
+    gaps = [any(lines[line + 1 : later]) for line, later in zip(shown, [*shown[1:], shown[-1]], strict=True)]
+    told = [f"{lines[line]}\n…" if gap else lines[line] for line, gap in zip(shown, gaps, strict=True)]
+    return "\n".join(["```", *told, "```"])
+
+
+def _matching(lines: list[str], beginning: str) -> list[int]:
+    found = [number for number, line in enumerate(lines) if re.match(beginning, line)]
+    if not found:
+        raise LookupError(f"the demo prints no line that begins with {beginning}")
+    return found
 
 
 def shown_demo() -> str:
@@ -91,10 +100,19 @@ def shown_demo() -> str:
         shutil.rmtree(folder)
 
 
+def promises() -> str:
+    """The titles of the promises, one on each line."""
+    titles = re.findall(r"^## (.*)$", (DOCS / "promises.md").read_text(), flags=re.MULTILINE)
+    return "\n".join(f"- {title}" for title in titles)
+
+
 GENERATED: Mapping[str, Callable[[], str]] = {
     "endpoints": endpoints,
     "commands": commands,
     "benchmark": benchmark,
+    "promises": promises,
+    "layout": reference.layout,
+    "destinations": reference.destinations,
     "settings": reference.settings,
     "assets": reference.assets,
 }
@@ -103,9 +121,9 @@ GENERATED: Mapping[str, Callable[[], str]] = {
 def write() -> None:
     """Bring all pages up to date."""
     for name, make in GENERATED.items():
-        _replace(name, make())
-    shown = shown_demo()
-    if normalised(part("transcript")) != normalised(shown):
+        if part(name).rstrip("\n") != (made := make()):
+            _replace(name, made)
+    if normalised(part("transcript")) != normalised(shown := shown_demo()):
         _replace("transcript", shown)
     write_outputs()
 

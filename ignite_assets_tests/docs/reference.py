@@ -1,18 +1,22 @@
-"""The reference parts of docs/: every setting by its table, every asset with its columns."""
+"""The reference parts of docs/: settings, assets with their columns, destinations of exports, rooms of the package."""
 
+import ast
 import datetime as dt
+import re
 from collections.abc import Sequence
 from itertools import groupby
 
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import ALGO, ENDPOINTS, EXTRA, Endpoint, one_object
 from ignite_assets.api.table import Column, Table
+from ignite_assets.audiences.destinations import DESTINATIONS, Destination
 from ignite_assets.config import reference as settings_reference
 from ignite_assets.config.models import Settings
 from ignite_assets.config.reference import ReferenceRow
 from ignite_assets.config.template import example
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.layers import ALLOWED, MODULES
 
 START = dt.date(2026, 9, 1)
 
@@ -118,3 +122,36 @@ def _source(endpoint: Endpoint, column: Column) -> str:
     if endpoint.answer not in ("objects", one_object):
         return "a whole record"
     return f"`{'.'.join(column.source)}`"
+
+
+def destinations() -> str:
+    """What each ad platform takes."""
+    header = ("`destination`", "for", "file", "hashes", "members, at least", "source", "")
+    return table(header, [_destination(row) for row in DESTINATIONS])
+
+
+def _destination(row: Destination) -> tuple[str, ...]:
+    return (
+        f"`{row.name}`", row.title, f"`.{row.extension}`", ", ".join(row.algos),
+        f"{row.min_members:,}" if row.min_members else "", f"{row.source}, {row.read}", " ".join(row.notes),
+    )  # fmt: skip
+
+
+def layout() -> str:
+    """The rooms of the package with what they are for, the lowest first, then its own modules."""
+    rooms = sorted((room for room in ALLOWED if room), key=lambda room: len(ALLOWED[room]))
+    modules = [name for name in MODULES if "." not in name and name not in (*rooms, "", "_version")]
+    told = [(f"`{room}/`", _first_sentence(room), _imports(room, rooms)) for room in rooms]
+    told += [(f"`{module}.py`", _first_sentence(module), "") for module in modules]
+    return table(("in `ignite_assets/`", "", "may import"), told)
+
+
+def _imports(room: str, rooms: Sequence[str]) -> str:
+    allowed = [f"`{other}`" for other in rooms if other in ALLOWED[room]]
+    return "all rooms" if len(allowed) == len(rooms) - 1 else ", ".join(allowed)
+
+
+def _first_sentence(module: str) -> str:
+    """Of a module's docstring."""
+    docstring = ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=\.)\s", docstring, maxsplit=1)[0]

@@ -1,4 +1,4 @@
-"""Every block of code in docs/ runs, or is one of the few that can't run here; and the README's sessions print so."""
+"""Every block of code of README.md and docs/ runs, or is one of the few that can't run here."""
 
 import subprocess
 import tomllib
@@ -10,16 +10,15 @@ from ignite_assets.config.reading import judge
 from ignite_assets_tests.commands import BIN, environment
 from ignite_assets_tests.docs.blocks import Block, blocks, moved, normalised
 from ignite_assets_tests.docs.project import Project, with_outputs
-from ignite_assets_tests.docs.readme import DOCS, README
+from ignite_assets_tests.docs.readme import PAGES
 
-PAGES = sorted(DOCS.glob("*.md"))
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-CONSOLE = [block for page in (README, *PAGES) for block in blocks(page) if block.kind == "console"]
 RUN = {"python", "sql", "toml", "console", "yaml workspace", "yaml dagster"}
 READ = {"", "sh"}
 """Command lines, which are looked at and not run; see `test_commands`."""
 
 NOT_RUN = {
+    ("contributing.md", "python row"): "is a row of a table; see `test_contributing`",
     ("recipes.md", "python spark"): "needs Spark",
     ("recipes.md", "sql athena"): "needs Athena",
     ("recipes.md", "yaml postgres"): "needs dagster-postgres and a server",
@@ -93,7 +92,7 @@ def test_an_instance_loads(block: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", CONSOLE, ids=str)
+@of("console")
 def test_a_command_prints_what_is_shown(block: Block, here: Project) -> None:
     printed = with_outputs(block.text, here)
 

@@ -1,4 +1,4 @@
-"""Every command line of ours in docs/, in a block or in the text, exists with its options."""
+"""Every command line of ours on the pages, in a block or in the text, exists with its options."""
 
 import re
 import shlex
@@ -10,10 +10,9 @@ import pytest
 from ignite_assets.cli import main
 from ignite_assets_tests.commands import ROOT
 from ignite_assets_tests.docs.blocks import blocks
-from ignite_assets_tests.docs.readme import DOCS
+from ignite_assets_tests.docs.project import Project
+from ignite_assets_tests.docs.readme import PAGES
 from ignite_assets_tests.docs.test_links import prose
-
-PAGES = sorted(DOCS.glob("*.md"))
 
 
 def command_lines(page: Path) -> Iterator[str]:
@@ -43,6 +42,16 @@ def test_every_command_of_ours_exists_with_its_options(words: list[str]) -> None
 
 @pytest.mark.parametrize("words", commands("make"), ids=" ".join)
 def test_every_target_exists(words: list[str]) -> None:
-    (target,) = words
+    target, *variables = words
 
+    assert all("=" in variable for variable in variables)
     assert re.search(rf"^{target}:.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_dagster_materializes_a_partition_as_the_pages_say(here: Project) -> None:
+    (words,) = [words for words in commands("dagster") if words[:2] == ["asset", "materialize"]]
+
+    done = here.run("dagster", *words)
+
+    assert done.returncode == 0, done.stderr
