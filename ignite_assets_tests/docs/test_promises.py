@@ -14,7 +14,7 @@ SECTIONS = dict(
 )
 
 
-def tests_of(path: str) -> set[str]:
+def names_in(path: str) -> set[str]:
     """The names of the tests in a module."""
     tree = ast.parse((TESTS / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
@@ -27,4 +27,4 @@ def test_every_promise_is_held_by_tests_that_exist(title: str) -> None:
         named[path] = set(re.findall(r"test_\w+", names))
 
     assert named
-    assert {path: names - tests_of(path) for path, names in named.items()} == {path: set() for path in named}
+    assert {path: names - names_in(path) for path, names in named.items()} == {path: set() for path in named}
