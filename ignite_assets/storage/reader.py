@@ -85,11 +85,13 @@ class LakeReader:
         """Run SQL in DuckDB, where each asset is a view with `website` and `date` columns.
 
         Returns a relation (`.df()`, `.pl()`, `.arrow()`, `.fetchall()`) of the last statement, None when it has no
-        rows. A data frame in a variable of the caller's is a table of that name. Raises `duckdb.Error`.
+        rows. A data frame in a variable of the caller's is a table of that name. A SELECT's rows are read at once, each
+        partition in one version; a relation made from the answer reads again. Raises `duckdb.Error`, and
+        `ChangedError` when partitions were replaced each time that the query was tried.
         """
         relation = None
         for statement in self.session.statements(query):
-            relation = self.session.run(statement)
+            relation = self.session.answer(statement)
         return relation
 
     @cached_property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from ignite_assets.api.errors import SelectionError
+from ignite_assets.api.errors import IgniteError, SelectionError
 from ignite_assets.api.table import Table
 from ignite_assets.storage.contents import Contents, Files, version
 from ignite_assets.storage.duck import SQL_TYPES
@@ -29,6 +29,15 @@ _UNREADABLE_AS_PATTERN = frozenset("*?[]{}=")
 """In a root, what DuckDB would take for a pattern or for a partition."""
 
 
+_MOST_TRIES = 20
+
+
+class ChangedError(IgniteError):
+    """Partitions were replaced while a query read them, as often as it was tried."""
+
+    retryable = True
+
+
 class Session:
     """A DuckDB connection over a lake. What it makes besides the views, such as temporary tables, stays in it."""
 
@@ -37,6 +46,8 @@ class Session:
 
         self._contents = contents
         self._made: dict[str, frozenset[tuple[object, ...]]] = {}
+        self._named: list[str] = []
+        """The assets that the last statement may read."""
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         # A data frame of the caller's can be joined by the name of its variable.
@@ -58,9 +69,39 @@ class Session:
             self.make_all()
             return self.connection.sql(statement)
 
+    def answer(self, statement: "duckdb.Statement") -> "duckdb.DuckDBPyRelation | None":
+        """Run one statement as `run` does; a SELECT's rows are read at once, each partition in one version.
+
+        DuckDB opens a file more than once: to plan, to read, and again for a second mention of the asset. So a SELECT
+        during which a partition was replaced runs again. Raises `ChangedError` when that never stops.
+        """
+        import duckdb
+
+        if statement.type != duckdb.StatementType.SELECT:
+            return self.run(statement)
+        for _ in range(_MOST_TRIES):
+            try:
+                relation = _kept(self.run(statement))
+            except duckdb.Error:
+                if self._is_current():
+                    raise
+                continue
+            if self._is_current():
+                return relation
+        raise ChangedError("partitions were replaced each time that the query read them: run it again later")
+
+    def _is_current(self) -> bool:
+        """Whether the files of the views that the last statement may have read are what they were; more may be."""
+        for asset in self._named:
+            now = {version(info) for info in self._contents.files(asset).values()}
+            if not self._made.get(asset, frozenset()) <= now:
+                return False
+        return True
+
     def make_all(self) -> None:
         """Make every asset's view, but for those whose files have no columns in common."""
-        for name in self._contents.names():
+        self._named = self._contents.names()
+        for name in self._named:
             try:
                 self.make(name)
             except SelectionError:
@@ -95,6 +136,8 @@ class Session:
         named = [name for name in self._contents.names() if name.lower() in text]
         if not named or any(word in text for word in _CATALOGUE):
             self.make_all()
+        else:
+            self._named = named
         for name in named:
             self.make(name)
 
@@ -121,6 +164,17 @@ class Session:
         columns = ", ".join(map(_quoted, schema.names))
         rows = " UNION ALL BY NAME ".join(sources)
         return f"CREATE OR REPLACE VIEW {_quoted(asset)} AS SELECT {columns} FROM ({rows})"  # noqa: S608 - quoted
+
+
+def _kept(relation: "duckdb.DuckDBPyRelation | None") -> "duckdb.DuckDBPyRelation | None":
+    """The relation with its rows read. DuckDB 2 makes another relation of them, DuckDB 1 keeps them in this one."""
+    if relation is None:
+        return None
+    if materialize := getattr(relation, "materialize", None):
+        kept: duckdb.DuckDBPyRelation = materialize()
+        return kept
+    relation.execute()  # type: ignore[operator]  # typed as DuckDB 2 has it
+    return relation
 
 
 def _read_parquet(paths: list[str]) -> str:

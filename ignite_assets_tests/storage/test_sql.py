@@ -2,6 +2,8 @@
 
 import datetime as dt
 import gc
+import itertools
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +183,33 @@ def test_a_root_may_have_any_name(tmp_path: Path, folder: str) -> None:
     reader = LakeReader(Lake(str(root)), TABLES)
     assert found(reader, "SELECT website, date, count(*) FROM visitors GROUP BY ALL") == [(ACME, FIRST, 2)]
     assert reader.read("visitors").column("date").to_pylist() == [FIRST, FIRST]
+
+
+def replacing(root: Path, ready: Any, stop: Any) -> None:
+    """Replace a partition every few milliseconds with versions of equal shape."""
+    for number in itertools.count():
+        value = f"v{number % 6}"
+        rows = {"hashed_email": [f"{value}-{row:04}" for row in range(400)], "algo": [value] * 400}
+        store(Lake(str(root)), "visitors", rows)
+        ready.set()
+        if stop.wait(0.03):
+            return
+
+
+@pytest.mark.slow
+def test_a_select_during_replacements_reads_one_version(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, stop = context.Event(), context.Event()
+    writer = context.Process(target=replacing, args=(tmp_path, ready, stop))
+    writer.start()
+    try:
+        assert ready.wait(60)
+        reader = LakeReader(Lake(str(tmp_path)), TABLES)
+        twice = "SELECT a.hashed_email, b.algo FROM visitors a FULL JOIN visitors b USING (hashed_email) ORDER BY 1"
+        for _ in range(500):
+            rows = found(reader, twice)
+            assert len(rows) == 400
+            assert {email[:2] for email, _ in rows} == {rows[0][1]} == {algo for _, algo in rows}
+    finally:
+        stop.set()
+        writer.join()
