@@ -33,7 +33,7 @@ _MEMORY_BYTES = 1 << 25
 class ParquetIOManager(dg.ConfigurableIOManager):
     """Stores partitions as `<root>/<asset>/website=<website>/date=<date>/part-0.parquet`, each replaced atomically."""
 
-    root: str = Field(description="The lake: a path, or a URL that pyarrow.fs knows (s3://, gs://).")
+    root: str = Field(description="The lake: a path, or a URL that pyarrow.fs knows (s3://).")
     _lake: Lake | None = PrivateAttr(default=None)
 
     @property
