@@ -36,9 +36,10 @@ def normal(name: str) -> str:
 
 
 def declared() -> set[str]:
-    """The distributions that the package says it needs at run time."""
+    """The distributions that the package says it needs at run time, charts included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in project["dependencies"]}
+    needed = [*project["dependencies"], *project["optional-dependencies"]["report"]]
+    return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in needed}
 
 
 def imported() -> set[str]:
@@ -56,7 +57,7 @@ def imported() -> set[str]:
 def test_every_import_is_of_a_declared_dependency() -> None:
     of_tests = {"pytest"}  # `ignite_assets.testing` is used from within pytest alone
     of_another = {"pydantic_core"}  # pydantic needs one exact version of it
-    wanted_by_users = {"polars"}  # `lake().polars()` says how to install it
+    wanted_by_users = {"pandas", "polars"}  # `lake().pandas()` and `.polars()` say how to install them
 
     names = imported() - of_tests - of_another - wanted_by_users
 

@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
+from ignite_assets.api.errors import IgniteError
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -24,6 +26,23 @@ _ID = re.compile(r'(id="|url\(#|href="#)(?=[A-Za-z])')
 _XMLNS = re.compile(r' xmlns(:\w+)?="[^"]*"')
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _ARIA = ("aria-label", "aria-roledescription", "aria-hidden", "role")
+
+
+class MissingExtraError(IgniteError):
+    """A report needs libraries that only the extra `ignite_assets[report]` installs."""
+
+    retryable = False
+
+
+def require_charts() -> None:
+    """Raise `MissingExtraError` when the libraries that draw charts are not installed."""
+    try:
+        import altair as alt  # noqa: F401 - only whether it can be imported
+        import vl_convert  # noqa: F401 - altair imports it when it draws
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reports need {error.name}, which is not installed: pip install 'ignite_assets[report]'"
+        ) from None
 
 
 @dataclass(frozen=True)

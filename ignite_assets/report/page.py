@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ignite_assets._version import __version__
 from ignite_assets.report import words
 from ignite_assets.report.charts import audiences_chart, inventory_chart, visitors_chart
+from ignite_assets.report.drawing import require_charts
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.maps import inset, locations_map
 
@@ -20,7 +21,8 @@ TEMPLATE = "page.html.jinja"
 
 
 def render(figures: Figures) -> str:
-    """The report as HTML."""
+    """The report as HTML. Raises `MissingExtraError` without the libraries that draw charts."""
+    require_charts()
     drawn = {"visitors": visitors_chart(figures.visitors.days)}
     if figures.audiences and any(trend.joined or trend.left for trend in figures.audiences.trends):
         drawn["audiences"] = audiences_chart(figures.audiences)

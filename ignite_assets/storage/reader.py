@@ -1,6 +1,7 @@
 """The lake, for those who read it: tables, data frames, datasets and SQL. Needs no secret, and writes nothing."""
 
 import datetime as dt
+import importlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,7 +61,8 @@ class LakeReader:
     def pandas(
         self, asset: str, *, website: Websites = None, dates: Dates = None, columns: Sequence[str] | None = None
     ) -> "pd.DataFrame":
-        """The same as a pandas data frame."""
+        """The same as a pandas data frame. Raises `ImportError` when pandas is not installed."""
+        _require("pandas")
         frame: pd.DataFrame = self.read(asset, website=website, dates=dates, columns=columns).to_pandas()
         return frame
 
@@ -68,12 +70,9 @@ class LakeReader:
         self, asset: str, *, website: Websites = None, dates: Dates = None, columns: Sequence[str] | None = None
     ) -> "pl.DataFrame":
         """The same as a Polars data frame. Raises `ImportError` when Polars is not installed."""
-        try:
-            import polars as pl
-        except ImportError:
-            raise ImportError(
-                "polars is not installed: pip install polars; .pandas and .read need nothing more"
-            ) from None
+        _require("polars")
+        import polars as pl
+
         frame = pl.from_arrow(self.read(asset, website=website, dates=dates, columns=columns))
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
@@ -152,6 +151,14 @@ class LakeReader:
     def _chosen(self, asset: str, website: Websites, dates: Dates) -> Files:
         files = self._files(asset)
         return {partition: files[partition] for partition in choose(asset, list(files), website, dates)}
+
+
+def _require(library: str) -> None:
+    """Raise `ImportError` when a data frame library is not installed: the package itself needs none."""
+    try:
+        importlib.import_module(library)
+    except ImportError:
+        raise ImportError(f"{library} is not installed: pip install {library}; .read and .sql work without") from None
 
 
 def _projected(asset: str, known: Sequence[str], columns: Sequence[str] | None) -> list[str] | None:

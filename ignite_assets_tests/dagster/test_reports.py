@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,23 @@ def test_a_day_without_anything_fails_and_is_not_tried_again(runner: Runner, set
     assert reasons(result) == {ASSET: f"nothing of {ACME.key} was captured for {days_ago(2)}"}
     assert retries(result) == 0
     assert not page_of(settings, days_ago(2)).exists()
+
+
+@pytest.mark.parametrize("library", ["altair", "vl_convert"])
+def test_without_the_charts_the_graph_is_the_same_and_a_report_fails_once_naming_the_extra(
+    runner: Runner, settings: Settings, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner.day(["visitors"])
+    monkeypatch.setitem(sys.modules, library, None)
+    defs = build_defs(settings, now=frozen(NOW), retry_policy=dg.RetryPolicy(max_retries=1))
+
+    result = Runner(runner.instance, defs).day([ASSET])
+
+    assert defs.resolve_asset_graph().get_all_asset_keys() == runner.defs.resolve_asset_graph().get_all_asset_keys()
+    told = f"reports need {library}, which is not installed: pip install 'ignite_assets[report]'"
+    assert told in reasons(result)[ASSET]
+    assert retries(result) == 0
+    assert not page_of(settings).exists()
 
 
 def test_inputs_that_are_missing_are_missing_on_the_page(runner: Runner, settings: Settings) -> None:

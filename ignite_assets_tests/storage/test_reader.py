@@ -144,10 +144,13 @@ def test_columns_are_chosen_and_website_and_date_stay(reader: LakeReader, form: 
     assert len(rows) == 1
 
 
-def test_without_polars_it_says_what_to_install(reader: LakeReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(ImportError, match="pip install polars"):
-        reader.polars("visitors")
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_without_a_data_frame_library_it_says_what_to_install(
+    reader: LakeReader, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=f"pip install {library}"):
+        getattr(reader, library)("visitors")
 
 
 def test_a_reader_can_look_around(reader: LakeReader) -> None:

@@ -20,7 +20,7 @@ from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import partition_key, read_key, trailing_mapping
 from ignite_assets.report.exports import Recorded
-from ignite_assets.report.figures import Figures, NothingCapturedError, ReportOptions, gather
+from ignite_assets.report.figures import Figures, ReportOptions, gather
 from ignite_assets.storage.duck import told
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -160,7 +160,8 @@ def report_options(
 def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, options: ReportOptions) -> Written:
     """Write the page of a website's day. A reader sees the page before or this one.
 
-    Raises `NothingCapturedError` when the website has nothing of the day, `ReportError` when files fail.
+    Raises `NothingCapturedError` when the website has nothing of the day, `MissingExtraError` without the libraries
+    that draw charts, `ReportError` when files fail.
     """
     import duckdb
     import pyarrow as pa
@@ -172,8 +173,6 @@ def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, opt
         figures = gather(lake, website, day, options)
         page = render(figures).encode()
         store.put(name, page)
-    except NothingCapturedError:
-        raise
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         raise ReportError(f"the page of {website} for {day}: {told(error)}") from None
     return Written(figures=figures, location=store.location(name), bytes=len(page))
