@@ -27,8 +27,8 @@ dev: $(RUNTIME) ## the Dagster UI on the embedded sandbox
 test: $(DEV) ## the tests, but for the long ones
 	@$(BIN)/pytest -q -n auto -m "not slow"
 
-test-slow: $(DEV) ## the long tests: kills, leaks, a real daemon, a real browser, the soak
-	@$(BIN)/pytest -q -n auto -m slow
+test-slow: $(DEV) ## the long tests (kills, leaks, a real daemon, a real browser, the soak), and all examples of properties
+	@$(BIN)/pytest -q -n auto -m "slow or hypothesis" --hypothesis-profile thorough
 
 check: lint types test ## lint, types, layering and the tests
 
@@ -69,7 +69,7 @@ clean: ## remove .venv, caches and what `make run` and `make dev` left
 
 $(RUNTIME): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets (a minute or two, once)'
-	@$(PIP_INSTALL) -e .
+	@$(PIP_INSTALL) -e '.[report]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | .venv/bin/python

@@ -1,10 +1,11 @@
 """A sandbox on loopback, a real `ignite.toml` that names it, the definitions made of that, and a Dagster instance."""
 
 import datetime as dt
+import functools
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from typing import Any
 import dagster as dg
 import hypothesis
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.config import Settings, load_settings
@@ -28,8 +35,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
-hypothesis.settings.register_profile("ignite", deadline=None)  # the machine may be busy
-hypothesis.settings.load_profile("ignite")
+THOROUGH = "thorough"
+"""The profile of hypothesis in which a property has all of its examples; without it, a quarter of them."""
+hypothesis.settings.register_profile(THOROUGH, deadline=None)  # the machine may be busy
+hypothesis.settings.load_profile(THOROUGH)
 
 NOW = dt.datetime(2026, 11, 20, 9, 30, 12, tzinfo=dt.UTC)
 YESTERDAY = dt.date(2026, 11, 19)
@@ -48,6 +57,19 @@ EVERY = (*NAMES, *DERIVED_NAMES)
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Leave a quarter of each property's examples, at least five, unless all are asked for."""
+    if config.getoption("--hypothesis-profile") == THOROUGH:
+        return
+    functions = {item.function for item in items if isinstance(item, pytest.Function)}
+    for test in functions:
+        if not getattr(test, "is_hypothesis_test", False):
+            continue
+        full = test._hypothesis_internal_use_settings
+        fewer = min(full.max_examples, max(5, full.max_examples // 4))
+        test._hypothesis_internal_use_settings = hypothesis.settings(full, max_examples=fewer)
 
 
 def days_ago(days: int) -> dt.date:
@@ -120,8 +142,47 @@ def lake(settings: Settings) -> Lake:
 
 
 def open_home(home: Path) -> dg.DagsterInstance:
-    """A Dagster instance that keeps its records in files of a folder."""
-    return dg.DagsterInstance.local_temp(str(home), overrides={"telemetry": {"enabled": False}})
+    """A Dagster instance that keeps its records in files of a folder.
+
+    It doesn't capture the output of steps, which would start four processes a run.
+    """
+    no_output = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    return dg.DagsterInstance.local_temp(
+        str(home), overrides={"telemetry": {"enabled": False}, "compute_logs": no_output}
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _engine(url: str, timeout: int) -> Engine:
+    return create_engine(url, poolclass=NullPool, connect_args={"timeout": timeout})
+
+
+def _kept_engine(url: str, *, poolclass: type[NullPool], connect_args: Mapping[str, int]) -> Engine:
+    """The engine of a URL. Raises `TypeError` when Dagster makes its engines in another way."""
+    assert poolclass is NullPool
+    return _engine(url, **connect_args)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dagster_sets_up_once() -> Iterator[None]:
+    """Read the scripts of Dagster's migrations once a process, and keep the engine of each of its SQLite files.
+
+    Dagster reads the scripts for every database of every run, and makes an engine for every event, whose statements
+    are compiled anew. The engines hold no connections.
+    """
+    read = ScriptDirectory.from_config
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_event_log, "create_engine", _kept_engine)
+        scripts: dict[str | None, ScriptDirectory] = {}
+
+        def read_once(config: Config) -> ScriptDirectory:
+            place = config.get_main_option("script_location")
+            if place not in scripts:
+                scripts[place] = read(config)
+            return scripts[place]
+
+        patch.setattr(ScriptDirectory, "from_config", read_once)
+        yield
 
 
 @pytest.fixture(scope="session")

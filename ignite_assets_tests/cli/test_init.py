@@ -96,6 +96,7 @@ def test_what_could_not_be_loaded_is_never_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_new_project_captures_and_loads_in_dagster(shop: Shop) -> None:
     keys = ("acme-honda", "bayside-kia", "summit-ford")
     url = re.findall('base_url = "(.*)"', (shop.folder / "ignite.toml").read_text())[0]

@@ -181,6 +181,7 @@ def exported_hashes(exports: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_people_leave_and_return_over_the_nights_and_every_list_stays_true(dealer: Dealer) -> None:
     removed: set[str] = set()
     returned: set[str] = set()

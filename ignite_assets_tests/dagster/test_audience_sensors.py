@@ -156,6 +156,7 @@ def many(config_file: Path) -> Settings:
     return load_settings(config_file)
 
 
+@pytest.mark.slow
 def test_500_partitions_between_two_ticks_are_asked_for_once_each(many: Settings, instance: dg.DagsterInstance) -> None:
     exports = Sensor(EXPORT, many, instance)
     assert exports.tick() == []

@@ -238,6 +238,7 @@ def test_a_platform_that_fails_keeps_the_file_and_is_asked_for_the_rest_alone(
     assert office.inbox() == []
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_loses_nobody_and_a_repeat_submits_the_rest(
     tmp_path: Path, recorder: Recorder, instance: dg.DagsterInstance, office: Office
 ) -> None:

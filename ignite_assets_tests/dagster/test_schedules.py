@@ -356,6 +356,7 @@ def test_the_night_before_the_start_date_is_skipped(tick: Tick, settings: Settin
 HEALING_TIME = dt.datetime(2026, 11, 20, 2, 30, tzinfo=dt.UTC)
 
 
+@pytest.mark.slow
 def test_three_nights_without_a_daemon_are_brought_back_by_the_next(
     tick: Tick, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
