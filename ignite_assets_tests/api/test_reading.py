@@ -491,7 +491,7 @@ def test_reading_and_staging_do_not_import_pandas() -> None:
 import sys
 from collections import Counter
 from ignite_assets.tables import capture# noqa: F401
-from ignite_assets.tables import snapshots# noqa: F401
+from ignite_assets.tables import assembly# noqa: F401
 from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.storage.staging import Stage, first_rows
