@@ -25,7 +25,7 @@ class HastyResource(IgniteResource):
 
     def limits(self) -> Limits:
         """As many tries as ever, hardly any time between them."""
-        return replace(super().limits(), backoff_seconds=0.01, longest_backoff_seconds=0.05, longest_wait_seconds=0.05)
+        return replace(super().limits(), backoff_seconds=0.01, longest_backoff_seconds=0.05, longest_wait_seconds=2)
 
 
 def soak_definitions(settings: Settings, clock: ClockFile) -> dg.Definitions:

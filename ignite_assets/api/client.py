@@ -6,6 +6,8 @@ inside the `except` and raised outside of it. Redirects aren't followed. Retry r
 of bodies with the caller: a reader takes the body's pieces and is called anew for each try.
 """
 
+import datetime as dt
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +33,7 @@ from ignite_assets.api.errors import (
 )
 from ignite_assets.api.fanout import in_order
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.api.patience import Breaker, Gate, Heard, Limits, Pace, Tally, overloaded, wait_before_retry
+from ignite_assets.api.patience import Breaker, Heard, Limits, Tally, outage, overloaded, wait_before_retry
 from ignite_assets.api.protocol import Call, Credentials, OptOutCall, opt_out_query, query, refusal, retry_after
 from ignite_assets.api.table import Algo
 from ignite_assets.api.wire import (
@@ -47,6 +49,7 @@ from ignite_assets.api.wire import (
 
 T = TypeVar("T")
 AnyCall = Call | OptOutCall
+_YEAR = 365 * 86400.0
 Reader = Callable[[Iterator[bytes]], T]
 """Makes something of a body's pieces. Raises `ReadingError` when they aren't what they should be."""
 
@@ -74,8 +77,12 @@ class IgniteClient:
         limits: Limits | None = None,
         horizon: Horizon | None = None,
         sleep: Callable[[float], None] | None = None,
+        run: str | None = None,
     ) -> None:
-        """A client; `sleep` stands in for waiting, which otherwise ends early when the client stops."""
+        """A client; `sleep` stands in for waiting, which otherwise ends early when the client stops.
+
+        The clients of a `run` know together when the website is down.
+        """
         self.website = website
         self.algo: Algo = algo
         self.horizon = horizon or Horizon()
@@ -84,8 +91,8 @@ class IgniteClient:
         self._credentials = credentials
         self._breaker = Breaker(self.limits.max_failures_in_a_row)
         self._sleep = sleep or self._breaker.sleep
-        self._gate = Gate(self.limits.max_concurrency)
-        self._pace = Pace(self.limits.requests_per_second, sleep=self._sleep)
+        self._outage = outage(self._base_url, website, run, self.limits)
+        self._traffic = self._outage.traffic
         self._host = Host(
             self._base_url, connections=self.limits.max_concurrency, timeout_seconds=self.limits.timeout_seconds
         )
@@ -123,6 +130,7 @@ class IgniteClient:
         while True:
             outcome = self._turn(call, reader, tally, tries, started)
             if not isinstance(outcome, _Failure):
+                self._outage.answered()
                 self._breaker.succeeded()
                 return outcome
             if isinstance(outcome.error, StoppedError):
@@ -137,26 +145,53 @@ class IgniteClient:
                 elapsed=time.monotonic() - started,
                 asked=outcome.asked,
             )
+            if down := self._down(call, outcome, wait or 0.0):
+                return down
             if wait is None:
                 self._breaker.failed(outcome.error)
                 return outcome
             self._sleep(wait)
 
+    def _down(self, call: AnyCall, failed: "_Failure", wait: float) -> "_Failure | None":
+        """The call's failure when its website is down, now or once the wait for its next try is over; else None."""
+        error = failed.error
+        if not error.retryable and error.not_before is None:
+            self._outage.answered()
+            return None
+        self._outage.failed(call.name, error, began=failed.began, now=time.monotonic() + wait)
+        if error.not_before:
+            return failed
+        return _Failure(stopped, failed.started) if (stopped := self._stops(call, error.tries)) else None
+
     def _turn(self, call: AnyCall, reader: Reader[T], tally: Tally, tries: int, started: float) -> "T | _Failure":
         """One more try, when its turn has come. A call's time begins with its first."""
         heard: Heard = "trouble"
-        entered = self._gate.enter()
+        entered = self._traffic.gate.enter()
         try:
-            self._pace.wait()
-            if self._breaker.reason:
-                return _Failure(self._stopped(call, self._breaker.reason, tries), started)
-            started = started or time.monotonic()
+            self._traffic.pace.wait(self._sleep)
+            if stopped := self._stops(call, tries):
+                return _Failure(stopped, started)
+            began = time.monotonic()
+            started = started or began
             tally.count(retry=tries > 0)
             outcome = self._try(call, reader, tries + 1, started)
             heard = _heard(outcome)
+            if isinstance(outcome, _Failure):
+                outcome.began = began
             return outcome
         finally:
-            self._gate.leave(entered, heard)
+            self._traffic.gate.leave(entered, heard)
+
+    def _stops(self, call: AnyCall, tries: int) -> StoppedError | None:
+        """Why the call isn't to be made, or made again; None when it is."""
+        if self._breaker.reason:
+            return self._stopped(call, self._breaker.reason, tries)
+        if down := self._outage.stops(call.name):
+            reason, cause = down
+            return StoppedError(
+                website=self.website, endpoint=call.label, reason=reason, tries=tries, cause=cause, final=True
+            )
+        return None
 
     def _stopped(self, call: AnyCall, reason: str, tries: int) -> StoppedError:
         return StoppedError(
@@ -230,7 +265,13 @@ class IgniteClient:
         status: int | None = None,
         asked: float | None = None,
     ) -> "_Failure":
+        long = min(asked, _YEAR) if asked is not None and asked > self.limits.longest_wait_seconds else None
+        if long:
+            reason = f"{reason}; the platform asks to come back in {math.ceil(long / 60):,} min"
         error = kind(website=self.website, endpoint=call.label, reason=reason, status=status, tries=tries)
+        if long:
+            error.retryable = False
+            error.not_before = self.horizon.now().astimezone(dt.UTC) + dt.timedelta(seconds=long)
         return _Failure(error, started, asked)
 
     def opt_out(self, emails: str, tally: Tally) -> None:
@@ -295,11 +336,11 @@ def _acknowledgement(pieces: Iterator[bytes]) -> None:
 
 
 class _Failure:
-    """A try that failed, when its call began, and the wait that the platform asked for."""
+    """A try that failed, when its call and it itself began, and the wait that the platform asked for."""
 
     def __init__(self, error: RequestError, started: float, asked: float | None = None) -> None:
         self.error = error
-        self.started = started
+        self.started = self.began = started
         self.asked = asked
 
 

@@ -26,6 +26,7 @@
 No message here ever holds a URL with its query, a token, a secret, an address or a piece of a body.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 
 
@@ -74,6 +75,9 @@ class SelectionError(IgniteError):
 
 class RequestError(IgniteError):
     """A call failed. The message names website, endpoint, status and tries, never the query."""
+
+    not_before: dt.datetime | None = None
+    """When the platform asks to come back, if that is later than a call can wait."""
 
     def __init__(self, *, website: str, endpoint: str, reason: str, status: int | None = None, tries: int = 1) -> None:
         self.website = website
@@ -132,14 +136,25 @@ class ShapeError(RequestError):
 
 
 class StoppedError(RequestError):
-    """The call was given up, since the website's calls before it failed; `cause` is the last failure, if any."""
+    """The call was given up, since the website's calls before it failed; `cause` is the last failure, if any.
+
+    `final`: for the whole run, so that another try within it can't help.
+    """
 
     def __init__(
-        self, *, website: str, endpoint: str, reason: str, tries: int, cause: RequestError | None = None
+        self,
+        *,
+        website: str,
+        endpoint: str,
+        reason: str,
+        tries: int,
+        cause: RequestError | None = None,
+        final: bool = False,
     ) -> None:
         super().__init__(website=website, endpoint=endpoint, reason=reason, tries=tries)
         self.cause = cause
-        self.retryable = cause is not None and cause.retryable
+        self.retryable = not final and cause is not None and cause.retryable
+        self.not_before = cause.not_before if cause else None
 
 
 class ReadingError(IgniteError):

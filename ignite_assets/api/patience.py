@@ -1,12 +1,15 @@
 """How often and how fast the platform is asked: retries, backoff, how many calls at once, when to stop. No network.
 
-The client retries seconds; whoever runs it may retry minutes. Both are bounded. `Gate`, `Pace` and `Breaker` belong to
-one client, and so to one website: its trouble is no other's.
+The client retries seconds; whoever runs it may retry minutes. Both are bounded. `Traffic` (`Gate` and `Pace`) is shared
+by all clients of one website in a process, `Outage` by those of one run; a `Breaker` belongs to one client. A website's
+trouble is no other's.
 """
 
 import random
 import threading
 import time
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -26,6 +29,8 @@ class Limits:
     """Tries of one call, the first included. One that is refused for overload (429, 503) counts a quarter."""
     call_seconds: float = 600
     """From a call's first try to its last byte."""
+    website_seconds: float = 300
+    """A website whose calls have failed for so long, without one answer in between, is down: it is asked no more."""
     timeout_seconds: float = 60
     """To connect, and between two reads."""
     max_body_bytes: int = 1 << 30
@@ -35,7 +40,7 @@ class Limits:
     longest_backoff_seconds: float = 15
     """Where the doubling ends."""
     longest_wait_seconds: float = 120
-    """The longest wait before any try, whatever `Retry-After` asks for."""
+    """The longest wait before any try. When `Retry-After` asks for more, there is no further try."""
     max_failures_in_a_row: int = 10
     """Calls that fail for good, one after the other, before the remaining ones aren't made."""
 
@@ -55,9 +60,11 @@ def wait_before_retry(
     """
     if not error.retryable or tries - overloads >= limits.max_tries or overloads > 4 * (limits.max_tries - 1):
         return None
+    if asked is not None and asked > limits.longest_wait_seconds:
+        return None
     longest = min(limits.backoff_seconds * 2 ** (tries - 1), limits.longest_backoff_seconds)
     wait = random.uniform(0, longest)  # noqa: S311 - jitter, not a secret
-    wait = min(max(wait, asked or 0.0), limits.longest_wait_seconds)
+    wait = max(wait, asked or 0.0)
     return wait if elapsed + wait < limits.call_seconds else None
 
 
@@ -69,14 +76,13 @@ class Pace:
         per_second: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._interval = 1 / per_second if per_second else 0.0
-        self._clock, self._sleep = clock, sleep
+        self._clock = clock
         self._lock = threading.Lock()
         self._next = clock()
 
-    def wait(self) -> None:
+    def wait(self, sleep: Callable[[float], None] = time.sleep) -> None:
         """Return when the next call may begin."""
         if not self._interval:
             return
@@ -84,7 +90,7 @@ class Pace:
             moment = max(self._next, self._clock())
             self._next = moment + self._interval
         if (delay := moment - self._clock()) > 0:
-            self._sleep(delay)
+            sleep(delay)
 
 
 Heard = Literal["answer", "overload", "trouble"]
@@ -130,6 +136,82 @@ class Gate:
             self._answers += 1
             if self._answers >= self._width:
                 self._width, self._answers = min(self._widest, self._width + 1), 0
+
+
+class Traffic:
+    """How fast one website is asked, by all of a process's clients together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.gate = Gate(limits.max_concurrency)
+        self.pace = Pace(limits.requests_per_second)
+
+
+class Outage:
+    """Says when a website is down: its calls have failed for some time, without one answer in between.
+
+    One endpoint's trouble is no outage of the website. When calls of a single endpoint have failed, those of another
+    are still made: an answer ends the outage, a failure confirms it.
+    """
+
+    def __init__(self, traffic: Traffic, seconds: float) -> None:
+        self.traffic = traffic
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._endpoints: set[str] = set()
+        self._stopped: tuple[str, RequestError] | None = None
+
+    def answered(self) -> None:
+        """The website answered a call, be it that there is no such entity."""
+        if self._since is None and self._stopped is None:
+            return
+        with self._lock:
+            self._since, self._stopped = None, None
+            self._endpoints.clear()
+
+    def failed(self, endpoint: str, error: RequestError, *, began: float, now: float) -> None:
+        """A try has failed that began then; the next is to be made `now`, or when its wait is over."""
+        with self._lock:
+            self._since = min(self._since or began, began)
+            self._endpoints.add(endpoint)
+            if error.not_before is not None:
+                self._stopped = error.reason, error
+            elif now - self._since >= self._seconds:
+                reason = f"the website is down: no answer for {self._seconds:g} s; the last failure: {error.about}"
+                self._stopped = reason, error
+
+    def stops(self, endpoint: str) -> tuple[str, RequestError] | None:
+        """Why no call of the endpoint is to be made, and the last failure; None when it is to be made."""
+        with self._lock:
+            if self._stopped and (
+                endpoint in self._endpoints or len(self._endpoints) > 1 or self._stopped[1].not_before is not None
+            ):
+                return self._stopped
+            return None
+
+
+_RUNS_REMEMBERED = 1000
+_TRAFFIC: "weakref.WeakValueDictionary[tuple[object, ...], Traffic]" = weakref.WeakValueDictionary()
+_OUTAGES: OrderedDict[tuple[object, ...], Outage] = OrderedDict()
+_SHARING = threading.Lock()
+
+
+def outage(base_url: str, website: str, run: str | None, limits: Limits) -> Outage:
+    """What the clients of a website in a run know of its being down, with what all its clients in this process share.
+
+    Without a run, nothing is remembered beyond the client. A website that recovers is asked again by the next run.
+    """
+    with _SHARING:
+        place = (base_url, website, limits.max_concurrency, limits.requests_per_second)
+        traffic = _TRAFFIC.get(place)
+        if traffic is None:
+            traffic = _TRAFFIC[place] = Traffic(limits)
+        if run is None:
+            return Outage(traffic, limits.website_seconds)
+        known = _OUTAGES.setdefault((*place, run), Outage(traffic, limits.website_seconds))
+        if len(_OUTAGES) > _RUNS_REMEMBERED:
+            _OUTAGES.popitem(last=False)
+        return known
 
 
 class Breaker:

@@ -48,6 +48,11 @@ class Call:
         return self.endpoint.path.format(id=self.entity)
 
     @property
+    def name(self) -> str:
+        """The endpoint's name."""
+        return self.endpoint.name
+
+    @property
     def label(self) -> str:
         """How messages name the call."""
         return self.endpoint.name if self.entity is None else f"{self.endpoint.name} {self.entity}"
@@ -62,6 +67,7 @@ class OptOutCall:
     look_back: None = None
     path: str = "/opt_outs/new"
     """Not below `/api`, as the vendor's example shows."""
+    name: str = "opt_outs"
     label: str = "opt_outs"
 
 

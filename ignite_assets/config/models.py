@@ -57,6 +57,12 @@ class Platform(Section):
         le=86400,
         description="Longest that one call may take, from its first try to its last byte, however it drips in.",
     )
+    website_seconds: float = Field(
+        Limits.website_seconds,
+        gt=0,
+        le=86400,
+        description="How long a website's calls may fail without one answer before its run asks no more.",
+    )
     max_body_mib: int = Field(Limits.max_body_bytes >> 20, ge=1, description="Largest answer that is read, in MiB.")
 
     @property

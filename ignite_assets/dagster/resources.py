@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ignite_assets.api.errors import ConfigurationError, CredentialsError
 from ignite_assets.api.horizon import Horizon
@@ -55,7 +55,13 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     max_tries: int = _setting("max_tries")
     timeout_seconds: float = _setting("timeout_seconds")
     call_seconds: float = _setting("call_seconds")
+    website_seconds: float = _setting("website_seconds")
     max_body_mib: int = _setting("max_body_mib")
+    _run: str | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember the run, whose clients know together when a website is down."""
+        self._run = context.run_id
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -84,6 +90,7 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             algo=algo,
             limits=self.limits(),
             horizon=horizon or Horizon(ZoneInfo(self.timezone)),
+            run=self._run,
         )
 
     def limits(self) -> Limits:

@@ -68,7 +68,7 @@ class HastyResource(IgniteResource):
 def hasty(settings: Settings) -> Callable[..., dg.Definitions]:
     """The definitions with clients that lose no time; `platform` replaces settings of that name."""
 
-    def build(**platform: int) -> dg.Definitions:
+    def build(**platform: float) -> dg.Definitions:
         changed = settings.model_copy(update={"platform": settings.platform.model_copy(update=platform)})
         resource = HastyResource.from_settings(changed)
         return build_defs(changed, now=frozen(NOW), retry_policy=None, resources={"ignite": resource})
@@ -102,6 +102,18 @@ def test_a_failed_capture_leaves_the_last_good_partition(
         assert any(word in reason for word in (name, "audiences", "audience_groups"))
         assert "1 try" in reason
         assert ("status " in reason) or ("no answer" in reason)
+
+
+def test_the_assets_of_a_website_that_is_down_fail_together_and_are_not_tried_again(
+    hasty: Callable[..., dg.Definitions], instance: dg.DagsterInstance, sandbox: SandboxServer
+) -> None:
+    sandbox.faults.add(Fault(status=503))
+    result = Runner(instance, hasty(max_tries=20, website_seconds=0.2)).day(NAMES)
+    failed = reasons(result)
+    assert {*failed, "location_details"} == set(NAMES)
+    assert all("the website is down: no answer for 0.2 s" in reason for reason in failed.values())
+    assert all(reason.count("(no answer, 0 tries)") for name, reason in failed.items() if name not in NAMES[:2])
+    assert len({request.path for request in sandbox.requests.all()}) == 2, "the others are not asked for"
 
 
 def test_details_that_fail_leave_the_last_good_partition(
