@@ -61,7 +61,7 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember the run, whose clients know together when a website is down."""
-        self._run = context.run_id
+        self._run = context.run.run_id if context.run else None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
