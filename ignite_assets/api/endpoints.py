@@ -178,7 +178,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="products",
         path="/api/products",
         section="Products",
-        description="Products listed on the website: its inventory, one row a listing.",
+        description="Products listed on the website: its inventory, one row for each listing.",
         columns=(
             Column(name="url", type="url", description="Page of the listing."),
             Column(name="title", type="string", description="Title of the listing."),
@@ -302,7 +302,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="audiences",
         path="/api/audiences",
         section="Audiences",
-        description="The website's audiences as they stand now, one row an audience.",
+        description="The website's audiences as they stand now, one row for each audience.",
         columns=(
             Column(name="id", type="int64", description="The platform's id of the audience.", key=True),
             Column(
@@ -342,7 +342,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         name="audience_groups",
         path="/api/audience_groups",
         section="Audience Groups",
-        description="The website's custom audience groups as they stand now, one row a group.",
+        description="The website's custom audience groups as they stand now, one row for each group.",
         columns=(
             Column(name="id", type="int64", description="The platform's id of the group.", key=True),
             Column(name="label", type="string", description="Name given in the platform's settings."),
@@ -383,7 +383,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/api/sales",
         section="Sales",
         description=(
-            "Sales uploaded for the website and those matched back to its visitors, one row a record, as of now."
+            "Sales uploaded for the website and those matched back to its visitors, one row for each record, as of now."
         ),
         columns=(
             Column(

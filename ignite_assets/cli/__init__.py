@@ -26,7 +26,7 @@ def main() -> None:
     \b
     To see it work, without configuration or credentials:
       ignite-assets demo
-    To begin a project of your own, then capture yesterday for every website of its ignite.toml:
+    To start a project of your own, then capture yesterday for every website of its ignite.toml:
       ignite-assets init --website acme-honda
       ignite-assets materialize
     """

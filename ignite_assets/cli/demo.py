@@ -24,7 +24,7 @@ GROUP BY ALL ORDER BY website, date"""
 
 @click.command(cls=Command, short_help="Capture some nights of three made-up dealers.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
-              help="Where its lake, its configuration and its Dagster instance are.")  # fmt: skip
+              help="Folder of its lake, configuration and Dagster instance.")  # fmt: skip
 @click.option("--nights", type=click.IntRange(1, 30), default=3, show_default=True, help="How many nights to capture.")
 def demo(folder: Path, nights: int) -> None:
     """Capture the last nights of three made-up dealers through Dagster, and query what landed.

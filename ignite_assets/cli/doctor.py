@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def doctor() -> None:
     """Check the configuration, the storage, and each website's credentials against the platform.
 
-    A line each. Writes nothing. Exit status: 0 all is well, 1 something isn't, 2 the configuration is wrong.
+    Prints a line for each and writes nothing.
+
+    Exit status: 0 everything works, 1 something doesn't, 2 the configuration is wrong.
 
     \b
     Example:

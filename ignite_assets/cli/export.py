@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
 @click.option("--name", "names", multiple=True, metavar="EXPORT", help="Only this export; repeatable.")
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the window. Default: the newest captured.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sent, and write nothing.")
-@click.option("--force", metavar="REASON", help="Send what would be held; the reason is recorded in the manifest.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option("--force", metavar="REASON", help="Write lists that would be held; the manifest records the reason.")
 def export(
     websites: tuple[str, ...], names: tuple[str, ...], date: dt.datetime | None, dry_run: bool, force: str | None
 ) -> None:
-    """Write the files of each export of ignite.toml: who joined and left, without anyone who opted out.
+    """Write the files of each export in ignite.toml: people who joined and left, without anyone who opted out.
 
     A list is held, and its last export stands, when days of its window are missing, when it is too small, or when too
     many would leave. People who opted out are removed even then.
 
-    Exit status: 0 all could be sent, 1 something was held or failed, 2 bad usage or configuration.
+    Exit status: 0 every list was written, 1 something was held or failed, 2 bad usage or configuration.
 
     \b
     Examples:
@@ -45,7 +45,7 @@ def export(
     from ignite_assets.config import load_settings
 
     if force is not None and not force.strip():
-        raise click.UsageError("--force needs a reason: the manifest keeps it")
+        raise click.UsageError("--force needs a reason, which the manifest records")
     settings = load_settings()
     rules = _chosen(names, settings)
     if unknown := sorted(set(websites) - set(settings.websites)):
@@ -134,7 +134,7 @@ def _rows(result: "dg.ExecuteInProcessResult", website: str, names: list[str], d
     for materialization in recorded:
         yield from rows_of(materialization)
     if not (recorded or result.success):
-        yield failed_row(website, ", ".join(names), day, f"run {result.run_id} tells why in Dagster")
+        yield failed_row(website, ", ".join(names), day, f"run {result.run_id} in Dagster has the reason")
 
 
 _COLUMNS = ("website", "export", "audience", "date", "status", "members", "adds", "removes", "suppressed", "malformed")
@@ -143,7 +143,7 @@ _COLUMNS = ("website", "export", "audience", "date", "status", "members", "adds"
 def print_rows(rows: "list[Row]") -> None:
     """A line a list, then why it was held and where its files are."""
     if not rows:
-        click.echo("nothing to export: an export covers no website that has a captured day")
+        click.echo("nothing to export: no website of an export has a captured day")
         return
     cells = [[f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _COLUMNS] for row in rows]
     for line in aligned([_COLUMNS, *cells], right=(5, 6, 7, 8, 9)):

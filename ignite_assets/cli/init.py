@@ -30,13 +30,13 @@ load_from:
 @click.option("--start-date", type=click.DateTime(["%Y-%m-%d"]),
               help=f"First day that can be captured. Default: {_DAYS_BACK} days before today.")  # fmt: skip
 @click.option("--root", default="data/lake", show_default=True, help="Where the lake will be: a folder or a URL.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 def init(folder: Path, websites: tuple[str, ...], start_date: dt.datetime | None, root: str, force: bool) -> None:
     """Write an ignite.toml that explains every setting, and a workspace.yaml, into FOLDER (default: this one).
 
-    Files that are there are left alone, unless you say --force.
+    Existing files are left unchanged, unless you give --force.
 
-    In a Dagster project that you have already, leave workspace.yaml out and merge these definitions into yours:
+    In an existing Dagster project, leave workspace.yaml out and merge these definitions into yours:
 
     \b
       import dagster as dg
@@ -57,7 +57,7 @@ def init(folder: Path, websites: tuple[str, ...], start_date: dt.datetime | None
     settings = judge(tomllib.loads(text), folder.absolute() / _CONFIGURATION)
     variables = [name for site in settings.websites.values() for name in (site.token_env, site.secret_env)]
     if doubled := sorted({name for name in variables if variables.count(name) > 1}):
-        raise click.UsageError(f"these websites would share the variable {', '.join(doubled)}; give one another key")
+        raise click.UsageError(f"these websites would share the variable {', '.join(doubled)}; rename one")
     _write(folder, {_CONFIGURATION: text, _WORKSPACE: _WORKSPACE_TEXT}, force=force)
     _say_what_is_next(folder, variables, placeholder=not websites)
 
@@ -66,7 +66,7 @@ def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
     """Write all of the files, or none when one is there already."""
     there = [str(folder / name) for name in files if os.path.lexists(folder / name)]
     if there and not force:
-        raise click.ClickException(f"{' and '.join(there)} would be replaced; --force does that")
+        raise click.ClickException(f"{' and '.join(there)} would be replaced; give --force to replace them")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -18,12 +18,12 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.command(cls=Command, short_help="Capture partitions into the lake.")
 @click.option("--date", "date", type=_DAY, metavar="DATE", help="The look-back date (YYYY-MM-DD). Default: yesterday.")
-@click.option("--from", "first", type=_DAY, metavar="DATE", help="First of several dates: one ranged run a website.")
-@click.option("--to", "last", type=_DAY, metavar="DATE", help="Last of several dates. Default: yesterday.")
+@click.option("--from", "first", type=_DAY, metavar="DATE", help="First date of a range; one run for each website.")
+@click.option("--to", "last", type=_DAY, metavar="DATE", help="Last date of a range. Default: yesterday.")
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
 @click.option("--select", "assets", multiple=True, metavar="ASSET", help="Only this asset; repeatable.")
-@click.option("--force", is_flag=True, help="With --from: capture again what has landed before.")
-@click.option("--captures-only", is_flag=True, help="With --from: derive nothing from what is captured.")
+@click.option("--force", is_flag=True, help="With --from: capture partitions again that have landed before.")
+@click.option("--captures-only", is_flag=True, help="With --from: capture only, and derive nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def materialize(
     date: dt.datetime | None,
@@ -35,12 +35,12 @@ def materialize(
     captures_only: bool,
     as_json: bool,
 ) -> None:
-    """Capture partitions and commit them to the lake, then what is derived from them.
+    """Capture partitions, commit them to the lake, and derive what depends on them.
 
-    By default yesterday, for every website, every asset that the date allows. Runs are recorded in the Dagster
-    instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others. Of a range only
-    what is missing is captured, so a call that was interrupted is simply repeated. Captures of a range change the
-    windows of later days: derived partitions that are stale afterwards are derived again.
+    By default: yesterday, every website, and every asset that can be captured for that date. Runs are recorded in the
+    Dagster instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others. With a
+    range, only missing partitions are captured, so you can repeat an interrupted command. Captures of a range change
+    the windows of later days: derived partitions that are stale afterwards are derived again.
 
     Exit status: 0 all landed, 1 something failed or was refused, 2 bad usage or configuration.
 
@@ -137,7 +137,7 @@ def _days(
 ) -> list[dt.date]:
     """The dates asked for. `UsageError` for those that are no partitions: not closed yet, or before the start."""
     if date and (first or last):
-        raise click.UsageError("--date says one date, --from and --to a range: give one or the other")
+        raise click.UsageError("--date is one date, --from and --to are a range: give one or the other")
     if last and not first:
         raise click.UsageError("--to needs --from")
     start = _day(first or date) or horizon.yesterday()

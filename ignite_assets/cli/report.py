@@ -35,7 +35,7 @@ class Page:
 def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) -> None:
     """Write a page of each website's day: visitors, audiences, locations, inventory, exports and data quality.
 
-    A page is one HTML file that needs no network. Nobody's name, street, address or exact place is on it, unless
+    A page is one HTML file that needs no network. It shows no name, street, address or exact location, unless
     reports.personal_details is set.
 
     Exit status: 0 all were written, 1 some could not be, 2 bad usage or configuration.
@@ -103,7 +103,7 @@ def _why(result: "dg.ExecuteInProcessResult") -> str:
             told = event.step_failure_data.user_failure_data
             if told and told.description:
                 return " ".join(told.description.split())
-    return f"run {result.run_id} tells why in Dagster"
+    return f"run {result.run_id} in Dagster has the reason"
 
 
 def _tell(page: Page) -> None:

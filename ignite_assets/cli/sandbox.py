@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 @click.command(cls=Command, short_help="Serve the platform, embedded, on loopback.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Loopback port. Default: a free one.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".sandbox"), show_default=True,
-              help="Where the configuration and its lake are.")  # fmt: skip
-@click.option("--websites", "count", type=click.IntRange(1), help="So many made-up websites, not the demo's three.")
-@click.option("--households", type=click.IntRange(1), default=500, show_default=True, help="Of each with --websites.")
-@click.option("--now", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Stop its clock at a time (UTC).")
-@click.option("--opt-outs", type=click.Path(path_type=Path, dir_okay=False), help="File that keeps opt-outs.")
+              help="Folder of the configuration and its lake.")  # fmt: skip
+@click.option("--websites", "count", type=click.IntRange(1), help="Number of made-up websites. Default: the demo's.")
+@click.option(
+    "--households",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="Households of each.",
+)
+@click.option("--now", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Fixed time of its clock (UTC).")
+@click.option("--opt-outs", type=click.Path(path_type=Path, dir_okay=False), help="File in which opt-outs are kept.")
 @click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds before every answer.")
 @click.option("--failing", type=click.FloatRange(0, 1), default=0.0, help="Share of calls answered with status 503.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -42,9 +48,9 @@ def sandbox(
     failing: float,
     command: tuple[str, ...],
 ) -> None:
-    """Serve every endpoint of the platform on loopback, and say how to use it. Stop it with Ctrl-C.
+    """Serve every endpoint of the platform on loopback, and print how to use it. Stop it with Ctrl-C.
 
-    With a COMMAND, run that with the configuration and credentials in its environment, and stop when it ends.
+    With a COMMAND, run it with the configuration and credentials in its environment, and stop when it ends.
 
     \b
     Examples:

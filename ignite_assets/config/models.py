@@ -37,10 +37,10 @@ class Platform(Section):
         description="Hash algorithm of e-mails; sha2 is SHA-256, what most ad platforms take.",
     )
     max_concurrency: int = Field(
-        Limits.max_concurrency, ge=1, le=256, description="Calls side by side for one website."
+        Limits.max_concurrency, ge=1, le=256, description="Most calls at once for one website."
     )
     requests_per_second: float = Field(
-        Limits.requests_per_second, ge=0, description="Cap on calls a second for one website; 0 is no cap."
+        Limits.requests_per_second, ge=0, description="Most calls per second for one website; 0 means no limit."
     )
     max_tries: int = Field(
         Limits.max_tries,
@@ -55,13 +55,13 @@ class Platform(Section):
         Limits.call_seconds,
         gt=0,
         le=86400,
-        description="Longest that one call may take, from its first try to its last byte, however it drips in.",
+        description="Longest time of one call, from its first try to its last byte.",
     )
     website_seconds: float = Field(
         Limits.website_seconds,
         gt=0,
         le=86400,
-        description="How long a website's calls may fail without one answer before its run asks no more.",
+        description="Longest time without an answer before the run stops calling the website.",
     )
     max_body_mib: int = Field(Limits.max_body_bytes >> 20, ge=1, description="Largest answer that is read, in MiB.")
 
@@ -74,7 +74,7 @@ class Platform(Section):
 
 
 class Partitions(Section):
-    """Which days there are."""
+    """The days that have partitions."""
 
     start_date: Date = Field(
         examples=["2026-09-01"], description="First day that can be captured; fixed, since it names the partitions."
@@ -110,9 +110,9 @@ class Website(Section):
 class Schedule(Section):
     """When things run, in the time zone of the partitions."""
 
-    nightly: TimeOfDay = Field(dt.time(0, 30), description="When the day that just closed is captured.")
-    heal: TimeOfDay = Field(dt.time(2, 30), description="When missing days are looked for and captured.")
-    heal_runs_per_tick: int = Field(100, ge=1, description="Most runs that one look for missing days starts.")
+    nightly: TimeOfDay = Field(dt.time(0, 30), description="Time at which the day that just closed is captured.")
+    heal: TimeOfDay = Field(dt.time(2, 30), description="Time at which missing days are captured.")
+    heal_runs_per_tick: int = Field(100, ge=1, description="Most runs for missing days that a night starts.")
     enabled: bool = Field(True, description="Whether both schedules are on when the code is first deployed.")
 
 
@@ -131,26 +131,26 @@ class DerivedAssets(Section):
     """How assets are computed from captures."""
 
     window_days: int = Field(
-        30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that each derived partition looks back on."
+        30, ge=1, le=MAX_WINDOW_DAYS, description="Days of captures that a derived partition covers."
     )
 
 
 class Alerts(Section):
-    """Who hears of failures."""
+    """Messages about failures."""
 
     webhook_env: Variable | None = Field(
         None,
         examples=["IGNITE_ALERTS_WEBHOOK"],
-        description="Environment variable that holds the URL of a Slack-compatible webhook; none: no messages.",
+        description="Environment variable that holds the URL of a Slack-compatible webhook; needed for messages.",
     )
-    deadline: TimeOfDay = Field(dt.time(6, 0), description="When the day that just closed should have landed.")
+    deadline: TimeOfDay = Field(dt.time(6, 0), description="Time by which the day that just closed must have landed.")
 
 
 class Reports(Section):
-    """The page that each website gets of a day."""
+    """The daily page of each website."""
 
     to: Location = Field("reports", description="Folder or bucket for the pages.")
-    at: TimeOfDay = Field(dt.time(6, 30), description="When the pages of the day that just closed are written.")
+    at: TimeOfDay = Field(dt.time(6, 30), description="Time at which the pages of the day are written.")
     personal_details: bool = Field(
         False, description="Whether pages show names and addresses of the best-scored locations: personal data."
     )
@@ -168,19 +168,19 @@ class Settings(Section):
     """All of `ignite.toml`."""
 
     platform: Platform = Field(Platform(), description="How the platform is called.")
-    partitions: Partitions = Field(description="Which days there are.")
+    partitions: Partitions = Field(description="The days that have partitions.")
     storage: Storage = Field(Storage(), description="Where the lake is.")
     websites: Annotated[
         Mapping[WebsiteKey, Website],
         AllowedText("at least one table such as [websites.acme-honda] with token_env and secret_env"),
-    ] = Field(min_length=1, description="The websites, one table each.")
-    schedule: Schedule = Field(Schedule(), description="When things run.")
+    ] = Field(min_length=1, description="The websites, one table for each.")
+    schedule: Schedule = Field(Schedule(), description="When schedules run.")
     exports: tuple[ExportRule, ...] = Field((), strict=False, description="What is exported to ad platforms.")
     opt_outs: OptOuts = Field(OptOuts(), description="Where opt-outs are dropped, and what is done with them.")
     derived: DerivedAssets = Field(DerivedAssets(), description="How assets are computed from captures.")
     checks: Thresholds = Field(Thresholds(), description="When the checks of a partition warn or fail.")
-    alerts: Alerts = Field(Alerts(), description="Who hears of failures.")
-    reports: Reports = Field(Reports(), description="The page that each website gets of a day.")
+    alerts: Alerts = Field(Alerts(), description="Messages about failures.")
+    reports: Reports = Field(Reports(), description="The daily page of each website.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")
 
     _path: Path = PrivateAttr(default_factory=lambda: Path(CONFIG_FILE).absolute())

@@ -202,7 +202,7 @@ def members_plausible(subject: Subject) -> Finding:
     total = sum(visitors[i] for i in members)
     return Finding(
         passed=not odd,
-        saw=f"{len(odd)} of {len(members)} have more than {_ADDRESSES} members a visitor",
+        saw=f"{len(odd)} of {len(members)} have more than {_ADDRESSES} members per visitor",
         expected=f"none: a visitor resolves to few addresses; {sum(members.values()):,} members of {total:,} visitors",
         advice="" if not odd else f"compare with the platform's web UI: ids {', '.join(map(str, odd[:5]))}",
         numbers={"members": sum(members.values()), "visitors": total},

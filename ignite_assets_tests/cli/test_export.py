@@ -113,7 +113,7 @@ def test_a_website_without_captures_is_nothing_to_export(exporting: Shop) -> Non
     done = exporting.run("export", "--website", BAYSIDE.key)
     assert (done.returncode, done.stdout) == (
         0,
-        "nothing to export: an export covers no website that has a captured day\n",
+        "nothing to export: no website of an export has a captured day\n",
     )
 
 

@@ -63,7 +63,7 @@ def test_what_is_there_is_replaced_only_by_force(tmp_path: Path, there: str) -> 
     done = run("init", folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"Error: {there} would be replaced; --force does that\n"
+    assert done.stderr == f"Error: {there} would be replaced; give --force to replace them\n"
     assert contents(str(tmp_path)) == {there: b"mine"}
     assert run("init", "--force", folder=tmp_path).returncode == 0
     assert sorted(contents(str(tmp_path))) == ["ignite.toml", "workspace.yaml"]

@@ -77,7 +77,7 @@ def failures(settings: Settings, instance: dg.DagsterInstance, receiver: Receive
     """The failure sensor, after its first tick."""
     del receiver
     watch = Watch(FAILURES, settings, instance)
-    assert watch.tick() == "begins now: runs that ended before are not told of"
+    assert watch.tick() == "starts now: runs that ended before are not reported"
     return watch
 
 
@@ -351,7 +351,7 @@ def test_a_cursor_that_can_not_be_read_begins_anew_rather_than_fail_for_ever(
     instance: dg.DagsterInstance, failures: Watch, receiver: Receiver
 ) -> None:
     failures.cursor = "written by hand"
-    assert failures.tick().startswith("begins now")
+    assert failures.tick().startswith("starts now")
     fail(instance, ACME.key)
     failures.tick()
     assert of_websites(receiver.texts) == [ACME.key]

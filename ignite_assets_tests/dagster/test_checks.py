@@ -132,7 +132,7 @@ def test_a_night_evaluates_every_check_once_under_its_partitions_name(checked: C
         assert {"saw", "expected", "what_to_do"} <= evaluation.metadata.keys()
         assert evaluation.description == evaluation.metadata["saw"].value
     members = [e for e in evaluations if e.check_name == "members_plausible"]
-    assert all("members a visitor" in str(e.description) for e in members)  # the counts of the same night were there
+    assert all("members per visitor" in str(e.description) for e in members)  # the counts of the same night were there
 
 
 def test_the_whole_nightly_job_leaves_freshness_out(checked: Checked) -> None:

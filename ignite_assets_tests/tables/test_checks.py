@@ -360,7 +360,7 @@ def test_members_are_held_against_the_visitors_of_their_audience(lake: Lake) -> 
     finding = check_of("members_plausible", lake, members(lake, {1: 50, 2: 16, 3: 1}))
     assert not finding.passed
     assert not finding.severe
-    assert finding.saw == "1 of 3 have more than 5 members a visitor"
+    assert finding.saw == "1 of 3 have more than 5 members per visitor"
     assert finding.expected.endswith("67 members of 17 visitors")
     assert finding.advice == "compare with the platform's web UI: ids 2"
     assert check_of("members_plausible", lake, members(lake, {1: 50, 2: 15})).passed
@@ -378,7 +378,7 @@ def test_members_without_a_count_to_compare_with_pass(lake: Lake) -> None:
     assert finding.passed
     assert finding.saw == "no audiences of that day"
     audiences(lake, {1: None, 2: 10})
-    assert check_of("members_plausible", lake, where).saw == "0 of 0 have more than 5 members a visitor"
+    assert check_of("members_plausible", lake, where).saw == "0 of 0 have more than 5 members per visitor"
 
 
 def test_nobody_in_any_audience_is_plausible(lake: Lake) -> None:

@@ -214,7 +214,7 @@ class _Watch:
             return reason
         broken = [parent for parent in _BY_NAME[asset].reads if parent in self._step_errors]
         if not broken:
-            return f"the run ended without making it; Dagster knows more of run {self._run_id}"
+            return f"the run ended without it; see run {self._run_id} in Dagster"
         failed = {parent: self._results[parent, day].error for parent in broken if self._failed(parent, day)}
         parent = next(iter(failed), broken[0])
         return f"not run, since {parent} failed: {failed.get(parent) or self._step_errors[parent]}"

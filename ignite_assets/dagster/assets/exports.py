@@ -42,7 +42,7 @@ class ExportConfig(dg.Config):
     """What a run may ask for."""
 
     names: list[str] = Field(default_factory=list, description="Only these exports; all when empty.")
-    force: str = Field(default="", description="Send what is held, for this reason, which the manifest keeps.")
+    force: str = Field(default="", description="Write held lists, for this reason, which the manifest records.")
 
 
 class ExportError(IgniteError):
@@ -84,7 +84,7 @@ def build_exports(
     @dg.asset(
         name=ASSET,
         deps=sources,
-        description="Files for the ad platforms: who joined and left each audience, without anyone who opted out.",
+        description="Files for ad platforms: people who joined and left each audience, without anyone who opted out.",
         partitions_def=partitions,
         group_name="exports",
         kinds={rule.row.platform for rule in rules},
@@ -107,7 +107,7 @@ def build_exports(
     job = dg.define_asset_job(
         JOB,
         dg.AssetSelection.assets(ASSET),
-        description="Writes one website's lists for the ad platforms; started once its newest day is captured.",
+        description="Writes one website's lists for ad platforms; runs once its newest day is captured.",
     )
     return [audience_exports], [job]
 
@@ -116,7 +116,7 @@ def _check_spec(partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
     with warnings.catch_warnings():
         # One website's list that is held must stay in sight when another website's goes well.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(CHECK, asset=ASSET, description="Every list could be sent.", partitions_def=partitions)
+        return dg.AssetCheckSpec(CHECK, asset=ASSET, description="Every list was written.", partitions_def=partitions)
 
 
 def _named(rules: Sequence[ExportRule], names: Sequence[str]) -> list[ExportRule]:

@@ -101,7 +101,7 @@ def build_reports(
     job = dg.define_asset_job(
         JOB,
         dg.AssetSelection.assets(ASSET),
-        description="Writes the page of one website's day, for people who never open Dagster; started every morning.",
+        description="Writes the page of one website's day, for people who never open Dagster; runs every morning.",
     )
     return website_report, job, _schedule(settings, job)
 
@@ -117,8 +117,8 @@ def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
         execution_timezone=settings.partitions.timezone,
         default_status=status,
         description=(
-            f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run a website, once the "
-            "night's exports are over."
+            f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run for each website, "
+            "once the night's exports are over."
         ),
     )
     def report_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

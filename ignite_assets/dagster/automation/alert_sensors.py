@@ -13,7 +13,7 @@ from ignite_assets.dagster.automation.webhook import NotDeliveredError, post, we
 _SECONDS_A_TICK = 20
 """Dagster ends a tick after a minute and forgets its cursor, and so what was delivered; a delivery may take 20 s."""
 
-_EVERY_MINUTE = "Every minute: posts one message a website and night about {}, so that a person hears of it."
+_EVERY_MINUTE = "Every minute: posts one message for each website and night about {}."
 
 
 def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
@@ -23,7 +23,7 @@ def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -
     failures = _Alert(settings, settings.alerts.webhook_env, "did not land", alerts.failed_partitions, now)
     checks = _Alert(settings, settings.alerts.webhook_env, "checks failed", alerts.failed_checks, now)
     return [
-        _sensor("run_failure_alert_sensor", _EVERY_MINUTE.format("what did not land"), failures),
+        _sensor("run_failure_alert_sensor", _EVERY_MINUTE.format("partitions that did not land"), failures),
         _sensor("failed_check_alert_sensor", _EVERY_MINUTE.format("checks that failed"), checks),
     ]
 
@@ -56,7 +56,7 @@ class _Alert:
         now = self._now()
         cursor = alerts.Cursor.read(text)
         if cursor is None:
-            return "begins now: runs that ended before are not told of", alerts.Cursor.first(instance, now)
+            return "starts now: runs that ended before are not reported", alerts.Cursor.first(instance, now)
         try:
             url = webhook_url(self._variable)
         except ConfigurationError as error:

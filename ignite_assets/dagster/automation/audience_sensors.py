@@ -47,8 +47,8 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Every minute: exports a website's audiences once all they need has its newest day, and again when that "
-            "changes, so that the lists are out by morning."
+            "Every minute: exports a website's audiences once everything they need has its newest day, and again when "
+            "that day changes."
         ),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -59,14 +59,14 @@ def build_schedules(
         "nightly",
         selection,
         description=(
-            "Captures every endpoint of one website for the day that just closed, and derives from it; started every "
+            "Captures every endpoint of one website for the day that just closed, and derives from it; runs every "
             "night."
         ),
     )
     heal = dg.define_asset_job(
         "heal",
         selection,
-        description="Captures and derives what one website's day lacks; started every night for what can still be had.",
+        description="Captures and derives what is missing of one website's day; runs every night.",
     )
     status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
     zone = settings.partitions.timezone
@@ -78,8 +78,8 @@ def build_schedules(
         execution_timezone=zone,
         default_status=status,
         description=(
-            f"Every night at {settings.schedule.nightly:%H:%M}: captures the day that just closed, one run a website, "
-            "while the platform's window holds that day alone."
+            f"Every night at {settings.schedule.nightly:%H:%M}: captures the day that just closed, one run for each "
+            "website, while the platform's window holds only that day."
         ),
     )
     def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -96,8 +96,8 @@ def build_schedules(
         execution_timezone=zone,
         default_status=status,
         description=(
-            f"Every night at {settings.schedule.heal:%H:%M}: captures days that are missing and can still be asked "
-            "for, oldest first, and derives from them, so that no gap stays."
+            f"Every night at {settings.schedule.heal:%H:%M}: captures missing days that the platform can still "
+            "answer for, oldest first, and derives from them."
         ),
     )
     def heal_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

@@ -47,14 +47,11 @@ def build_freshness(
     enabled = settings.schedule.enabled
     return checks, dg.ScheduleDefinition(
         name="freshness_schedule",
-        description=(
-            f"Every day at {deadline:%H:%M}: checks that every website has the day that just closed, so that one that "
-            "fell silent is noticed."
-        ),
+        description=f"Every day at {deadline:%H:%M}: checks that every website has the day that just closed.",
         job=dg.define_asset_job(
             "freshness",
             dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys)),
-            description="Checks that every website has the last day that is due; started at the deadline.",
+            description="Checks that every website has the last day that is due; runs at the deadline.",
         ),
         cron_schedule=f"{deadline.minute} {deadline.hour} * * *",
         execution_timezone=settings.partitions.timezone,

@@ -52,7 +52,7 @@ def _checks_of(
 
     @dg.multi_asset_check(
         name=f"{table.name}_checks",
-        description=f"What can be said of a partition of {table.name}.",
+        description=f"Checks a partition of {table.name}.",
         specs=[
             dg.AssetCheckSpec(check.name, asset=table.name, description=check.description, partitions_def=partitions)
             for check in due

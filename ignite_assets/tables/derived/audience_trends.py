@@ -9,10 +9,9 @@ AUDIENCE_TRENDS = Derived(
     name="audience_trends",
     description=(
         "How many members each audience has in the trailing window, and how many joined and left against the window "
-        "that ended the day before: size = size before + joined - left. One row an audience that has members in "
-        "either. A partition says what was captured when it was computed: `coverage` and `coverage_before` tell "
-        "whether days were missing, and one that is captured later changes nothing here until this is materialized "
-        "again (`ignite-assets materialize --from … --select audience_trends --force`)."
+        "that ended the day before: size = size before + joined - left. One row for each audience that has members in "
+        "either. `coverage` and `coverage_before` tell whether days of the windows were missing when it was computed. "
+        "A day that is captured later makes it stale; the heal schedule derives it again."
     ),
     columns=(
         Column(name="audience_id", type="int64", description="The audience.", key=True),

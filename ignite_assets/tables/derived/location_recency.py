@@ -11,11 +11,10 @@ _VISITS = ("visit_first", "session_count", "traffic_score", "traffic_score_stars
 LOCATION_RECENCY = Derived(
     name="location_recency",
     description=(
-        "When each location was last seen, with its latest score and whether it is new, one row a location that any "
-        "partition of `locations` in the trailing window holds. No street and no name, but exact coordinates. A "
-        "partition says what was captured when it was computed: `coverage` tells whether days of its window were "
-        "missing, and one that is captured later changes nothing here until this is materialized again "
-        "(`ignite-assets materialize --from … --select location_recency --force`)."
+        "When each location was last seen, with its latest score and whether it is new, one row for each location that "
+        "any partition of `locations` in the trailing window holds. No street and no name, but exact coordinates. "
+        "`coverage` tells whether days of the window were missing when it was computed. A day that is captured later "
+        "makes it stale; the heal schedule derives it again."
     ),
     columns=(
         *(_CAPTURED.column(name) for name in ("id", "city", "state", "zip", "latitude", "longitude")),

@@ -7,10 +7,9 @@ from ignite_assets.tables.derived.row import COVERAGE, Derived, Input
 VISITOR_RECENCY = Derived(
     name="visitor_recency",
     description=(
-        "When each visitor was last seen, one row a hash that any partition of `visitors` in the trailing window "
-        "holds. A partition says what was captured when it was computed: `coverage` tells whether days of its window "
-        "were missing, and one that is captured later changes nothing here until this is materialized again "
-        "(`ignite-assets materialize --from … --select visitor_recency --force`)."
+        "When each visitor was last seen, one row for each hash that any partition of `visitors` in the trailing "
+        "window holds. `coverage` tells whether days of the window were missing when it was computed. A day that is "
+        "captured later makes it stale; the heal schedule derives it again."
     ),
     columns=(
         Column(
