@@ -19,7 +19,7 @@ import urllib3
 
 from ignite_assets.api import fitting
 from ignite_assets.api.deadlines import Deadline
-from ignite_assets.api.endpoints import one_object
+from ignite_assets.api.endpoints import Record, one_object
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
@@ -274,9 +274,12 @@ class IgniteClient:
             error.not_before = self.horizon.now().astimezone(dt.UTC) + dt.timedelta(seconds=long)
         return _Failure(error, started, asked)
 
-    def opt_out(self, emails: str, tally: Tally) -> None:
-        """Tell the platform of people who opted out: one address, or a JSON array. A repeat harms nothing."""
-        self.read(OptOutCall(emails=emails), _acknowledgement, tally)
+    def opt_out(self, emails: str, tally: Tally) -> Record:
+        """Tell the platform of people who opted out: one address, or a JSON array. A repeat harms nothing.
+
+        Returns its answer, an object: empty is the acknowledgement that the vendor documents.
+        """
+        return self.read(OptOutCall(emails=emails), _acknowledgement, tally)
 
     @property
     def opt_out_url_chars(self) -> int:
@@ -331,8 +334,9 @@ def _late(deadline: Deadline) -> str:
     return f"the call took longer than {deadline.seconds:g} s" if deadline.is_over else ""
 
 
-def _acknowledgement(pieces: Iterator[bytes]) -> None:
-    one_object(fitting.decode(b"".join(pieces)))
+def _acknowledgement(pieces: Iterator[bytes]) -> Record:
+    (answer,) = one_object(fitting.decode(b"".join(pieces)))
+    return answer
 
 
 class _Failure:

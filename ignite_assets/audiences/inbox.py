@@ -2,25 +2,31 @@
 
 A file is dealt with once it is complete: when its size and time are what they were at the look before. Names that
 begin with `.` or `_`, or end as unfinished transfers do, are passed over. What was dealt with goes to `processed/`
-beside it, its name behind the first digits of its SHA-256, which the ledger has too; and a list of the lines that
-held nobody, by number, stays there.
+beside it, its name behind the first digits of its SHA-256, which the ledger has too. What could not be accounted for
+stays there as `….rejects`, readable by its owner alone, until a person deletes it: the rejected lines with their
+content, or the whole file.
 """
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
-from collections.abc import Collection, Iterable, Iterator
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow.fs as pafs
 
-from ignite_assets.audiences.opt_outs import Reject, rejects_file
+from ignite_assets.audiences.drops.tables import Reject
 from ignite_assets.storage.store import Store
 
 PROCESSED = "processed"
 HASHES = "hashes"
 _UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", "~")
 _DELETED = ".deleted"
+_REJECTS = ".rejects"
+_OWNER_ALONE = 0o600
 _DIGITS = 12
 _FIRST_WAIT_SECONDS = 60
 _LONGEST_WAIT_SECONDS = 6 * 3600
@@ -108,7 +114,7 @@ def _all(store: Store, folder: str) -> Iterator[Dropped]:
             yield Dropped(website, name, int(info.size), int(info.mtime_ns or 0))
 
 
-def put_away(store: Store, file: Dropped, data: bytes, rejects: tuple[Reject, ...], *, keep: bool) -> bool:
+def put_away(store: Store, file: Dropped, data: bytes, rejects: Sequence[Reject], *, keep: bool) -> bool:
     """Move a file that was dealt with out of the way, and delete it unless it is to be kept; its rejects stay.
 
     `data`: what was dealt with. False, and the file stays in the inbox, when it holds something else by now: then
@@ -118,12 +124,50 @@ def put_away(store: Store, file: Dropped, data: bytes, rejects: tuple[Reject, ..
     if not store.exists(file.path) or _digest(store, file.path) != source:
         return False
     if rejects:
-        store.put(f"{file.aside(PROCESSED, source, file.label)}.rejects.csv", rejects_file(rejects))
+        _put_private(store, f"{file.aside(PROCESSED, source, file.label)}{_REJECTS}", _rejects_file(rejects))
     aside = file.aside(PROCESSED if keep else _DELETED, source, file.name)
     store.move(file.path, aside)
     if not keep:
         return _delete(store, aside)
     return _is_as_it_was(store, aside)
+
+
+def put_aside(store: Store, file: Dropped, data: bytes) -> bool:
+    """Keep the whole of a file of which nothing could be accounted for, as rejects; False when it was changed."""
+    source = hashlib.sha256(data).hexdigest()[:_DIGITS]
+    if not store.exists(file.path) or _digest(store, file.path) != source:
+        return False
+    _put_private(store, f"{file.aside(PROCESSED, source, file.label)}{_REJECTS}", data)
+    aside = file.aside(_DELETED, source, file.name)
+    store.move(file.path, aside)
+    return _delete(store, aside)
+
+
+def rejects(store: Store, websites: Collection[str]) -> dict[str, list[str]]:
+    """By website, the files of rejects that wait for a person, by their names in the inbox."""
+    found: dict[str, list[str]] = {}
+    for file in sorted(_all(store, "")):
+        if file.website in websites and file.name.startswith(f"{PROCESSED}/") and file.name.endswith(_REJECTS):
+            found.setdefault(file.website, []).append(file.path)
+    return found
+
+
+def _put_private(store: Store, name: str, data: bytes) -> None:
+    if not store.is_local:
+        store.put(name, data)
+        return
+    with store.writing(name) as out:
+        os.fchmod(out.fileno(), _OWNER_ALONE)
+        out.write(data)
+
+
+def _rejects_file(lines: Iterable[Reject]) -> bytes:
+    """The rejected lines as CSV: number, reason, and the line as it stood."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["line", "reason", "content"])
+    rows.writerows([each.line, each.reason, each.content] for each in lines)
+    return text.getvalue().encode(errors="surrogateescape")
 
 
 def clear(store: Store, websites: Collection[str]) -> None:

@@ -1,10 +1,17 @@
-"""Who has opted out, for good: hashes and times in the lake, appended to and never changed. Never an address.
+"""Who has opted out: hashes and times in the lake, appended to and never changed. Never an address.
 
 Layout: `<root>/_opt_outs/website=<website>/<what>-<digest>.parquet`. The underscore keeps the folder out of the
 assets' trees and out of what Spark and Hive read on their own; `website` stands in the path alone, as everywhere in
-the lake. `what` is `seen`, or `submitted` once the platform has acknowledged: a later row for the same people that
-carries `submitted_at`. The digest is made of the people and the source, so recording a batch again finds its file
-there and changes nothing. Suppression counts from the first row, submitted or not.
+the lake. `what` is one of
+
+- `seen`: people who opted out; they are suppressed from this moment, submitted or not;
+- `alike`: other spellings of addresses that were seen, suppressed with them;
+- `submitted`: the platform has acknowledged these people, or a person said that it has;
+- `unclear`: the platform answered, and nobody can tell what; `retry`: a person said that it has not taken them;
+- `withdrawn`: a person took the opt-out back.
+
+Of a hash the last record counts: an opt-out after a withdrawal suppresses again, and is submitted again. The digest is
+made of the people and the source, so recording a batch again finds its file there and changes nothing.
 
 A file that can't be read, or holds other people than its name says, counts as missing where it is recorded: it is
 written again. Everything else that needs it fails with `LedgerError`, which names it: nobody is exported because a
@@ -14,9 +21,12 @@ file is damaged.
 import datetime as dt
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,6 +50,12 @@ SCHEMA = pa.schema(
     ]
 )
 _HASHES = {"md5": "VARCHAR", "sha1": "VARCHAR", "sha256": "VARCHAR"}
+_TIMED = {**_HASHES, "first_seen": "TIMESTAMPTZ"}
+_CHUNK = 100_000
+"""People in a file, at most: a list of a million is never held whole."""
+_REASON, _SALT = b"reason", b"salt"
+LedgerKind = Literal["seen", "alike", "submitted", "unclear", "retry", "withdrawn"]
+_SUPPRESSING: tuple[LedgerKind, ...] = ("seen", "alike")
 
 
 class LedgerError(IgniteError):
@@ -53,6 +69,9 @@ class Hashes:
     md5: str = ""
     sha1: str = ""
     sha256: str = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.md5, self.sha1, self.sha256))
 
     def __repr__(self) -> str:
         return "Hashes(***)"
@@ -69,50 +88,104 @@ class LedgerCounts:
 
 
 def record(lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime) -> str | None:
-    """Write down people who opted out, before anything else is done with them; returns the file's name.
+    """Write down people who opted out, before anything else is done with them; returns the last file's name.
 
     From here on no export of the website contains them.
     """
     return _append(lake, website, "seen", people, source_hash, at)
 
 
-def acknowledge(lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime) -> str | None:
-    """Write down that the platform has acknowledged these people; returns the file's name."""
-    return _append(lake, website, "submitted", people, source_hash, at)
+def record_alike(
+    lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime
+) -> str | None:
+    """Write down other spellings of addresses that opted out: suppressed, and not counted as people."""
+    return _append(lake, website, "alike", people, source_hash, at)
+
+
+def acknowledge(
+    lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime, reason: str = ""
+) -> str | None:
+    """Write down that the platform has acknowledged these people; returns the last file's name.
+
+    `reason`: that of a person who says so where the platform's answer doesn't.
+    """
+    return _append(lake, website, "submitted", people, source_hash, at, reason=reason)
+
+
+def note(
+    lake: Lake,
+    website: str,
+    kind: Literal["unclear", "retry"],
+    people: Iterable[Hashes],
+    *,
+    source_hash: str,
+    at: dt.datetime,
+    reason: str = "",
+) -> None:
+    """Write down that an answer about these people was unclear, or that they are to be submitted again."""
+    _append(lake, website, kind, people, source_hash, at, reason=reason, again=True)
+
+
+def withdraw(lake: Lake, website: str, people: Iterable[Collection[Hashes]], *, reason: str, at: dt.datetime) -> int:
+    """Take back the opt-outs of people, each given by the hashes of all spellings; returns how many were suppressed.
+
+    A later opt-out counts again.
+    """
+    standing = _effective(lake, website, _SUPPRESSING)
+    by_value: dict[str, set[Hashes]] = {}
+    for record in standing:
+        for value in filter(None, record):
+            by_value.setdefault(value, set()).add(record)
+    found = [
+        {record for spelling in each for value in spelling for record in by_value.get(value, ())} for each in people
+    ]
+    everything = [record for each in found for record in each]
+    _append(lake, website, "withdrawn", everything, f"withdrawn {at.isoformat()}", at, reason=reason, again=True)
+    return sum(map(bool, found))
 
 
 def acknowledged(lake: Lake, website: str, source_hash: str | None = None) -> frozenset[str]:
-    """The SHA-256 of whom the platform has acknowledged, from one source or from all.
+    """The SHA-256 of whom the platform has acknowledged since they last opted out, from one source or from all.
 
-    Whoever a damaged file names isn't among them: they are submitted again, and the file is written again.
+    The people of a damaged file aren't among them: they are submitted again, and the file is written again.
     """
-    names = _files(lake, website, "submitted-")
-    table = _read(lake, [name for name in names if _is_whole(lake.store, name)])
-    rows = zip(table["sha256"].to_pylist(), table["source_hash"].to_pylist(), strict=True)
-    return frozenset(sha256 for sha256, source in rows if sha256 and source_hash in (None, source))
+    rows = _rows(lake, website, ("submitted",), damaged=True)
+    withdrawn = _withdrawn(lake, website)
+    return frozenset(
+        person.sha256
+        for person, at, source in rows
+        if person.sha256 and source_hash in (None, source) and not _is_before(person, at, withdrawn)
+    )
+
+
+def unclear(lake: Lake, website: str) -> dict[Hashes, int]:
+    """How often the platform's answer about each person was unclear, since it was last settled."""
+    rows = sorted(_rows(lake, website, ("unclear", "submitted", "retry"), named=True), key=lambda row: row[1])
+    found: dict[Hashes, int] = {}
+    for person, _, kind in rows:
+        found[person] = found.get(person, 0) + 1 if kind == "unclear" else 0
+    return {person: tries for person, tries in found.items() if tries}
 
 
 def tally(lake: Lake, website: str) -> LedgerCounts:
-    """Count the people of a website's ledger."""
-    table = _read(lake, _files(lake, website))
-    known = set(zip(*(table[name].to_pylist() for name in _HASHES), strict=True))
+    """Count the people of a website's ledger whose opt-outs stand."""
+    known = _effective(lake, website, ("seen",))
     by_hash = sum(not all(person) for person in known)
     return LedgerCounts(known=len(known), submitted=len(acknowledged(lake, website)), by_hash=by_hash)
 
 
 def arrivals(lake: Lake, website: str | None) -> list[dt.datetime]:
-    """When each person that a website's ledger knows (None: any website's) was first written down, in order."""
-    table = _read(lake, _files(lake, website))
-    first: dict[tuple[str | None, ...], dt.datetime] = {}
-    people = zip(*(table[name].to_pylist() for name in _HASHES), strict=True)
-    for person, at in zip(people, table["first_seen"].to_pylist(), strict=True):
-        first[person] = min(at, first.get(person, at))
+    """When each person whose opt-out stands at a website (None: at any) was first written down, in order."""
+    first: dict[Hashes, dt.datetime] = {}
+    for each in [website] if website else _websites(lake):
+        for person, at in _effective(lake, each, ("seen",)).items():
+            first[person] = min(at, first.get(person, at))
     return sorted(first.values())
 
 
 def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:
     """The files that say whom exports of a website must not contain: there is one more when somebody opts out."""
-    return frozenset(_files(lake, None if scope == "all" else website, "seen-"))
+    return frozenset(_files(lake, None if scope == "all" else website, *_SUPPRESSING, "withdrawn"))
 
 
 def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "website") -> None:
@@ -121,14 +194,33 @@ def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "web
     Every hash of everyone in scope, whatever the algorithm of the export. A person known here by one hash alone and
     elsewhere by all three is suppressed by all three. Raises `LedgerError` naming a file that can't be read.
     """
-    everyone = _files(lake, None)
-    mine = everyone if scope == "all" else _files(lake, website)
-    with _naming_the_unreadable(lake.store, everyone):
+    everyone = _files(lake, None, *_SUPPRESSING, "submitted")
+    withdrawn = _files(lake, None if scope == "all" else website, "withdrawn")
+    with _naming_the_unreadable(lake.store, [*everyone, *withdrawn]):
+        mine = [name for name in everyone if scope == "all" or name.startswith(f"{_folder(website)}/")]
+        workspace.table("in_scope", "SELECT NULL::VARCHAR AS hash WHERE false")
+        for folder in sorted({name.rpartition("/")[0] for name in withdrawn}):
+            seen = [name for name in mine if name.startswith(f"{folder}/") and _kind(name) in _SUPPRESSING]
+            workspace.view("opted_out", lake.store, seen, _TIMED)
+            here = [name for name in withdrawn if name.startswith(f"{folder}/")]
+            workspace.view("withdrawn", lake.store, here, _TIMED)
+            workspace.table("in_scope", f"FROM in_scope UNION {_standing()}")
+            mine = [name for name in mine if not name.startswith(f"{folder}/")]
         workspace.view("ledger_in_scope", lake.store, mine, _HASHES)
-        workspace.table("in_scope", _each_hash("ledger_in_scope"))
+        workspace.table("in_scope", f"FROM in_scope UNION {_each_hash('ledger_in_scope')}")
         workspace.view("ledger", lake.store, everyone, _HASHES)
         linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM in_scope)" for name in _HASHES)
         workspace.table("suppressed", f"FROM in_scope UNION {_each_hash(linked)}")
+
+
+def _standing() -> str:
+    """The hashes of `opted_out` that were not withdrawn since."""
+    listed = ", ".join(_HASHES)
+    each = f"SELECT unnest([{listed}]) AS hash, first_seen AS at FROM"
+    return f"""
+        SELECT hash FROM (SELECT hash, max(at) AS at FROM ({each} opted_out) WHERE hash IS NOT NULL GROUP BY hash) AS o
+        WHERE NOT EXISTS (FROM ({each} withdrawn) AS w WHERE w.hash = o.hash AND w.at > o.at)
+    """  # noqa: S608 - our own names
 
 
 def _each_hash(rows: str) -> str:
@@ -137,45 +229,70 @@ def _each_hash(rows: str) -> str:
 
 
 def _append(
-    lake: Lake, website: str, what: str, people: Iterable[Hashes], source_hash: str, at: dt.datetime
+    lake: Lake,
+    website: str,
+    kind: LedgerKind,
+    people: Iterable[Hashes],
+    source_hash: str,
+    at: dt.datetime,
+    *,
+    reason: str = "",
+    again: bool = False,
 ) -> str | None:
-    """Add a file of these people, unless it is there and whole; None for nobody."""
-    known = sorted(set(people))
-    if not known:
-        return None
-    name = f"{_folder(website)}/{what}-{_digest(known, source_hash)}.parquet"
-    if not _is_whole(lake.store, name):
-        lake.store.put(name, _parquet(known, what, source_hash, at))
+    """Add files of these people, unless they are there and whole; returns the last one's name, None for nobody.
+
+    After a withdrawal the same people of the same source are a new opt-out. `again`: each record counts by itself.
+    """
+    name = None
+    salt = (
+        f"{source_hash} {secrets.token_hex(8)}"
+        if again
+        else " ".join([source_hash, *_files(lake, website, "withdrawn")])
+    )
+    each = iter(people)
+    while known := sorted(set(islice(each, _CHUNK)), key=tuple):
+        name = f"{_folder(website)}/{kind}-{_digest(known, salt)}.parquet"
+        if not _is_whole(lake.store, name):
+            told = {_REASON: reason.encode(), _SALT: salt.encode() if salt != source_hash else b""}
+            lake.store.put(name, _parquet(known, kind, source_hash, at, told))
     return name
 
 
 def _is_whole(store: Store, name: str) -> bool:
     """Whether there is such a file and it holds the people that its name was made of."""
     try:
-        rows = _read_file(store, name).to_pylist()
+        table = _read_file(store, name)
     except (FileNotFoundError, LedgerError):
         return False
-    people = [Hashes(**{field: row[field] or "" for field in _HASHES}) for row in rows]
-    return f"-{_digest(people, rows[0]['source_hash'] if rows else '')}." in name
+    people = [person for person, _, _ in _records(table, name)]
+    source = table["source_hash"][0].as_py() if people else ""
+    salt = (table.schema.metadata or {}).get(_SALT, b"").decode() or source
+    return f"-{_digest(people, salt)}." in name
 
 
-def _parquet(people: list[Hashes], what: str, source_hash: str, at: dt.datetime) -> pa.Buffer:
+def _parquet(
+    people: list[Hashes], kind: LedgerKind, source_hash: str, at: dt.datetime, told: dict[bytes, bytes]
+) -> pa.Buffer:
     count = len(people)
-    columns = {name: [getattr(person, name) or None for person in people] for name in _HASHES}
-    columns |= {
-        "first_seen": [at] * count,
-        "submitted_at": [at if what == "submitted" else None] * count,
-        "source_hash": [source_hash] * count,
+    columns = {
+        name: [value or None for value in values]
+        for name, values in zip(_HASHES, zip(*people, strict=True), strict=True)
     }
+    columns |= {
+        "first_seen": pa.repeat(pa.scalar(at, _TIME), count),
+        "submitted_at": pa.repeat(pa.scalar(at if kind == "submitted" else None, _TIME), count),
+        "source_hash": pa.repeat(source_hash, count),
+    }
+    schema = SCHEMA.with_metadata({key: value for key, value in told.items() if value} or None)
     sink = io.BytesIO()
-    pq.write_table(pa.table(columns, SCHEMA), sink, compression="zstd")
+    pq.write_table(pa.table(columns, schema), sink, compression="zstd")
     return pa.py_buffer(sink.getvalue())
 
 
-def _digest(people: list[Hashes], source_hash: str) -> str:
-    digest = hashlib.sha256(source_hash.encode())
+def _digest(people: list[Hashes], salt: str) -> str:
+    digest = hashlib.sha256(salt.encode())
     for person in people:
-        digest.update("".join(f"|{getattr(person, field.name)}" for field in fields(person)).encode())
+        digest.update(f"|{person.md5}|{person.sha1}|{person.sha256}".encode())
     return digest.hexdigest()[:32]
 
 
@@ -183,25 +300,45 @@ def _folder(website: str) -> str:
     return f"{FOLDER}/website={website}"
 
 
-def _files(lake: Lake, website: str | None, prefix: str = "") -> list[str]:
-    """The ledger's files, of a website or of all."""
+def _kind(name: str) -> str:
+    return name.rpartition("/")[2].partition("-")[0]
+
+
+def _files(lake: Lake, website: str | None, *kinds: LedgerKind) -> list[str]:
+    """The ledger's files of these kinds (all, unless given), of a website or of all."""
     names = lake.store.files(FOLDER if website is None else _folder(website))
-    return [
-        n
-        for n in names
-        if n.endswith(".parquet") and n.rpartition("/")[2].startswith(prefix or ("seen-", "submitted-"))
-    ]
+    wanted = kinds or get_args(LedgerKind)
+    return [name for name in names if name.endswith(".parquet") and _kind(name) in wanted]
 
 
-def _read(lake: Lake, names: list[str]) -> pa.Table:
-    return pa.concat_tables([SCHEMA.empty_table(), *(_read_file(lake.store, name) for name in names)])
+LedgerRecord = tuple[Hashes, dt.datetime, str]
+"""A person, when, and the source or the kind."""
+
+
+def _rows(
+    lake: Lake, website: str, kinds: tuple[LedgerKind, ...], *, named: bool = False, damaged: bool = False
+) -> Iterator[LedgerRecord]:
+    """The records of a website; with `named` each has its kind in the place of its source.
+
+    Raises `LedgerError` for a damaged file, or passes it over where that is asked for.
+    """
+    for name in _files(lake, website, *kinds):
+        if not damaged or _is_whole(lake.store, name):
+            yield from _records(_read_file(lake.store, name), name if named else "")
+
+
+def _records(table: pa.Table, name: str) -> Iterator[LedgerRecord]:
+    values = [table[column].to_pylist() for column in (*_HASHES, "first_seen", "source_hash")]
+    for md5, sha1, sha256, at, source in zip(*values, strict=True):
+        yield Hashes(md5 or "", sha1 or "", sha256 or ""), at, _kind(name) if name else source
 
 
 def _read_file(store: Store, name: str) -> pa.Table:
     """The rows of a file. Raises `LedgerError` when it is damaged, `OSError` when the store doesn't answer with it."""
     data = pa.BufferReader(store.read(name))
     try:
-        return pq.ParquetFile(data).read().select(SCHEMA.names).cast(SCHEMA)
+        table = pq.ParquetFile(data).read()
+        return table.select(SCHEMA.names).cast(SCHEMA.with_metadata(table.schema.metadata))
     except (OSError, KeyError, pa.ArrowException) as error:
         raise LedgerError(_UNREADABLE.format(file=store.location(name), error=type(error).__name__)) from None
 
@@ -223,3 +360,46 @@ def _naming_the_unreadable(store: Store, names: Iterable[str]) -> Iterator[None]
         for name in names:
             _read_file(store, name)
         raise
+
+
+def _withdrawn(lake: Lake, website: str) -> dict[str, dt.datetime]:
+    """By hash, when it was last withdrawn."""
+    found: dict[str, dt.datetime] = {}
+    for person, at, _ in _rows(lake, website, ("withdrawn",)):
+        for value in person:
+            found[value] = max(at, found.get(value, at))
+    return found
+
+
+def _is_before(person: Hashes, at: dt.datetime, withdrawn: Mapping[str, dt.datetime]) -> bool:
+    """Whether a record was overtaken by a withdrawal."""
+    return bool(withdrawn) and any(value and value in withdrawn and withdrawn[value] > at for value in person)
+
+
+def _effective(lake: Lake, website: str, kinds: tuple[LedgerKind, ...]) -> dict[Hashes, dt.datetime]:
+    """The people whose opt-outs stand, and when each was first written down."""
+    withdrawn, found = _withdrawn(lake, website), dict[Hashes, dt.datetime]()
+    for person, at, _ in _rows(lake, website, kinds):
+        if not _is_before(person, at, withdrawn):
+            found[person] = min(at, found.get(person, at))
+    return found
+
+
+def without_effect(lake: Lake, people: Collection[Hashes], algorithms: Collection[str]) -> int:
+    """How many people have no hash of these algorithms, and are known nowhere by one that goes with theirs."""
+    idle = [person for person in people if not any(getattr(person, name) for name in algorithms)]
+    if not idle:
+        return 0
+    linked: set[str] = set()
+    for website in _websites(lake):
+        linked.update(value for person, _, _ in _rows(lake, website, _SUPPRESSING) if all(person) for value in person)
+    return sum(not linked.intersection(filter(None, person)) for person in idle)
+
+
+def idle(lake: Lake, website: str, algorithms: Collection[str]) -> int:
+    """How many people of a website's ledger can't be recognised in captures of these algorithms."""
+    return without_effect(lake, _effective(lake, website, ("seen",)), algorithms)
+
+
+def _websites(lake: Lake) -> list[str]:
+    return sorted({name.split("/")[1].partition("=")[2] for name in _files(lake, None)})

@@ -1,81 +1,192 @@
-"""Opt-outs on their way: known here first, then told to the platform, batch by batch.
+"""Opt-outs on their way: into the ledger first, then to the platform, batch by batch.
 
 From the moment a file is read its people are in the ledger, and so in no export. Each batch that the platform
 acknowledges is recorded before the next is sent: a kill at any point loses nobody, and a repeat sends only the rest.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from ignite_assets.api.errors import BodyError, IgniteError, ShapeError
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, batches, read_addresses, read_hashes
+from ignite_assets.audiences.acknowledgement import MOST_TRIES, UnclearAnswerError
+from ignite_assets.audiences.drops.digests import HashList, read_hashes
+from ignite_assets.audiences.drops.reading import Reading, read_addresses
+from ignite_assets.audiences.drops.tables import Reject
+from ignite_assets.audiences.ledger import Hashes
+from ignite_assets.audiences.opt_outs import Person, batches, hashes_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.progress import begin
 
 Send = Callable[[tuple[Person, ...]], None]
-"""Tells the platform of some people. Raises `RequestError` when it doesn't acknowledge them."""
+"""Tells the platform of some people. Raises `RequestError`, or what `acknowledgement.check` raises."""
+
+
+class NotSettledError(IgniteError):
+    """The platform's answers about some people are not understood; a person has to say whether it has taken them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What became of a file's people."""
+    """What happened to a file's people."""
 
     people: int
-    submitted: int
+    """Suppressed."""
+    submitted: int = 0
     """Acknowledged by the platform now."""
-    known: int
+    known: int = 0
     """Acknowledged before."""
-    rejects: tuple[Reject, ...]
-    """The lines that held nobody."""
+    found: int
+    """Everything in the file that looked like an address, or was a hash."""
+    suppressed: int
+    """Of what was found."""
+    rejected: int = 0
+    """Of what was found."""
+    left_out: tuple[tuple[str, int], ...] = ()
+    """Of what was found, by the rule."""
+    rejects: Sequence[Reject] = ()
+    """The lines that a person has to look at."""
+    troubles: tuple[str, ...] = ()
+    """Why nothing was submitted, or nothing takes effect."""
     by_hash: bool = False
     """Whether hashes were given alone: the platform takes none."""
+    effective: int = 0
+    """Of people given by a hash, those whose hash is of an algorithm that is captured."""
+
+    refused: bool = False
+    """Whether the file can't be read as what it seems."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the whole file is kept: nothing in it could be accounted for, or none of it takes effect."""
+        idle = self.by_hash and bool(self.troubles)
+        return self.refused or idle or bool(self.rejects and not (self.people or self.left_out))
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing that a person has to look at."""
+        return not (self.rejects or self.troubles)
 
 
-def suppress_hashes(lake: Lake, website: str, data: bytes, name: str, *, now: dt.datetime) -> Receipt:
+def suppress_hashes(
+    lake: Lake, website: str, data: bytes, name: str, *, algorithms: Collection[str], now: dt.datetime
+) -> Receipt:
     """Keep the people of a list of hashes out of every export. The platform takes no hashes, so nothing is submitted.
 
-    Raises `DropError` for a file that can't be read at all.
+    `algorithms`: those of the captures, as the ledger's columns. Raises `DropError` for a file that can't be read.
     """
     found = read_hashes(data, name)
     ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
-    return Receipt(people=len(found.people), submitted=0, known=0, rejects=found.rejects, by_hash=True)
+    effective = len(found.people) - ledger.without_effect(lake, found.people, algorithms)
+    return Receipt(
+        people=len(found.people),
+        found=len(found.people) + len(found.rejects) + found.left_out,
+        suppressed=len(found.people),
+        rejected=len(found.rejects),
+        left_out=(("no hashes of people", found.left_out),) if found.left_out else (),
+        rejects=found.rejects,
+        by_hash=True,
+        effective=effective,
+        troubles=tuple(_idle(found, effective, algorithms)),
+    )
 
 
-def suppress(lake: Lake, website: str, data: bytes, name: str, *, now: dt.datetime) -> Addresses:
-    """Keep the people of a file of addresses out of every export, whether or not anybody else can be told.
+def _idle(found: HashList, effective: int, algorithms: Collection[str]) -> Iterator[str]:
+    if found.people and not effective:
+        given, captured = ", ".join(sorted(found.by_algorithm)), ", ".join(sorted(algorithms))
+        yield f"none of them can take effect: the hashes are {given}, the captures {captured}"
+
+
+def suppress(
+    lake: Lake,
+    website: str,
+    data: bytes,
+    name: str,
+    *,
+    now: dt.datetime,
+    columns: Collection[str] = (),
+    must_have: bool = False,
+) -> Reading:
+    """Keep the people of a file of addresses out of every export, whether or not the platform can be told.
 
     Raises `DropError` for a file that can't be read at all.
     """
-    found = read_addresses(data, name)
-    ledger.record(lake, website, (p.hashes for p in found.people), source_hash=found.source_hash, at=now)
+    found = read_addresses(data, name, columns, must_have=must_have)
+    alike = (hashes_of(form) for each in found.people for form in found.forms(each))
+    ledger.record_alike(lake, website, alike, source_hash=found.source_hash, at=now)
+    ledger.record(lake, website, map(hashes_of, found.people), source_hash=found.source_hash, at=now)
     return found
 
 
-def tell(
-    lake: Lake,
-    website: str,
-    found: Addresses,
-    *,
-    send: Send,
-    room: int,
-    now: Callable[[], dt.datetime],
-) -> Receipt:
+def tell(lake: Lake, website: str, found: Reading, *, send: Send, room: int, now: Callable[[], dt.datetime]) -> Receipt:
     """Tell the platform of those of a file's people that it hasn't acknowledged yet.
 
     `room`: the characters that the encoded `emails` parameter of one call may have. Raises what `send` raises: the
-    batches before it stay acknowledged.
+    batches before it stay acknowledged. Answers that nobody understands are counted, and raise `NotSettledError`.
     """
     before = ledger.acknowledged(lake, website)
-    waiting = [person for person in found.people if person.hashes.sha256 not in before]
-    progress = begin("people submitted", len(waiting))
-    for batch in batches(waiting, room):
-        send(batch)
-        ledger.acknowledge(lake, website, (p.hashes for p in batch), source_hash=found.source_hash, at=now())
+    waiting = [one for one in map(Person, found.submitted) if one.hashes.sha256 not in before]
+    tried = ledger.unclear(lake, website)
+    asked = [one for one in waiting if tried.get(one.hashes, 0) < MOST_TRIES]
+    progress = begin("people submitted", len(asked))
+    unclear = None
+    for batch in batches(asked, room):
+        hashes: list[Hashes] = [one.hashes for one in batch]
+        try:
+            send(batch)
+        except (UnclearAnswerError, BodyError, ShapeError) as error:
+            unclear = str(error)
+            ledger.note(lake, website, "unclear", hashes, source_hash=found.source_hash, at=now())
+            continue
+        ledger.acknowledge(lake, website, hashes, source_hash=found.source_hash, at=now())
         progress.add(len(batch))
+    if unclear:
+        raise NotSettledError(f"{unclear}; it is asked {MOST_TRIES} times, over as many runs")
+    if held := len(waiting) - len(asked):
+        raise NotSettledError(
+            f"{held:,} people are held, since the platform's answers about them were not understood: find out whether "
+            f"it has them, then `ignite-assets opt-out --website {website} --acknowledged --reason …`, or "
+            "--not-acknowledged"
+        )
+    return receipt(found, submitted=len(waiting))
+
+
+def receipt(found: Reading, *, submitted: int = 0) -> Receipt:
+    """The receipt of a file of addresses."""
     return Receipt(
         people=len(found.people),
-        submitted=len(waiting),
-        known=len(found.people) - len(waiting),
+        submitted=submitted,
+        known=len(found.submitted) - submitted,
+        found=found.found,
+        suppressed=found.suppressed,
+        rejected=found.rejected,
+        left_out=tuple(sorted(found.left_out.items())),
         rejects=found.rejects,
+        troubles=tuple([found.refused] if found.refused else found.doubts),
+        refused=bool(found.refused),
     )
+
+
+def withdraw(
+    lake: Lake, website: str, data: bytes, name: str, *, by_hash: bool, reason: str, now: dt.datetime
+) -> tuple[int, int]:
+    """Take back the opt-outs of a file's people, in every spelling; how many it names, and how many were suppressed."""
+    if by_hash:
+        people = [[person] for person in read_hashes(data, name).people]
+    else:
+        found = read_addresses(data, name)
+        people = [[hashes_of(form) for form in (each, *found.forms(each))] for each in found.people]
+    taken = ledger.withdraw(lake, website, people, reason=reason, at=now)
+    return len(people), taken
+
+
+def settle(lake: Lake, website: str, *, acknowledged: bool, reason: str, now: dt.datetime) -> int:
+    """Say of everybody about whom the platform's answer was unclear whether it has taken them; returns how many."""
+    people = list(ledger.unclear(lake, website))
+    source = f"settled {now.isoformat()}"
+    if acknowledged:
+        ledger.acknowledge(lake, website, people, source_hash=source, at=now, reason=reason)
+    else:
+        ledger.note(lake, website, "retry", people, source_hash=source, at=now, reason=reason)
+    return len(people)

@@ -46,6 +46,8 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
     yield "instance", lambda: _instance(settings)
     for website in sorted(settings.websites):
         yield f"website {website}", lambda website=website: _website(ignite, website)  # type: ignore[misc]
+    for website, trouble in _opt_outs(settings):
+        yield f"opt-outs {website}", lambda trouble=trouble: _fail(trouble)  # type: ignore[misc]
 
 
 def _storage(settings: "Settings") -> str:
@@ -73,3 +75,23 @@ def _website(ignite: "IgniteResource", website: str) -> str:
         call = Call(endpoint=by_name()["audience_groups"])
         received = client.read(call, lambda pieces: sum(len(piece) for piece in pieces), Tally())
     return f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"
+
+
+def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:
+    """What a person has to look at, by website: rejected lines and files, hashes that take no effect."""
+    from ignite_assets.audiences import inbox, ledger
+    from ignite_assets.storage.lake import Lake
+    from ignite_assets.storage.store import Store
+
+    lake, place = Lake(settings.root), settings.opt_outs.inbox
+    waiting = inbox.rejects(Store(settings.place(place)), settings.websites) if place else {}
+    for website in sorted(settings.websites):
+        for name in waiting.get(website, ()):
+            yield website, f"rejects wait for somebody: {name} of the inbox; deal with them and delete it"
+        if idle := ledger.idle(lake, website, settings.captured_hashes(website)):
+            captured = ", ".join(sorted(settings.captured_hashes(website)))
+            yield website, f"{idle:,} people are known by a hash that can't take effect: captured is {captured}"
+
+
+def _fail(trouble: str) -> str:
+    raise ValueError(trouble)

@@ -1,67 +1,131 @@
-"""`ignite-assets opt-out`: keep people out of every export, and tell the platform of them, at once."""
+"""`ignite-assets opt-out`: keep people out of every export and tell the platform, or take an opt-out back."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ignite_assets.cli.command import Command
 
+if TYPE_CHECKING:
+    from ignite_assets.config import Settings
+
 
 @click.command("opt-out", cls=Command, short_help="Suppress people, and submit them to the platform.")
 @click.option("--website", required=True, metavar="KEY", help="The website that they opted out of.")
 @click.option("--hashes", is_flag=True, help="The file holds MD5, SHA-1 or SHA-256 hashes; nothing is submitted.")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-def opt_out(website: str, hashes: bool, file: Path) -> None:
-    """Suppress the people of FILE in every export from now on, and submit their addresses.
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="The column of those who opted out.")
+@click.option("--withdraw", is_flag=True, help="Take the opt-outs of FILE's addresses (--hashes: hashes) back.")
+@click.option(
+    "--acknowledged/--not-acknowledged",
+    "settled",
+    default=None,
+    help="Settle answers of the platform that were not understood: it has these people, or it is to be told again.",
+)
+@click.option("--reason", metavar="TEXT", help="Why; recorded with --withdraw and --[not-]acknowledged.")
+@click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
+def opt_out(
+    website: str,
+    hashes: bool,
+    columns: tuple[str, ...],
+    withdraw: bool,
+    settled: bool | None,
+    reason: str | None,
+    file: Path | None,
+) -> None:
+    """Suppress everyone in FILE in every export from now on, and submit the addresses of those who opted out.
 
-    FILE is CSV, JSON or one address a line; `-` is standard input, one a line. Lines that hold nobody are told by
-    their number. The ledger keeps hashes, never an address.
+    FILE is CSV, text, JSON, JSON Lines or a workbook, also compressed with gzip; `-` is standard input. Every address
+    in it is suppressed. Only those without doubt of people who opted out are submitted: where several columns could be
+    theirs, name one with --column. Rows that say `subscribed` are left out. The ledger keeps hashes, never an address.
 
-    Exit status: 0 all is done, 1 a line was rejected or the platform did not take everybody (they are suppressed
-    nevertheless; run it again), 2 bad usage or configuration.
+    Exit status: 0 all is done, 1 somebody has to look at a line or a column, or the platform did not take everybody
+    (they are suppressed nevertheless; run it again), 2 bad usage or configuration.
 
     \b
     Examples:
       ignite-assets opt-out --website acme-honda unsubscribed.csv
+      ignite-assets opt-out --website acme-honda --column "Customer Email" crm.xlsx
       ignite-assets opt-out --website acme-honda - < addresses.txt
+      ignite-assets opt-out --website acme-honda --withdraw --reason "signed up again" - < address.txt
     """
-    from ignite_assets.api.errors import IgniteError
-    from ignite_assets.api.horizon import utc_now
-    from ignite_assets.audiences.submission import suppress, suppress_hashes
-    from ignite_assets.cli.bars import tracked
     from ignite_assets.config import load_settings
-    from ignite_assets.dagster.automation.opt_out_job import describe, suppressed, tell
-    from ignite_assets.dagster.resources import IgniteResource
-    from ignite_assets.storage.lake import Lake
 
     settings = load_settings()
     if website not in settings.websites:
         raise click.UsageError(f"there is no website {website}; there are {', '.join(settings.websites)}")
+    if settled is not None:
+        _settle(settings, website, acknowledged=settled, reason=_given(reason))
+        return
+    if file is None:
+        raise click.UsageError("FILE is missing; `-` reads standard input")
     data, name = _read(file)
+    if withdraw:
+        _withdraw(settings, website, data, name, hashes=hashes, reason=_given(reason))
+    else:
+        _opt_out(settings, website, data, name, hashes=hashes, columns=columns)
+
+
+def _opt_out(
+    settings: "Settings", website: str, data: bytes, name: str, *, hashes: bool, columns: tuple[str, ...]
+) -> None:
+    from ignite_assets.api.errors import IgniteError
+    from ignite_assets.cli.bars import tracked
+    from ignite_assets.dagster.automation import opt_out_job
+    from ignite_assets.dagster.resources import IgniteResource
+    from ignite_assets.storage.lake import Lake
+
     lake = Lake(settings.root)
     if hashes:
-        receipt = suppress_hashes(lake, website, data, name, now=utc_now())
+        receipt = opt_out_job.suppress_hashes(settings, lake, website, data, name)
     else:
-        found = suppress(lake, website, data, name, now=utc_now())
+        found = opt_out_job.suppress(settings, lake, website, data, name, columns=columns)
         try:
             with tracked():
-                receipt = tell(settings, lake, IgniteResource.from_settings(settings), website, found)
+                receipt = opt_out_job.tell(settings, lake, IgniteResource.from_settings(settings), website, found)
         except IgniteError:
-            click.echo(
-                f"{suppressed(len(found.people))}; the platform does not know all of them: run it again", err=True
-            )
+            said = opt_out_job.suppressed(len(found.people))
+            click.echo(f"{said}; the platform does not know all of them: run it again", err=True)
             raise
-    click.echo(describe(receipt))
-    raise SystemExit(1 if receipt.rejects else 0)
+    click.echo(opt_out_job.describe(receipt))
+    raise SystemExit(0 if receipt.done else 1)
+
+
+def _withdraw(settings: "Settings", website: str, data: bytes, name: str, *, hashes: bool, reason: str) -> None:
+    from ignite_assets.api.horizon import utc_now
+    from ignite_assets.audiences import submission
+    from ignite_assets.storage.lake import Lake
+
+    asked, taken = submission.withdraw(
+        Lake(settings.root), website, data, name, by_hash=hashes, reason=reason, now=utc_now()
+    )
+    click.echo(f"{taken:,} of {asked:,} were suppressed and are no longer; a later opt-out counts again")
+    raise SystemExit(0 if taken == asked else 1)
+
+
+def _settle(settings: "Settings", website: str, *, acknowledged: bool, reason: str) -> None:
+    from ignite_assets.api.horizon import utc_now
+    from ignite_assets.audiences import submission
+    from ignite_assets.storage.lake import Lake
+
+    count = submission.settle(Lake(settings.root), website, acknowledged=acknowledged, reason=reason, now=utc_now())
+    told = "recorded as acknowledged" if acknowledged else "to be submitted again with their file"
+    click.echo(f"{count:,} {'person is' if count == 1 else 'people are'} {told}")
+
+
+def _given(reason: str | None) -> str:
+    if not reason or not reason.strip() or "@" in reason:
+        raise click.UsageError("say why with --reason, without an address")
+    return reason.strip()
 
 
 def _read(file: Path) -> tuple[bytes, str]:
     """The file's bytes, and the name that tells its form. Nothing here quotes the name: it may be an address."""
-    if str(file) == "-":
-        return sys.stdin.buffer.read(), "standard-input.txt"
+    read: Callable[[], bytes] = sys.stdin.buffer.read if str(file) == "-" else file.read_bytes
     try:
-        return file.read_bytes(), file.name
+        return read(), "standard-input.txt" if str(file) == "-" else file.name
     except OSError as error:
         trouble = error.strerror
     raise click.UsageError(f"FILE can't be read: {trouble}; addresses come in a file, or by - from standard input")

@@ -125,6 +125,11 @@ class OptOuts(Section):
     keep_processed: bool = Field(False, description="Keep files of addresses after they were submitted.")
     scope: Scope = Field("website", description="Whether an opt-out counts for its website or for all.")
     max_url_chars: int = Field(4000, ge=500, le=16000, description="Longest URL of one submission.")
+    columns: Annotated[Mapping[str, str], AllowedText('a table such as { acme-honda = "Customer Email" }')] = Field(
+        {},
+        examples=[{"acme-honda": "Customer Email"}],
+        description="By website, the column of those who opted out, for files that leave it open.",
+    )
 
 
 class DerivedAssets(Section):
@@ -214,3 +219,9 @@ class Settings(Section):
     def algo(self, website: str) -> Algo:
         """The hash algorithm of a website; `KeyError` when there is no such website."""
         return self.websites[website].algo or self.platform.algo
+
+    def captured_hashes(self, website: str) -> frozenset[str]:
+        """The algorithms, as the ledger names them, of the captures for which opt-outs of a website count."""
+        websites = self.websites if self.opt_outs.scope == "all" else [website]
+        names = {"sha2": "sha256"}
+        return frozenset(names.get(self.algo(each), self.algo(each)) for each in websites)

@@ -40,8 +40,10 @@ def failure(errors: Mapping[str, IgniteError], *, several: bool = False) -> dg.F
 
 
 def input_failure(error: IgniteError) -> dg.Failure:
-    """A Dagster failure for an input that can't be read."""
-    return dg.Failure(description=str(error), allow_retries=error.retryable)
+    """A Dagster failure for an input that can't be dealt with; alerts quote it."""
+    told = {"input": {"status": status(error), "error": str(error)}}
+    metadata = {OUTCOMES: dg.MetadataValue.json(told)}
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=error.retryable)
 
 
 def outcomes(event: dg.DagsterEvent) -> dict[str, dict[str, str]]:

@@ -1,7 +1,7 @@
 """All numbers of a report: one website, one day, and the window that ends with it."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -48,6 +48,8 @@ class ReportOptions:
     rules: tuple[ExportRule, ...] = ()
     scope: Scope = "website"
     inbox: str | None = None
+    captured_hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By website, the algorithms of the captures, as the ledger names them: no other hash takes effect."""
     personal_details: bool = False
     recorded: tuple[Recorded, ...] = ()
     """What is on record of the day's exports, newest first."""
@@ -126,7 +128,14 @@ def _gather(readings: Readings, options: ReportOptions) -> Figures:
     seen = visitors.read(readings)
     trends = audiences.read(readings)
     lists = exports.read(options.rules, website, day, options.recorded)
-    opt_outs = opted_out.read(lake, website, scope=options.scope, inbox_at=options.inbox, now=options.now)
+    opt_outs = opted_out.read(
+        lake,
+        website,
+        scope=options.scope,
+        inbox_at=options.inbox,
+        captured=options.captured_hashes.get(website, frozenset()),
+        now=options.now,
+    )
     newest = max(day for name in names for day in readings.captured(name)[-1:])
     return Figures(
         website=website,

@@ -28,9 +28,21 @@ class OptOutFigures:
     """People of all websites' ledgers, where these count as well; None where they don't."""
     waiting: int | None
     """Files of the inbox not yet dealt with; None without an inbox."""
+    rejects: int = 0
+    """Files of rejected lines, and whole files, that wait for a person."""
+    idle: int = 0
+    """Of the people, those known by a hash that can't take effect: the captures are of another algorithm."""
 
 
-def read(lake: Lake, website: str, *, scope: Scope, inbox_at: str | None, now: dt.datetime) -> OptOutFigures:
+def read(
+    lake: Lake,
+    website: str,
+    *,
+    scope: Scope,
+    inbox_at: str | None,
+    captured: frozenset[str] = frozenset(),
+    now: dt.datetime,
+) -> OptOutFigures:
     """Count a website's opt-outs."""
     tally, arrivals = ledger.tally(lake, website), ledger.arrivals(lake, website)
     return OptOutFigures(
@@ -41,4 +53,6 @@ def read(lake: Lake, website: str, *, scope: Scope, inbox_at: str | None, now: d
         since=arrivals[0] if arrivals else None,
         elsewhere=len(ledger.arrivals(lake, None)) if scope == "all" else None,
         waiting=len(inbox.of_website(Store(inbox_at), website)) if inbox_at else None,
+        rejects=len(inbox.rejects(Store(inbox_at), [website]).get(website, ())) if inbox_at else 0,
+        idle=ledger.idle(lake, website, captured) if captured else 0,
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ignite_assets.audiences.inbox import Dropped, Looks, astray, clear, dropped, put_away
-from ignite_assets.audiences.opt_outs import Reject
+from ignite_assets.audiences.drops.tables import Reject
+from ignite_assets.audiences.inbox import Dropped, Looks, astray, clear, dropped, put_aside, put_away, rejects
 from ignite_assets.storage.store import Store
 
 WEBSITES = ("acme", "bayside")
@@ -154,9 +154,25 @@ def test_a_name_that_may_be_an_address_is_kept_out_of_every_record(name: str) ->
 def test_what_was_dealt_with_is_deleted_and_its_rejects_stay_beside_it(inbox: Path, store: Store) -> None:
     drop(inbox, "acme/a.txt")
     source = hashlib.sha256(ANN.encode()).hexdigest()[:12]
-    assert put_away(store, the_file(store), ANN.encode(), (Reject(line=3, reason="no address"),), keep=False)
-    assert left(inbox) == [f"acme/processed/{source}-a.txt.rejects.csv"]
-    assert (inbox / left(inbox)[0]).read_text() == 'line,reason\n3,"no address"\n'
+    assert put_away(
+        store, the_file(store), ANN.encode(), (Reject(line=3, reason="no address", content="a, b"),), keep=False
+    )
+    assert left(inbox) == [f"acme/processed/{source}-a.txt.rejects"]
+    assert (inbox / left(inbox)[0]).read_text() == 'line,reason,content\n3,no address,"a, b"\n'
+    assert (inbox / left(inbox)[0]).stat().st_mode & 0o777 == 0o600
+    assert dropped(store, WEBSITES) == []
+    assert rejects(store, WEBSITES) == {"acme": left(inbox)}
+
+
+def test_a_file_of_which_nothing_is_accounted_for_is_kept_whole(inbox: Path, store: Store) -> None:
+    drop(inbox, f"acme/{ANN}.json", "{")
+    assert put_aside(store, the_file(store), b"{")
+    (kept,) = left(inbox)
+    assert "@" not in kept
+    assert kept.endswith(".rejects")
+    assert (inbox / kept).read_text() == "{"
+    assert (inbox / kept).stat().st_mode & 0o777 == 0o600
+    assert astray(store, WEBSITES) == 0
 
 
 def test_two_files_of_one_name_are_both_kept(inbox: Path, store: Store) -> None:

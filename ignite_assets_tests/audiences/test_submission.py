@@ -7,9 +7,18 @@ import pytest
 
 from ignite_assets.api.errors import ServerError
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.drop_files import DropError
+from ignite_assets.audiences.acknowledgement import NotTakenError, check
+from ignite_assets.audiences.drops.decoding import DropError
 from ignite_assets.audiences.opt_outs import Person
-from ignite_assets.audiences.submission import Receipt, suppress, suppress_hashes, tell
+from ignite_assets.audiences.submission import (
+    NotSettledError,
+    Receipt,
+    settle,
+    suppress,
+    suppress_hashes,
+    tell,
+    withdraw,
+)
 from ignite_assets.storage.lake import Lake
 
 WEBSITE = "acme-honda"
@@ -18,6 +27,7 @@ PEOPLE = [f"person{number}@example.com" for number in range(10)]
 DATA = "\n".join(PEOPLE).encode()
 ROOM = 90
 """For three of them."""
+CANARY = "c4n4ry@example.com"
 
 
 class Platform:
@@ -34,17 +44,19 @@ class Platform:
         self.told.append([one.address for one in people])
 
 
-def deal_with(lake: Lake, platform: Platform, data: bytes = DATA) -> Receipt:
+def deal_with(lake: Lake, platform: Platform, data: bytes = DATA, now: dt.datetime = NOW) -> Receipt:
     found = suppress(lake, WEBSITE, data, "a.txt", now=NOW)
-    return tell(lake, WEBSITE, found, send=platform, room=ROOM, now=lambda: NOW)
+    return tell(lake, WEBSITE, found, send=platform, room=ROOM, now=lambda: now)
 
 
 def test_everyone_is_told_once_in_batches(lake: Lake) -> None:
     platform = Platform()
-    assert deal_with(lake, platform) == Receipt(people=10, submitted=10, known=0, rejects=())
+    receipt = deal_with(lake, platform)
+    assert (receipt.people, receipt.submitted, receipt.known, receipt.done) == (10, 10, 0, True)
     assert [one for batch in platform.told for one in batch] == PEOPLE
     assert len(platform.told) > 2
-    assert deal_with(lake, platform) == Receipt(people=10, submitted=0, known=10, rejects=())
+    receipt = deal_with(lake, platform)
+    assert (receipt.submitted, receipt.known) == (0, 10)
     assert sum(map(len, platform.told)) == 10
 
 
@@ -91,7 +103,9 @@ def test_somebody_known_from_another_file_is_not_told_again(lake: Lake) -> None:
 
 
 def test_hashes_are_suppressed_and_never_submitted(lake: Lake) -> None:
-    receipt = suppress_hashes(lake, WEBSITE, f"{'0a' * 16}\n{'0b' * 32}\nnobody".encode(), "a.txt", now=NOW)
+    receipt = suppress_hashes(
+        lake, WEBSITE, f"{'0a' * 16}\n{'0b' * 32}\nnobody".encode(), "a.txt", algorithms=["sha256"], now=NOW
+    )
     assert (receipt.people, receipt.submitted, receipt.by_hash) == (2, 0, True)
     assert [reject.line for reject in receipt.rejects] == [3]
     known = ledger.tally(lake, WEBSITE)
@@ -100,5 +114,84 @@ def test_hashes_are_suppressed_and_never_submitted(lake: Lake) -> None:
 
 def test_a_file_that_cannot_be_read_suppresses_nobody(lake: Lake) -> None:
     with pytest.raises(DropError):
-        suppress(lake, WEBSITE, b"[", "a.json", now=NOW)
+        suppress(lake, WEBSITE, b"%PDF", "a.json", now=NOW)
     assert ledger.tally(lake, WEBSITE).known == 0
+
+
+def test_hashes_of_another_algorithm_than_the_captures_cannot_take_effect(lake: Lake) -> None:
+    ann = Person(PEOPLE[0]).hashes
+    data = f"{ann.md5}\n{'0a' * 16}".encode()
+    receipt = suppress_hashes(lake, WEBSITE, data, "a.txt", algorithms=["sha256"], now=NOW)
+    assert (receipt.people, receipt.effective, receipt.done) == (2, 0, False)
+    assert receipt.troubles == ("none of them can take effect: the hashes are md5, the captures sha256",)
+    ledger.record(lake, "other", [ann], source_hash="a", at=NOW)
+    again = suppress_hashes(lake, WEBSITE, data, "a.txt", algorithms=["sha256"], now=NOW)
+    assert (again.effective, again.done) == (1, True), "known elsewhere by all three"
+
+
+class Answering(Platform):
+    """Answers with an object."""
+
+    def __init__(self, answer: dict[str, object]) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def __call__(self, people: tuple[Person, ...]) -> None:
+        super().__call__(people)
+        check(self.answer, len(people))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": CANARY},
+        {"errors": [CANARY]},
+        {"success": False},
+        {"accepted": 0, "rejected": 5},
+        {"accepted": 1},
+        {"status": "error"},
+        {"result": {"failed": 2}},
+        {"invalid_emails": 2, "error_count": 1},
+    ],
+)
+def test_an_answer_that_says_trouble_keeps_people_queued_and_is_told_by_its_fields(
+    lake: Lake, answer: dict[str, object]
+) -> None:
+    for _ in range(4):
+        with pytest.raises(NotTakenError) as caught:
+            deal_with(lake, Answering(answer))
+        assert CANARY not in str(caught.value)
+    assert ledger.tally(lake, WEBSITE).submitted == 0
+    assert deal_with(lake, Answering({})).submitted == 10
+
+
+def test_an_unknown_answer_is_tried_three_times_then_a_person_settles_it(lake: Lake) -> None:
+    odd = Answering({"queued_as": CANARY})
+    for run in range(5):
+        with pytest.raises(NotSettledError) as caught:
+            deal_with(lake, odd)
+        assert CANARY not in str(caught.value)
+        assert ("queued_as" in str(caught.value)) == (run < 3)
+    assert sum(map(len, odd.told)) == 30, "three times each"
+    assert settle(lake, WEBSITE, acknowledged=False, reason="it has none", now=NOW + dt.timedelta(hours=1)) == 10
+    with pytest.raises(NotSettledError):
+        deal_with(lake, odd, now=NOW + dt.timedelta(hours=1.5))
+    assert sum(map(len, odd.told)) == 40
+    assert settle(lake, WEBSITE, acknowledged=True, reason="it has them", now=NOW + dt.timedelta(hours=2)) == 10
+    assert deal_with(lake, odd).known == 10
+
+
+def test_a_withdrawn_opt_out_counts_no_more_until_the_person_opts_out_again(lake: Lake) -> None:
+    platform, hour = Platform(), dt.timedelta(hours=1)
+    deal_with(lake, platform)
+    data = f"{PEOPLE[0].upper()}\nnobody.else@example.com".encode()
+    assert withdraw(lake, WEBSITE, data, "a.txt", by_hash=False, reason="again", now=NOW + hour) == (2, 1)
+    assert withdraw(
+        lake, WEBSITE, Person(PEOPLE[1]).hashes.md5.encode(), "a.txt", by_hash=True, reason="again", now=NOW + hour
+    ) == (1, 1)
+    tally = ledger.tally(lake, WEBSITE)
+    assert (tally.known, tally.submitted) == (8, 8)
+    found = suppress(lake, WEBSITE, DATA, "a.txt", now=NOW + 2 * hour)
+    receipt = tell(lake, WEBSITE, found, send=platform, room=ROOM, now=lambda: NOW + 2 * hour)
+    assert (receipt.submitted, receipt.known) == (2, 8)
+    assert ledger.tally(lake, WEBSITE).known == 10

@@ -30,7 +30,7 @@ def keys(table: Any, prefix: str = "") -> set[str]:
     found = set()
     for name, value in table.items():
         key = f"{prefix}{'<key>' if prefix == 'websites.' else name}"
-        if key in ("exports[].match", "exports[].list_ids") or not isinstance(value, dict | list):
+        if key in ("exports[].match", "exports[].list_ids", "opt_outs.columns") or not isinstance(value, dict | list):
             found.add(key)
         elif isinstance(value, dict):
             found |= keys(value, f"{key}.")

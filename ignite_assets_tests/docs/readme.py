@@ -14,6 +14,7 @@ from benchmarks.chart import WORKS, others_times
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
+from ignite_assets_tests.audiences.drops import shapes
 from ignite_assets_tests.commands import ROOT, run
 from ignite_assets_tests.docs import reference
 from ignite_assets_tests.docs.blocks import WRITTEN, blocks, moved, normalised
@@ -115,6 +116,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "destinations": reference.destinations,
     "settings": reference.settings,
     "assets": reference.assets,
+    "opt-out-shapes": shapes.as_markdown,
 }
 
 

@@ -152,6 +152,7 @@ def report_options(
         rules=settings.rules(),
         scope=settings.opt_outs.scope,
         inbox=settings.place(settings.opt_outs.inbox) if settings.opt_outs.inbox else None,
+        captured_hashes={website: settings.captured_hashes(website) for website in settings.websites},
         personal_details=settings.reports.personal_details,
         recorded=recorded,
     )

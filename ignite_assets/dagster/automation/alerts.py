@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from ignite_assets.dagster.automation import opt_out_job
 from ignite_assets.dagster.failures import outcomes
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.tables.checks import CHECKS
@@ -116,11 +117,13 @@ class Message:
     website: str
     night: dt.date
     troubles: list[Trouble] = field(default_factory=list)
+    file: str = ""
+    """The dropped file of opt-outs that it is about, as the inbox calls it; empty for captures."""
 
     @property
     def key(self) -> str:
         """What makes it the same message, whatever run it comes from."""
-        return f"{self.website}|{self.night}"
+        return f"{self.website}|{self.night}" + (f"|{self.file}" if self.file else "")
 
     def text(self, headline: str) -> str:
         """The message: the website and night, then a line a reason."""
@@ -141,19 +144,21 @@ def messages(
     zone: ZoneInfo,
 ) -> list[Message]:
     """One message for each of our websites and each night that the runs brought trouble to."""
-    found: dict[tuple[str, dt.date], Message] = {}
+    found: dict[tuple[str, dt.date, str], Message] = {}
     for record in records:
+        file = _dropped_file(record.dagster_run).get("label", "")
         night = record.create_timestamp.astimezone(zone).date()
         for trouble in collect(instance, record.dagster_run):
             if trouble.website in websites:
-                message = found.setdefault((trouble.website, night), Message(trouble.website, night))
+                message = found.setdefault((trouble.website, night, file), Message(trouble.website, night, file=file))
                 message.troubles.append(trouble)
     return [found[key] for key in sorted(found)]
 
 
 def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
     """What a failed run did not capture, and why."""
-    website = _website(run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start"))
+    partition = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start")
+    website = _dropped_file(run).get("website") or _website(partition)
     if run.status != dg.DagsterRunStatus.FAILURE or website is None:
         return []
     troubles = []
@@ -162,6 +167,17 @@ def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[
         told = [_short(outcome["error"], website) for outcome in outcomes(event).values()]
         troubles += [Trouble(website, asset, reason) for reason in sorted(set(told or [_class_name(event)]))]
     return troubles or [Trouble(website, "the run", f"ended as {run.status.value.lower()}, see run {run.run_id}")]
+
+
+def _dropped_file(run: dg.DagsterRun) -> dict[str, str]:
+    """The website and the label of the dropped file that a run deals with; empty for other runs."""
+    if run.job_name != opt_out_job.JOB:
+        return {}
+    config: Any = run.run_config
+    try:
+        return dict(config["ops"][opt_out_job.OP]["config"])
+    except (KeyError, TypeError):
+        return {}
 
 
 def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:

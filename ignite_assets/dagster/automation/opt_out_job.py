@@ -1,15 +1,16 @@
 """Opt-outs through Dagster: the job that submits a dropped file, and what it shares with the command line."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.patience import Tally
-from ignite_assets.audiences import inbox, submission
-from ignite_assets.audiences.drop_files import DropError
-from ignite_assets.audiences.opt_outs import Addresses, Person, Reject, parameter
+from ignite_assets.audiences import acknowledgement, inbox, submission
+from ignite_assets.audiences.drops.decoding import DropError
+from ignite_assets.audiences.drops.reading import Reading
+from ignite_assets.audiences.opt_outs import Person, parameter
 from ignite_assets.audiences.submission import Receipt
 from ignite_assets.config import Settings
 from ignite_assets.dagster.failures import input_failure
@@ -18,9 +19,6 @@ from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets.tables.progress import lines, showing
-
-if TYPE_CHECKING:
-    from ignite_assets.api.client import IgniteClient
 
 JOB = "submit_opt_outs"
 OP = "submit_dropped_file"
@@ -34,20 +32,33 @@ class DroppedFile(dg.Config):
     """As the inbox calls it: never by an address."""
 
 
-def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Addresses) -> Receipt:
-    """Tell the platform of people who are suppressed already. Raises `IgniteError`."""
+def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Reading) -> Receipt:
+    """Tell the platform of people who are suppressed already, unless there are doubts. Raises `IgniteError`."""
+    if not found.submitted:
+        return submission.receipt(found)
     with ignite.client(website) as client:
 
         def send(people: tuple[Person, ...]) -> None:
-            client.opt_out(parameter(people), Tally())
+            acknowledgement.check(client.opt_out(parameter(people), Tally()), len(people))
 
-        room = _room(settings, client)
+        room = settings.opt_outs.max_url_chars - client.opt_out_url_chars
         return submission.tell(lake, website, found, send=send, room=room, now=utc_now)
 
 
-def _room(settings: Settings, client: "IgniteClient") -> int:
-    """What the bound on a URL's length leaves for the addresses."""
-    return settings.opt_outs.max_url_chars - client.opt_out_url_chars
+def suppress(
+    settings: Settings, lake: Lake, website: str, data: bytes, name: str, *, columns: Sequence[str] = ()
+) -> Reading:
+    """Suppress the people of a file of addresses; `columns`: in the place of the configured one."""
+    configured = [settings.opt_outs.columns[website]] if website in settings.opt_outs.columns else []
+    return submission.suppress(
+        lake, website, data, name, now=utc_now(), columns=columns or configured, must_have=bool(columns)
+    )
+
+
+def suppress_hashes(settings: Settings, lake: Lake, website: str, data: bytes, name: str) -> Receipt:
+    """Suppress the people of a list of hashes."""
+    algorithms = settings.captured_hashes(website)
+    return submission.suppress_hashes(lake, website, data, name, algorithms=algorithms, now=utc_now())
 
 
 def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
@@ -66,9 +77,7 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
             context.log.info("the file is gone: it was dealt with before")
             return
         with showing(lines(context.log.info)):
-            said = _without_names(settings, ignite_lake.lake, ignite, store, waiting[0])
-        for line in said:
-            context.log.info(line)
+            _without_names(context, settings, ignite_lake.lake, ignite, store, waiting[0])
 
     @dg.job(
         name=JOB,
@@ -82,45 +91,87 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
 
 
 def _without_names(
-    settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped
-) -> list[str]:
-    """The same, when the file system fails: its own errors quote the file's name, which may be an address."""
+    context: dg.OpExecutionContext,
+    settings: Settings,
+    lake: Lake,
+    ignite: IgniteResource,
+    store: Store,
+    file: inbox.Dropped,
+) -> None:
+    """Deal with a file; where the file system fails, its own errors quote the file's name, which may be an address."""
+    error: IgniteError | None = None
     try:
-        return _deal_with(settings, lake, ignite, store, file)
-    except OSError as error:
-        trouble = f"the inbox or the lake could not be read or written ({type(error).__name__} {error.errno or ''})"
-    raise dg.Failure(description=trouble)
+        _deal_with(context, settings, lake, ignite, store, file)
+    except IgniteError as raised:
+        error = raised
+    except OSError as raised:
+        where = f"({type(raised).__name__} {raised.errno or ''})"
+        error = DropError(f"the inbox or the lake could not be read or written {where}")
+    if error:
+        raise input_failure(error)
 
 
-def _deal_with(settings: Settings, lake: Lake, ignite: IgniteResource, store: Store, file: inbox.Dropped) -> list[str]:
-    """What there is to say of it. Raises Dagster's failure when the file stays, or can't be read at all."""
+def _deal_with(
+    context: dg.OpExecutionContext,
+    settings: Settings,
+    lake: Lake,
+    ignite: IgniteResource,
+    store: Store,
+    file: inbox.Dropped,
+) -> None:
+    """Suppress, submit, and put the file away; raises an error when a person has to look at something."""
     data = store.read(file.path)
+    receipt: Receipt | None = None
     try:
         receipt = _submit(settings, lake, ignite, file, data)
+        said = describe(receipt)
     except DropError as error:
-        inbox.put_away(store, file, data, (Reject(line=0, reason=str(error)),), keep=True)
-        raise input_failure(error) from None
-    except IgniteError as error:
-        raise input_failure(error) from None
+        said = str(error)
+    if receipt is None or receipt.whole:
+        inbox.put_aside(store, file, data)
+        raise DropError(f"{said}; the whole file is kept in {inbox.PROCESSED}/")
+    if receipt.troubles:
+        raise DropError(f"{said}; the file stays in the inbox")
     gone = inbox.put_away(store, file, data, receipt.rejects, keep=settings.opt_outs.keep_processed)
-    return [describe(receipt), *([] if gone else ["the file was changed meanwhile: it will be read again"])]
+    if receipt.rejects:
+        raise DropError(f"{said}; they are kept in {inbox.PROCESSED}/ until somebody deletes them")
+    context.log.info(said)
+    if not gone:
+        context.log.info("the file was changed meanwhile: it will be read again")
 
 
 def _submit(settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes) -> Receipt:
     if file.of_hashes:
-        return submission.suppress_hashes(lake, file.website, data, file.name, now=utc_now())
-    found = submission.suppress(lake, file.website, data, file.name, now=utc_now())
-    return tell(settings, lake, ignite, file.website, found)
+        return suppress_hashes(settings, lake, file.website, data, file.name)
+    return tell(settings, lake, ignite, file.website, suppress(settings, lake, file.website, data, file.name))
 
 
 def describe(receipt: Receipt) -> str:
-    """A receipt in a line."""
-    lines = ", ".join(f"line {reject.line}: {reject.reason}" for reject in receipt.rejects[:10])
-    more = f", and {len(receipt.rejects) - 10} more" if len(receipt.rejects) > 10 else ""
-    rejected = f"; {_count(len(receipt.rejects), 'line')} rejected ({lines}{more})" if receipt.rejects else ""
-    told = f"{receipt.submitted:,} submitted, {receipt.known:,} known to the platform before"
-    told = "hashes aren't submitted" if receipt.by_hash else told
-    return f"{suppressed(receipt.people)}; {told}{rejected}"
+    """A receipt in two lines: people and rejected lines; every address that was found, with its verdict."""
+    parts = [suppressed(receipt.people), _told(receipt)]
+    if receipt.rejects:
+        shown = ", ".join(f"line {reject.line}: {reject.reason}" for reject in receipt.rejects[:10])
+        more = f", and {len(receipt.rejects) - 10} more" if len(receipt.rejects) > 10 else ""
+        parts.append(f"{_count(len(receipt.rejects), 'line')} rejected ({shown}{more})")
+    return "; ".join([*parts, *receipt.troubles]) + f"\n{_accounts(receipt)}"
+
+
+def _told(receipt: Receipt) -> str:
+    if receipt.by_hash:
+        idle = receipt.people - receipt.effective
+        return f"{receipt.effective:,} can take effect, {idle:,} can't; hashes aren't submitted"
+    return f"{receipt.submitted:,} submitted, {receipt.known:,} known to the platform before"
+
+
+def _accounts(receipt: Receipt) -> str:
+    """What was found, and its verdicts, which add up to it."""
+    rules = ", ".join(f"{count:,} {rule}" for rule, count in receipt.left_out)
+    left_out = sum(count for _, count in receipt.left_out)
+    found = _count(receipt.found, "hash" if receipt.by_hash else "address", "es")
+    why = f" ({rules})" if rules else ""
+    return (
+        f"{found} found: {receipt.suppressed:,} suppressed, {receipt.rejected:,} rejected, {left_out:,} left out{why}"
+    )
 
 
 def suppressed(people: int) -> str:
@@ -132,5 +183,5 @@ def suppressed(people: int) -> str:
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{plural}"

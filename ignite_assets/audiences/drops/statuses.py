@@ -1,0 +1,211 @@
+"""Columns that say whether a row's person is subscribed, and what a row says by them.
+
+A row that clearly says *subscribed* is left out. A row whose status nobody can tell is suppressed and not submitted.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from ignite_assets.audiences.drops.columns import plain, words
+
+Said = Literal["out", "in", "neither", "unclear"]
+"""`neither`: a known word that is about delivery (bounced, cleaned), not about what the person wants."""
+
+Sense = Literal["out", "in", "words", "both"]
+"""What *yes* means in a column; `words`: its values say it in words; `both`: the header says one and the other."""
+
+_OUT = [
+    "unsubscribed",
+    "unsubscribe",
+    "unsub",
+    "optedout",
+    "optout",
+    "outopted",
+    "donotemail",
+    "donotmail",
+    "donotcontact",
+    "dnc",
+    "optedoutofemail",
+    "hasoptedoutofemail",
+    "nonsubscribed",
+    "notsubscribed",
+    "removed",
+    "revoked",
+    "withdrawn",
+    "declined",
+    "denied",
+    "suppressed",
+    "abgemeldet",
+    "abbestellt",
+    "ausgetragen",
+    "widerrufen",
+    "desabonne",
+    "desinscrit",
+    "baja",
+    "desuscrito",
+    "disiscritto",
+    "uitgeschreven",
+    "afgemeld",
+    "cancelado",
+    "descadastrado",
+]
+_IN = [
+    "subscribed",
+    "subscribe",
+    "optedin",
+    "optin",
+    "consent",
+    "consented",
+    "consenting",
+    "allowed",
+    "granted",
+    "permission",
+    "angemeldet",
+    "abonniert",
+    "eingetragen",
+    "abonne",
+    "inscrit",
+    "suscrito",
+    "iscritto",
+    "ingeschreven",
+    "aangemeld",
+    "inscrito",
+]
+_CLEARLY_IN = frozenset(_IN) - {"subscribe", "consent", "permission", "allowed", "granted", "consenting"}
+_NEITHER = frozenset(
+    ["bounced", "bounce", "cleaned", "pending", "unconfirmed", "invalid", "undeliverable", "complained", "spam"]
+)
+_YES = frozenset(
+    ["1", "true", "t", "yes", "y", "ja", "oui", "si", "sim", "x", "on", "wahr", "vrai", "verdadero", "vero", "1.0"]
+)
+_NO = frozenset(["0", "false", "f", "no", "n", "nein", "non", "nee", "nao", "off", "falsch", "faux", "falso", "0.0"])
+_STATUS = frozenset(
+    ["status", "state", "subscription", "substatus", "optstatus", "abostatus", "statut", "estado", "stato"]
+)
+_ABOUT = frozenset(
+    [
+        "is",
+        "has",
+        "email",
+        "mail",
+        "emails",
+        "the",
+        "of",
+        "to",
+        "for",
+        "from",
+        "e",
+        "marketing",
+        "newsletter",
+        "global",
+        "all",
+        "user",
+        "person",
+        "contact",
+        "customer",
+        "subscriber",
+        "flag",
+        "yn",
+        "status",
+        "bool",
+        "opted",
+        "member",
+        "recipient",
+        "list",
+    ]
+)
+_HISTORY = frozenset(
+    [
+        "time",
+        "date",
+        "at",
+        "ip",
+        "on",
+        "reason",
+        "campaign",
+        "title",
+        "datum",
+        "fecha",
+        "by",
+        "source",
+        "count",
+        "link",
+        "url",
+        "id",
+        "email2",
+    ]
+)
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
+
+
+def sense(header: str) -> Sense | None:
+    """What a column of this header says of a row; None when it is no status."""
+    found = words(header)
+    if not found or len(found) > 7 or set(found) & _HISTORY:
+        return None
+    joined = "".join(word for word in found if word not in _ABOUT - {"opted"})
+    whole = "".join(found)
+    negated = found[0] in ("not", "non") or "donot" in whole
+    out = any(word in joined for word in _OUT) or negated
+    inside = re.sub("|".join(_OUT), "", joined)
+    is_in = any(inside.endswith(word) for word in _IN if len(word) > 4) and not negated
+    if out and is_in:
+        return "both"
+    if out:
+        return "out"
+    if is_in:
+        return "in"
+    return "words" if set(found) & _STATUS else None
+
+
+def value_says(value: str, column: Sense) -> Said:
+    """What one value says."""
+    text = plain(value).strip(" '\"")
+    by_word = _word_says(text)
+    if by_word:
+        return by_word
+    if column == "words":
+        return "unclear"
+    if text in _YES or (column == "out" and _DATE.search(text)):
+        return "out" if column == "out" else "in" if column == "in" else "unclear"
+    if text in _NO:
+        return "in" if column == "out" else "out" if column == "in" else "unclear"
+    return "unclear"
+
+
+def _word_says(text: str) -> Said | None:
+    joined = re.sub(r"[^a-z]", "", text)
+    if joined in _OUT:
+        return "out"
+    if joined in _CLEARLY_IN:
+        return "in"
+    return "neither" if joined in _NEITHER else None
+
+
+def contradicts(column: Sense, values: Iterable[str]) -> bool:
+    """Whether a column's values can't be read in one way: yes and no beside words, or a header that says both."""
+    kinds = set()
+    for value in values:
+        text = plain(value).strip(" '\"")
+        if text in _YES or text in _NO:
+            kinds.add("flag")
+        elif _word_says(text) in ("out", "in"):
+            kinds.add("word")
+    return len(kinds) > 1 or (column == "both" and "flag" in kinds)
+
+
+def is_used(column: Sense, values: Iterable[str]) -> bool:
+    """Whether a column says anything about subscriptions: a `Status` of `ok` doesn't, nor a column of dates."""
+    return any(value_says(value, column) in ("out", "in") for value in values) or (
+        column == "both" and any(plain(value).strip() in _YES | _NO for value in values)
+    )
+
+
+def row_says(cells: Mapping[int, str], used: Mapping[int, Sense]) -> Said:
+    """What a row's status columns say together."""
+    said = {value_says(cells.get(at, ""), column) for at, column in used.items()}
+    clear = said & {"out", "in"}
+    if len(clear) == 1:
+        return "out" if "out" in clear else "in"
+    return "neither" if said == {"neither"} else "unclear"
