@@ -1,14 +1,14 @@
-"""A query run, and what it finds written; what goes wrong told in one line."""
+"""Runs a query and writes its rows; an error of DuckDB's or Arrow's becomes one line."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.cli.results import Format, write, write_file
+from ignite_assets.cli.results import Format, printed, replacing, write
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,20 +17,18 @@ if TYPE_CHECKING:
 
 
 def answer(session: "Session", query: str, form: Format, output: Path | None = None) -> None:
-    """Run the statements of a query and write what they find."""
+    """Run the statements of a query and write their rows, each partition's in one version, to a file or stdout."""
     statements = session.statements(query)
     if not statements:
         raise click.UsageError("the query is empty")
     if sum(map(_is_query, statements)) > 1 and (form != "table" or output):
         raise click.UsageError("several queries have several results: one file, or one of CSV and JSON, holds one")
     for statement in statements:
-        relation = session.run(statement)
-        if relation is None or not _is_query(statement):
+        if not _is_query(statement):
+            session.run(statement)
             continue
-        if output:
-            write_file(relation, form, output)
-        else:
-            write(relation, form, sys.stdout)
+        with replacing(output) if output else printed() as path:
+            session.answer(statement, partial(write, form=form, path=path))
 
 
 @contextmanager

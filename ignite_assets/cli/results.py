@@ -5,7 +5,9 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+import tempfile
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
@@ -23,25 +25,19 @@ _NOTHING_CUT = 1 << 20
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
-def write(relation: "duckdb.DuckDBPyRelation", form: Format, stream: IO[str]) -> None:
-    """Write the rows to a stream, in any form but Parquet, which is a file."""
-    writers: dict[str, Callable[[duckdb.DuckDBPyRelation, IO[str]], None]]
+def write(relation: "duckdb.DuckDBPyRelation", form: Format, path: Path) -> None:
+    """Write the rows to a file, from its start."""
+    if form == "parquet":
+        relation.write_parquet(str(path), compression="zstd")
+        return
     writers = {"table": _write_table, "csv": _write_csv, "json": _write_json}
-    writers[form](relation, stream)
-
-
-def write_file(relation: "duckdb.DuckDBPyRelation", form: Format, path: Path) -> None:
-    """Write the rows to a file, which appears when it is whole."""
-    with _replacing(path) as temporary:
-        if form == "parquet":
-            relation.write_parquet(str(temporary), compression="zstd")
-        else:
-            with temporary.open("w", encoding="utf-8", newline="") as stream:
-                write(relation, form, stream)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writers[form](relation, stream)
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside this one, to write to; it takes this one's place when the block ends well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
@@ -50,12 +46,23 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def printed() -> Iterator[Path]:
+    """A file to write to; its text is printed when the block ends well."""
+    with tempfile.TemporaryDirectory(prefix="ignite-") as folder:
+        path = Path(folder) / "printed"
+        yield path
+        with path.open(encoding="utf-8", newline="") as stream:
+            shutil.copyfileobj(stream, sys.stdout)
+
+
 def _write_table(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:
     if relation.columns == ["explain_key", "explain_value"]:
         stream.writelines(f"{plan}\n" for _, plan in relation.fetchall())
         return
-    import duckdb
     import pyarrow as pa
+
+    from ignite_assets.storage.duck import connect
 
     reader = relation.to_arrow_reader(_BATCH_ROWS)
     head, rows = reader.schema.empty_table(), 0
@@ -63,16 +70,15 @@ def _write_table(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:
         if len(head) < SHOWN_ROWS:
             head = pa.concat_tables([head, pa.table(batch.slice(0, SHOWN_ROWS - len(head)))])
         rows += len(batch)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        stream.write(f"{_box(connection.from_arrow(head), stream)}\n")
+    with connect() as connection:
+        stream.write(f"{_box(connection.from_arrow(head))}\n")
     more = f", the first {SHOWN_ROWS} shown; --format csv, json or parquet has them all" if rows > len(head) else ""
     stream.write(f"{rows:,} row{'' if rows == 1 else 's'}{more}\n")
 
 
-def _box(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> str:
-    """DuckDB's own drawing, as wide as the terminal; elsewhere as wide as it takes."""
-    width = shutil.get_terminal_size().columns if stream.isatty() else _NOTHING_CUT
+def _box(relation: "duckdb.DuckDBPyRelation") -> str:
+    """DuckDB's own drawing, as wide as the terminal that standard output is; elsewhere as wide as it takes."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _NOTHING_CUT
     drawn = io.StringIO()
     with contextlib.redirect_stdout(drawn):
         relation.show(max_rows=SHOWN_ROWS, max_width=width, max_col_width=width)

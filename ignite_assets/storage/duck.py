@@ -1,18 +1,24 @@
-"""A DuckDB session with bounded memory, over files of any store, and a folder for what it makes on the way."""
+"""DuckDB over files of any store: how it is started, how names are escaped, how files become views."""
 
+import mmap
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import ColumnType
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow.dataset as pads
 
 SQL_TYPES: Mapping[ColumnType, str] = {
     "string": "VARCHAR",
@@ -28,11 +34,87 @@ SQL_TYPES: Mapping[ColumnType, str] = {
 }
 """DuckDB's types of the columns of assets."""
 
+IN_PATH = {"website": "VARCHAR", "date": "DATE"}
+"""DuckDB's types of the columns that a partition's path holds."""
+
 MEMORY_MIB = 512
 """What DuckDB may use before it spills: with Python and Arrow beside it, an export stays within 1 GiB."""
 
 _BATCH_ROWS = 1 << 14
-_DATE_OF_FILE = r"regexp_extract(filename, '/date=([0-9-]{10})/[^/]*$', 1)::DATE"
+_THREADS_MIB = 160
+"""The address space of DuckDB's threads, beside the memory that it may use."""
+
+
+class AddressSpaceError(IgniteError):
+    """The process may not have the address space that DuckDB needs."""
+
+
+def connect(
+    database: Path | str = ":memory:", *, memory_mib: int | None = None, **settings: int | str
+) -> "duckdb.DuckDBPyConnection":
+    """Open DuckDB, its times in UTC. Raises `AddressSpaceError` where the process is too small for it."""
+    import duckdb
+
+    _check_room(memory_mib or MEMORY_MIB)
+    limit = {"memory_limit": f"{memory_mib}MiB"} if memory_mib else {}
+    connection = duckdb.connect(str(database), config={**limit, **settings})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _check_room(memory_mib: int) -> None:
+    """Reserve the address space that DuckDB may come to need, and give it back.
+
+    Where a thread of DuckDB's meets the limit of `ulimit -v`, the process ends with SIGSEGV or SIGABRT.
+    """
+    mib = memory_mib + _THREADS_MIB
+    try:
+        mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ).close()
+    except OSError as error:
+        raise AddressSpaceError(
+            f"DuckDB needs {mib} MiB more address space than this process has in use, and its limit leaves less "
+            f"({error.strerror}): raise the limit of `ulimit -v`, or of the service that runs it"
+        ) from None
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def pattern(path: str) -> str:
+    """A path as DuckDB's readers take it, which read some characters as a pattern's."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def read_parquet(paths: Sequence[str], *, in_path: bool = True, union_by_name: bool = False) -> str:
+    """SQL for the rows of files of these patterns; `in_path`: with the columns `website` and `date`."""
+    types = ", ".join(f"{name}: {kind}" for name, kind in IN_PATH.items())
+    options = f"hive_partitioning = true, hive_types = {{{types}}}" if in_path else "hive_partitioning = false"
+    listed = ", ".join(map(literal, paths))
+    return f"FROM read_parquet([{listed}], {options}, union_by_name = {union_by_name})"
+
+
+def no_rows(columns: Mapping[str, str]) -> str:
+    """SQL for no rows of these columns (SQL types by name)."""
+    typed = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in columns.items())
+    return f"SELECT {typed} WHERE false"
+
+
+def united(sources: Sequence[str], columns: Sequence[str]) -> str:
+    """SQL for these columns of the rows of all sources, NULL where a source lacks one."""
+    rows = " UNION ALL BY NAME ".join(f"({source})" for source in sources)
+    return f"SELECT {', '.join(map(quoted, columns))} FROM ({rows})"  # noqa: S608 - quoted
+
+
+def reads_itself(store: Store) -> bool:
+    """Whether DuckDB needs no help of Arrow's: the files are local, and the root's own path names no partition."""
+    return store.is_local and not any(f"/{name}=" in f"{store.path('')}/" for name in IN_PATH)
 
 
 class Workspace:
@@ -40,17 +122,14 @@ class Workspace:
 
     def __init__(self, *, memory_mib: int = MEMORY_MIB, threads: int = 2, folder: Path | None = None) -> None:
         """Make the session; `folder`: where large temporary files may stand, the system's own unless given."""
-        import duckdb
-
         self._folder = tempfile.TemporaryDirectory(prefix="ignite-", dir=folder)
         self.folder = Path(self._folder.name)
-        self._session = duckdb.connect(
-            config={
-                "memory_limit": f"{memory_mib}MiB",
-                "threads": threads,
-                "temp_directory": str(self.folder / "spilled"),
-            }
-        )
+        spilled = str(self.folder / "spilled")
+        try:
+            self._session = connect(memory_mib=memory_mib, threads=threads, temp_directory=spilled)
+        except BaseException:
+            self._folder.cleanup()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -61,38 +140,37 @@ class Workspace:
 
     def view(self, name: str, store: Store, files: Sequence[str], columns: Mapping[str, str]) -> None:
         """Name the rows of some Parquet files; without files, no rows of these columns (SQL types by name)."""
-        if not files:
-            self._view_nothing(name, columns)
-        elif store.is_local:
-            rows = self._session.read_parquet([_literal(store.path(file)) for file in files], hive_partitioning=False)
-            rows.create_view(name, replace=True)
-        else:
+
+        def dataset() -> "pads.Dataset":
             import pyarrow.dataset as pads  # it imports pandas
 
-            paths = [store.path(file) for file in files]
-            self._session.register(name, pads.dataset(paths, filesystem=store.filesystem, format="parquet"))
+            return pads.dataset([store.path(file) for file in files], filesystem=store.filesystem, format="parquet")
+
+        self._rows(store, files, columns, dataset, in_path=False).create_view(name)
 
     def view_partitions(
         self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]
     ) -> None:
         """Name these columns (SQL types by name) of the rows of some partitions of an asset, and each row's `date`."""
-        wanted = ", ".join(columns)
-        if not partitions:
-            self._view_nothing(name, {**columns, "date": "DATE"})
-            return
-        if lake.store.is_local:
-            paths = [_literal(lake.location(partition)) for partition in partitions]
-            rows = self._session.read_parquet(paths, hive_partitioning=False, filename=True)
-            rows.create_view(f"{name}_files", replace=True)
-            wanted += f", {_DATE_OF_FILE} AS date"
-        else:
-            self._session.register(f"{name}_files", lake.dataset(partitions))
-            wanted += ", date"
-        self._session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {wanted} FROM {name}_files")  # noqa: S608 - our own names
+        wanted = {**columns, "date": IN_PATH["date"]}
+        files = [partition.file for partition in partitions]
+        rows = self._rows(lake.store, files, wanted, lambda: lake.dataset(partitions), in_path=True)
+        rows.project(", ".join(map(quoted, wanted))).create_view(name)
 
-    def _view_nothing(self, name: str, columns: Mapping[str, str]) -> None:
-        empty = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
-        self._session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {empty} WHERE false")
+    def _rows(
+        self,
+        store: Store,
+        files: Sequence[str],
+        columns: Mapping[str, str],
+        dataset: "Callable[[], pads.Dataset]",
+        *,
+        in_path: bool,
+    ) -> "duckdb.DuckDBPyRelation":
+        if not files:
+            return self._session.sql(no_rows(columns))
+        if reads_itself(store):
+            return self._session.sql(read_parquet([pattern(store.path(file)) for file in files], in_path=in_path))
+        return self._session.from_arrow(dataset())
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of a query in memory, spilled when they don't fit."""
@@ -124,11 +202,6 @@ class Workspace:
     def _bind(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
             self._session.execute(f"SET VARIABLE {name} = ?", [value])
-
-
-def _literal(path: str) -> str:
-    """A path as DuckDB reads it, which takes some characters for those of a pattern."""
-    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def strings(path: Path, column: str, where: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import datetime as dt
 import importlib
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -88,9 +89,11 @@ class LakeReader:
         partition in one version; a relation made from the answer reads again. Raises `duckdb.Error`, and
         `ChangedError` when partitions were replaced each time that the query was tried.
         """
+        from ignite_assets.storage.sql import kept
+
         relation = None
         for statement in self.session.statements(query):
-            relation = self.session.answer(statement)
+            relation = self.session.answer(statement, kept)
         return relation
 
     @cached_property
@@ -100,19 +103,15 @@ class LakeReader:
 
         return Session(self._contents)
 
-    def overview(self) -> list[list[str]]:
-        """The assets that SQL knows, each with its number of websites and its dates, in words."""
-        held = self._contents.captured()
-        rows = [[name, str(len(self.websites(name))), span(list(files))] for name, files in held.items()]
-        return [*rows, *([name, "0", "no dates"] for name in self._contents.tables if name not in held)]
+    def save_views(self, path: str | Path) -> list[str]:
+        """Write a DuckDB file with a view for each asset, for other programs; the views' names.
 
-    def schema(self, asset: str) -> tuple[str | None, list[tuple[str, str, str | None]]]:
-        """What is said of an asset, and its columns as SQL knows them: name, type, comment."""
-        known = self._contents.names()
-        columns = self.session.columns(asset) if asset in known else []
-        if not columns:
-            raise unknown(f"{self.location} has no asset", asset, known)
-        return self.session.comment(asset), columns
+        It replaces a file that was written in this way. Raises `CatalogueError` for any other file, and for a lake
+        that is not on a local path.
+        """
+        from ignite_assets.storage import catalogue
+
+        return catalogue.save(self._contents, Path(path))
 
     @property
     def location(self) -> str:

@@ -1,26 +1,31 @@
-"""`ignite-assets sql`, as a process: one query, one from a pipe, and a conversation in a terminal."""
+"""`ignite-assets sql`, as a process: one query, one from a pipe, and a file of views for other programs."""
 
+import contextlib
 import csv
 import datetime as dt
 import json
 import os
 import pty
-import select
+import signal
 import subprocess
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.cli import main
+from ignite_assets.storage.catalogue import CatalogueError
 from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.reader import LakeReader
+from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.audiences.captures import hashed, visitors
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment, run
 from ignite_assets_tests.conftest import WEBSITES, config_text
-from ignite_assets_tests.lakes import small_lake
+from ignite_assets_tests.lakes import small_lake, store
 
 COUNTS = "SELECT website, date, count(*) AS people FROM visitors GROUP BY ALL ORDER BY ALL"
 
@@ -164,6 +169,8 @@ def test_a_wrong_query_is_told_in_one_line(
         (("SELECT 1", "--output", "nowhere/rows.csv"), "there is no folder nowhere"),
         (("SELECT 1", "--output", "rows.xlsx"), "--format is needed"),
         (("SELECT 1", "--format", "xml"), "'xml' is not one of"),
+        (("SELECT 1", "--save", "lake.duckdb"), "--save takes no query"),
+        (("--save", "nowhere/lake.duckdb"), "there is no folder nowhere"),
     ],
 )
 def test_bad_usage_is_told_as_such(
@@ -191,116 +198,121 @@ def test_an_empty_lake_is_mentioned(tmp_path: Path) -> None:
     assert done.stderr == f"Nothing has been captured yet in {tmp_path / 'lake'}\n"
 
 
-class Terminal:
-    """A conversation with `ignite-assets sql`."""
+def test_without_a_query_on_a_terminal_it_says_how_to_give_one(folder: Path) -> None:
+    ours, terminal = pty.openpty()
+    done = subprocess.run(
+        [IGNITE_ASSETS, "sql"], cwd=folder, env=environment(), stdin=terminal, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(terminal)
 
-    def __init__(self, folder: Path) -> None:
-        self.end, child = pty.openpty()
-        self.process = subprocess.Popen(
-            [IGNITE_ASSETS, "sql"], cwd=folder, env=environment(TERM="dumb"), stdin=child, stdout=child, stderr=child,
-            start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509 - one thread
-        )  # fmt: skip
-        os.close(child)
-
-    def say(self, text: str) -> str:
-        """Type a text; what is shown until the next prompt."""
-        os.write(self.end, text.encode())
-        return self.until("> ")
-
-    def interrupt(self) -> str:
-        """Press Ctrl-C until there is a new prompt: one that comes just before readline or DuckDB waits is lost."""
-        shown = ""
-        for _ in range(20):
-            os.write(self.end, b"\x03")
-            shown += self.until("> ", 3)
-            if shown.endswith("ignite> "):
-                break
-        return shown
-
-    def until(self, end: str, seconds: float = 60) -> str:
-        """What is shown until it ends in a text, or the process does, or nothing comes any more."""
-        shown = ""
-        while not shown.endswith(end):
-            ready, _, _ = select.select([self.end], [], [], seconds)
-            try:
-                data = os.read(self.end, 1 << 16) if ready else b""
-            except OSError:
-                data = b""
-            if not data:
-                break
-            shown += data.decode(errors="replace").replace("\r", "")
-        return shown
-
-    def left(self) -> int:
-        """What the process ends with, once it does."""
-        self.until("never")
-        return self.process.wait(60)
-
-    def close(self) -> None:
-        """Hang up."""
-        self.process.kill()
-        self.process.wait()
-        os.close(self.end)
-
-
-def _take_terminal() -> None:
-    """Make standard input the terminal that Ctrl-C in it is for."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-@pytest.fixture
-def terminal(folder: Path) -> Iterator[Terminal]:
-    opened = Terminal(folder)
-    yield opened
-    opened.close()
-
-
-def test_a_terminal_takes_one_query_after_another(terminal: Terminal, folder: Path) -> None:
-    assert ".help shows what can be typed besides SQL" in terminal.until("> ")
-
-    assert "SELECT count(*)\n   ...> " in terminal.say("SELECT count(*)\n")
-    assert "│            7 │" in terminal.say("FROM visitors;\n")
-    assert 'Error: Parser Error: syntax error at or near "SELEC"' in terminal.say("SELEC 1;\n")
-    assert "   ...> " in terminal.say("SELECT ';\n")
-    assert "│ ;\\nx    │" in terminal.say("x';\n")
-
-    tables = terminal.say(".tables\n")
-    assert "visitors                2         3 dates, 2026-11-20 to 2026-11-23" in tables
-    assert "sales                   0         no dates" in tables
-    schema = terminal.say(".schema visitors\n")
-    assert "date          DATE                      The look-back date" in schema
-    assert "Hash of a visitor's e-mail address." in schema
-    assert "did you mean visitors?" in terminal.say(".schema visitor\n")
-    assert "say of which asset" in terminal.say(".schema\n")
-    assert ".schema ASSET" in terminal.say(".help\n")
-    assert "there is no .nothing; there are .tables, .schema, .help, .quit" in terminal.say(".nothing\n")
-
-    visitors(Lake(str(folder / "lake")), dt.date(2026, 11, 24), [1, 2, 3])
-    assert "│           10 │" in terminal.say("SELECT count(*) FROM visitors;\n")
-
-    os.write(terminal.end, b".quit\n")
-    assert terminal.left() == 0
-
-
-def test_ctrl_c_drops_what_was_typed_and_ctrl_d_leaves(terminal: Terminal) -> None:
-    terminal.until("> ")
-
-    terminal.say("SELECT 1\n")
-    assert terminal.interrupt().endswith("ignite> ")
-    assert "│    42 │" in terminal.say("SELECT 42 AS n;\n")
-
-    os.write(terminal.end, b"\x04")
-    assert terminal.left() == 0
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ignite-assets sql < query.sql" in done.stderr
+    assert "ignite-assets sql --save lake.duckdb" in done.stderr
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_query_that_runs(terminal: Terminal) -> None:
-    terminal.until("> ")
+def test_ctrl_c_stops_a_query_that_runs(folder: Path) -> None:
+    query = "SELECT 'running'; SELECT count(*) FROM range(1000000000000) r WHERE r.range % 3 = 1;"
+    with subprocess.Popen(
+        [IGNITE_ASSETS, "sql", query], cwd=folder, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        while "1 row" not in process.stdout.readline():
+            pass
+        while process.poll() is None:  # one that comes just before DuckDB waits is lost
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+        assert process.stderr
+        assert (process.returncode, process.stderr.read()) == (130, "Interrupted.\n")
 
-    os.write(terminal.end, b"SELECT 'running'; SELECT count(*) FROM range(1000000000000) r WHERE r.range % 3 = 1;\n")
-    assert "running" in terminal.until("1 row\n")
-    assert terminal.interrupt().endswith("ignite> ")
-    assert "│     5 │" in terminal.say("SELECT 5 AS n;\n")
+
+OPENED = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1], read_only=True)
+connection.execute("SET TimeZone = 'UTC'")
+print(connection.execute(sys.argv[2]).fetchall())
+"""
+
+
+def opened(file: Path, query: str, away: Path) -> str:
+    """What another process, in another folder and without the package's imports, reads from a DuckDB file."""
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, str(file), query],
+        cwd=away,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_a_saved_file_of_views_is_read_by_duckdb_elsewhere(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    done = run("sql", "--save", "lake.duckdb", folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"lake.duckdb has a view for each of {len(TABLES)} assets of {folder / 'lake'}" in done.stdout
+    assert {each.name for each in folder.iterdir()} == {"ignite.toml", "lake", "lake.duckdb"}
+
+    file, away = folder / "lake.duckdb", tmp_path_factory.mktemp("away")
+    assert opened(file, "SELECT website, count(*) FROM visitors GROUP BY ALL ORDER BY ALL", away) == (
+        "[('acme-honda', 6), ('bayside-kia', 1)]"
+    )
+    assert "Scanning Files: 1/4" in opened(file, "EXPLAIN FROM visitors WHERE date = '2026-11-20'", away)
+    assert opened(file, "FROM sales", away) == "[]"
+    visitors(Lake(str(folder / "lake")), dt.date(2026, 11, 24), [1, 2, 3])
+    assert opened(file, "SELECT count(*) FROM visitors", away) == "[(10,)]"
+
+
+@pytest.mark.parametrize("statement", [
+    "CREATE TABLE mine (n INTEGER)", "CREATE VIEW mine AS SELECT 1", "CREATE MACRO mine() AS 1", "CREATE SCHEMA mine",
+    "CREATE SEQUENCE mine", "CREATE TYPE mine AS ENUM ('a')",
+])  # fmt: skip
+def test_only_a_saved_file_of_views_is_replaced(folder: Path, statement: str) -> None:
+    file = folder / "lake.duckdb"
+    reader = LakeReader(Lake(str(folder / "lake")), TABLES)
+    reader.save_views(file)
+    store(Lake(str(folder / "lake")), "my-scores", {"score": [1.5]})
+    assert "my-scores" in reader.save_views(file)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(statement)
+    before = file.read_bytes()
+    with pytest.raises(CatalogueError, match=r"holds more than views of a lake \(mine\)"):
+        reader.save_views(file)
+    assert file.read_bytes() == before
+
+
+def test_what_is_no_saved_file_of_views_is_left_alone(folder: Path) -> None:
+    reader = LakeReader(Lake(str(folder / "lake")), TABLES)
+    for file in (folder / "ignite.toml", folder / "empty", folder / "others.duckdb"):
+        if file.suffix == ".duckdb":
+            duckdb.connect(str(file)).close()
+        elif file.name == "empty":
+            file.touch()
+        before = file.read_bytes()
+        with pytest.raises(CatalogueError, match="is left as it is"):
+            reader.save_views(file)
+        assert file.read_bytes() == before
+    reader.save_views(folder / "lake.duckdb")
+    (folder / "lake.duckdb.wal").touch()
+    with pytest.raises(CatalogueError, match="in use"):
+        reader.save_views(folder / "lake.duckdb")
+
+
+@pytest.mark.parametrize("name", ["a [b] lake", "it's", "a*b?"])
+def test_views_are_saved_of_a_lake_of_any_name(tmp_path: Path, name: str) -> None:
+    lake = small_lake(tmp_path / name / "lake")
+    LakeReader(lake, TABLES).save_views(tmp_path / "lake.duckdb")
+    assert opened(tmp_path / "lake.duckdb", "SELECT count(*) FROM visitors", tmp_path) == "[(7,)]"
+
+
+@pytest.mark.parametrize("root", ["s3://agency/lake?region=eu-west-1", "/date=2026-11-20/lake"])
+def test_a_lake_that_duckdb_can_not_read_by_itself_is_refused(tmp_path: Path, root: str) -> None:
+    with pytest.raises(CatalogueError, match=r"local path only|takes for its own"):
+        LakeReader(Lake(root), TABLES).save_views(tmp_path / "lake.duckdb")
+    assert list(tmp_path.iterdir()) == []

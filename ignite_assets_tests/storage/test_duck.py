@@ -1,9 +1,52 @@
-"""What DuckDB's, Arrow's and file systems' failures may say."""
+"""How DuckDB is started, what it reads, and what its failures may say."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from ignite_assets.storage.duck import told
+from ignite_assets.storage.duck import Workspace, told
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets_tests.audiences.captures import hashed, visitors
+from ignite_assets_tests.lakes import ACME, FIRST, SECOND
+
+LITTLE_ROOM = """
+import resource, sys
+import duckdb, pyarrow.parquet
+from ignite_assets.storage.duck import AddressSpaceError, Workspace
+pages = int(open("/proc/self/statm").read().split()[0])
+room = pages * resource.getpagesize() + (int(sys.argv[1]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+try:
+    with Workspace() as workspace:
+        print(workspace.one("SELECT count(DISTINCT sha256(range::VARCHAR)) AS n FROM range(200000)"))
+except AddressSpaceError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits and tells an address space in this way")
+@pytest.mark.parametrize(("mib", "said"), [
+    (40, "raise the limit of `ulimit -v`"), (300, "raise the limit of `ulimit -v`"), (1024, "{'n': 200000}"),
+])  # fmt: skip
+def test_a_process_with_too_little_room_is_told_so_and_lives(mib: int, said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", LITTLE_ROOM, str(mib)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize("folder", ["a [b] lake", "date=2020-01-01", "it's", "back\\slash"])
+def test_partitions_below_a_root_of_any_name_have_their_date(tmp_path: Path, folder: str) -> None:
+    lake = Lake(str(tmp_path / folder / "lake"))
+    partitions = [Partition("visitors", ACME, day) for day in (FIRST, SECOND)]
+    for number, partition in enumerate(partitions):
+        visitors(lake, partition.date, [number], website=ACME)
+    with Workspace(threads=1) as workspace:
+        workspace.view_partitions("seen", lake, partitions, {"hashed_email": "VARCHAR"})
+        rows = workspace.rows("FROM seen ORDER BY date")
+    assert rows == [{"hashed_email": hashed(0), "date": FIRST}, {"hashed_email": hashed(1), "date": SECOND}]
 
 
 def failing(sql: str) -> duckdb.Error:

@@ -1,9 +1,11 @@
 """SQL over the lake: a view for each asset, filters that decide what is opened, columns that explain themselves."""
 
+import csv
 import datetime as dt
 import gc
 import itertools
 import multiprocessing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.cli.answering import answer
 from ignite_assets.storage.lake import FILE_NAME, Lake, Partition
 from ignite_assets.storage.reader import LakeReader
 from ignite_assets.tables.registry import TABLES
@@ -196,20 +199,38 @@ def replacing(root: Path, ready: Any, stop: Any) -> None:
             return
 
 
-@pytest.mark.slow
-def test_a_select_during_replacements_reads_one_version(tmp_path: Path) -> None:
+@pytest.fixture
+def replaced(tmp_path: Path) -> Iterator[LakeReader]:
+    """A lake of one partition, which another process replaces all the time."""
     context = multiprocessing.get_context("spawn")
     ready, stop = context.Event(), context.Event()
     writer = context.Process(target=replacing, args=(tmp_path, ready, stop))
     writer.start()
     try:
         assert ready.wait(60)
-        reader = LakeReader(Lake(str(tmp_path)), TABLES)
-        twice = "SELECT a.hashed_email, b.algo FROM visitors a FULL JOIN visitors b USING (hashed_email) ORDER BY 1"
-        for _ in range(500):
-            rows = found(reader, twice)
-            assert len(rows) == 400
-            assert {email[:2] for email, _ in rows} == {rows[0][1]} == {algo for _, algo in rows}
+        yield LakeReader(Lake(str(tmp_path)), TABLES)
     finally:
         stop.set()
         writer.join()
+
+
+TWICE = "SELECT a.hashed_email, b.algo FROM visitors a FULL JOIN visitors b USING (hashed_email) ORDER BY 1"
+
+
+@pytest.mark.slow
+def test_a_select_during_replacements_reads_one_version(replaced: LakeReader) -> None:
+    for _ in range(500):
+        one_version(found(replaced, TWICE))
+
+
+@pytest.mark.slow
+def test_the_command_line_writes_rows_of_one_version(replaced: LakeReader, tmp_path: Path) -> None:
+    for _ in range(100):
+        answer(replaced.session, TWICE, "csv", tmp_path / "rows.csv")
+        with (tmp_path / "rows.csv").open(newline="") as file:
+            one_version(list(csv.reader(file))[1:])
+
+
+def one_version(rows: Sequence[Sequence[str]]) -> None:
+    assert len(rows) == 400
+    assert {email[:2] for email, _ in rows} == {rows[0][1]} == {algo for _, algo in rows}
