@@ -23,7 +23,6 @@ from ignite_assets.api.endpoints import Record, one_object
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
-    DateRefusedError,
     NetworkError,
     ReadingError,
     RequestError,
@@ -215,8 +214,8 @@ class IgniteClient:
             return error
 
     def _refuse_beyond_look_back(self, call: AnyCall) -> None:
-        if call.look_back is not None and (reason := self.horizon.look_back_refusal(call.look_back)):
-            raise DateRefusedError(reason)
+        if call.look_back is not None and (too_old := self.horizon.look_back_refusal(call.look_back)):
+            raise too_old
 
     def _try(self, call: AnyCall, reader: Reader[T], tries: int, started: float) -> "T | _Failure":
         """One request, its answer read; a failure is a value, so that no foreign exception is its context."""

@@ -28,13 +28,70 @@ No message here ever holds a URL with its query, a token, a secret, an address o
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureRecord:
+    """An error as data: what is recorded and grouped of it. Words are made of it where it is shown."""
+
+    kind: str
+    """The class of the error."""
+    reason: str
+    """One line."""
+    gist: str
+    """The reason without what differs between failures of one cause, such as dates and counts."""
+    website: str | None = None
+    endpoint: str | None = None
+    """The endpoint, and the id of the entity if one was asked for."""
+    status: int | None = None
+    """The HTTP status of the last answer."""
+    tries: int | None = None
+    """The tries of the call; None when the platform was not asked."""
+    advice: str = ""
+    """What to do about it."""
+    refused: bool = False
+    """Whether the platform was not asked, since it can't be for that date."""
+
+    @property
+    def cause(self) -> tuple[str, str, int | None]:
+        """The same for failures that are shown as one."""
+        return self.kind, self.gist, self.status
+
+    @property
+    def words(self) -> str:
+        """The reason, what was answered and the advice, without website and endpoint."""
+        advice = f"; {self.advice}" if self.advice else ""
+        if self.tries is None:
+            return f"{self.reason}{advice}"
+        answered = "no answer" if self.status is None else f"status {self.status}"
+        return f"{self.reason} ({answered}, {self.tries} {'try' if self.tries == 1 else 'tries'}){advice}"
+
+    @property
+    def text(self) -> str:
+        """The words after the website and endpoint, where these are known."""
+        return ": ".join(filter(None, (self.website, self.endpoint, self.words)))
 
 
 class IgniteError(Exception):
-    """Anything this package raises on purpose."""
+    """Anything this package raises on purpose.
+
+    `gist` is the message without what differs between errors of one cause, such as dates and counts.
+    """
 
     retryable: bool = False
     """Whether the same thing, tried again later, may succeed."""
+    advice: str = ""
+    """What to do about it, set by code that knows."""
+
+    def __init__(self, message: str = "", *, gist: str | None = None) -> None:
+        super().__init__(message)
+        self.gist = gist
+
+    def record(self) -> FailureRecord:
+        """The error as data."""
+        reason = " ".join(str(self).split())
+        return FailureRecord(kind=type(self).__name__, reason=reason, gist=self.gist or reason, advice=self.advice)
 
 
 class ConfigurationError(IgniteError):
@@ -59,6 +116,10 @@ class CredentialsError(ConfigurationError):
 
 class DateRefusedError(IgniteError):
     """The platform can't be asked for that date; nothing was requested."""
+
+    def record(self) -> FailureRecord:
+        """The refusal as data."""
+        return replace(super().record(), refused=True)
 
 
 class WindowError(IgniteError):
@@ -85,10 +146,25 @@ class RequestError(IgniteError):
         self.reason = reason
         self.status = status
         self.tries = tries
-        answered = "no answer" if status is None else f"status {status}"
-        plural = "try" if tries == 1 else "tries"
-        self.about = f"{endpoint}: {reason} ({answered}, {tries} {plural})"
-        super().__init__(f"{website}: {self.about}")
+        super().__init__(self.record().text)
+
+    @property
+    def about(self) -> str:
+        """The message without the website."""
+        return replace(self.record(), website=None).text
+
+    def record(self) -> FailureRecord:
+        """The failed call as data."""
+        return FailureRecord(
+            kind=type(self).__name__,
+            reason=self.reason,
+            gist=self.reason,
+            website=self.website,
+            endpoint=self.endpoint,
+            status=self.status,
+            tries=self.tries,
+            advice=self.advice,
+        )
 
 
 class UnauthorizedError(RequestError):

@@ -51,27 +51,31 @@ class Horizon:
         """The oldest date that the platform can be asked for."""
         return self.today() - dt.timedelta(days=LOOK_BACK_DAYS - self.age(self.today()))
 
-    def refusal(self, table: Table, day: dt.date) -> str | None:
+    def refusal(self, table: Table, day: dt.date) -> DateRefusedError | None:
         """Why an asset can't be made for a date; None when it can. What is derived only needs a day that closed."""
         if day > self.yesterday():
-            return f"{day} has not closed yet; the newest date is {self.yesterday()}"
+            return DateRefusedError(
+                f"{day} has not closed yet; the newest date is {self.yesterday()}", gist="not closed yet"
+            )
         if table.history == "current_state" and day != self.yesterday():
-            return (
+            return DateRefusedError(
                 f"{table.name} only tells the present, and {day} is not the day that just closed "
-                f"({self.yesterday()}): today's answer under a past date would be wrong"
+                f"({self.yesterday()}): today's answer under a past date would be wrong",
+                gist=f"{table.name} only tells the present",
             )
         return None if table.history == "derived" else self.look_back_refusal(day)
 
-    def look_back_refusal(self, day: dt.date) -> str | None:
+    def look_back_refusal(self, day: dt.date) -> DateRefusedError | None:
         """Why the platform can't be asked for a look-back date; None when it can."""
         if self.age(day) <= LOOK_BACK_DAYS:
             return None
-        return (
+        return DateRefusedError(
             f"{day} is {self.age(day)} days back, beyond the platform's look-back window of {LOOK_BACK_DAYS} days: "
-            f"it would silently answer for 30 days; the oldest date is {self.oldest()}"
+            f"it would silently answer for 30 days; the oldest date is {self.oldest()}",
+            gist="beyond the look-back window",
         )
 
     def check(self, endpoint: Endpoint, day: dt.date) -> None:
         """Raise `DateRefusedError` when the endpoint can't be captured for a date."""
-        if reason := self.refusal(endpoint, day):
-            raise DateRefusedError(reason)
+        if refusal := self.refusal(endpoint, day):
+            raise refusal

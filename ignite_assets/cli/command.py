@@ -38,7 +38,8 @@ class Command(click.Command):
             if ctx.get_parameter_source("debug") == click.core.ParameterSource.COMMANDLINE:
                 raise
             told = str(error) if isinstance(error, IgniteError | OSError) else f"{type(error).__name__}: {error}"
-            click.echo(f"Error: {told}", err=True)
+            advice = f"; {error.advice}" if isinstance(error, IgniteError) and error.advice else ""
+            click.echo(f"Error: {told}{advice}", err=True)
             raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
 
 

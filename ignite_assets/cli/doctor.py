@@ -24,6 +24,7 @@ def doctor() -> None:
     Example:
       ignite-assets doctor
     """
+    from ignite_assets.api.errors import IgniteError
     from ignite_assets.config import load_settings
 
     settings = load_settings()
@@ -33,7 +34,8 @@ def doctor() -> None:
         try:
             click.echo(f"ok    {subject}  {check()}")
         except Exception as error:  # noqa: BLE001 - one thing that is wrong doesn't hide the others
-            click.echo(f"wrong {subject}  {' '.join(str(error).split())}")
+            words = error.record().text if isinstance(error, IgniteError) else " ".join(str(error).split())
+            click.echo(f"wrong {subject}  {words}")
             bad += 1
     raise SystemExit(1 if bad else 0)
 
@@ -71,7 +73,7 @@ def _website(ignite: "IgniteResource", website: str) -> str:
     from ignite_assets.api.patience import Tally
     from ignite_assets.api.protocol import Call
 
-    with ignite.client(website) as client:
+    with ignite.client(website) as client, ignite.websites[website].advising():
         call = Call(endpoint=by_name()["audience_groups"])
         received = client.read(call, lambda pieces: sum(len(piece) for piece in pieces), Tally())
     return f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"

@@ -3,7 +3,6 @@
 Progress goes to standard error, so that standard output holds results alone.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
@@ -61,7 +60,7 @@ _STYLE: Mapping[str, str | None] = {"materialized": None, "failed": "red", "refu
 
 
 def print_table(results: Sequence[PartitionResult]) -> None:
-    """What became of each partition, a line each on standard output, then the reasons of what failed."""
+    """Print a line for each partition on standard output, then the reasons of those that failed."""
     header = ["asset", "website", "date", "status", "rows", "bytes", "seconds"]
     first, *lines = aligned([header, *map(_cells, results)], right=(4, 5, 6))
     click.secho(first, bold=True)
@@ -77,33 +76,20 @@ def _cells(result: PartitionResult) -> list[str]:
     return [result.asset, result.website, result.date.isoformat(), result.status, *numbers, seconds]
 
 
-_CONSEQUENCE = re.compile(r"not run, since \w+ failed: ")
 _MOST_WEBSITES = 3
 
 
 def _reasons(results: Sequence[PartitionResult]) -> Iterator[str]:
-    """A line for each reason, with the partitions it stands for."""
-    alike: dict[tuple[str, str], list[PartitionResult]] = {}
+    """A line for each cause, with the partitions that did not land for it."""
+    alike: dict[tuple[object, ...], list[PartitionResult]] = {}
     for result in results:
-        if result.error:
-            gist = _gist(result).replace(result.date.isoformat(), "…")
-            if result.status == "refused":
-                gist = re.sub(r"\d+ days", "… days", gist)
-            alike.setdefault((result.status, gist), []).append(result)
+        if result.failure:
+            alike.setdefault((result.status, *result.failure.cause), []).append(result)
     if alike:
         yield ""
-    for (status, _), of in alike.items():
-        yield f"{status}: {_which(of)}: {_gist(of[0])}"
-
-
-def _gist(result: PartitionResult) -> str:
-    """The reason without what differs between partitions that failed alike: website and asset."""
-    gist = _CONSEQUENCE.sub("", result.error or "")
-    for _ in range(2):
-        subject, colon, rest = gist.partition(": ")
-        if colon and (subject == result.website or subject in _ASSETS):
-            gist = rest
-    return gist
+    for of in alike.values():
+        if (first := of[0]).failure:
+            yield f"{first.status}: {_which(of)}: {first.failure.words}"
 
 
 def _which(of: Sequence[PartitionResult]) -> str:

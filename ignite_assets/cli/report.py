@@ -97,12 +97,12 @@ def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator
 
 
 def _why(result: "dg.ExecuteInProcessResult") -> str:
-    """What a failed step said of why, in a line."""
+    """The reason of a failed step, in a line."""
+    from ignite_assets.dagster.failures import failed_step
+
     for event in result.all_events:
         if event.is_step_failure:
-            told = event.step_failure_data.user_failure_data
-            if told and told.description:
-                return " ".join(told.description.split())
+            return failed_step(event, quoted=True).words
     return f"run {result.run_id} in Dagster has the reason"
 
 

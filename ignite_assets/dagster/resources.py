@@ -4,14 +4,16 @@ Credentials are configured as names of environment variables and read when their
 missing fails one website, and no value ever stands in a definition, a run's configuration or a `repr`.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from ignite_assets.api.errors import ConfigurationError, CredentialsError
+from ignite_assets.api.errors import ConfigurationError, CredentialsError, IgniteError, StoppedError, UnauthorizedError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
@@ -36,6 +38,21 @@ class WebsiteAccess(dg.Config):
         if missing:
             raise CredentialsError(website, missing)
         return Credentials(os.environ[self.token_env], os.environ[self.secret_env])
+
+    @contextlib.contextmanager
+    def advising(self) -> Iterator[None]:
+        """Have errors about refused credentials name the variables that hold them."""
+        try:
+            yield
+        except IgniteError as error:
+            self.advise(error)
+            raise
+
+    def advise(self, error: IgniteError) -> None:
+        """Name the variables that hold the credentials, if these are refused."""
+        last = error.cause if isinstance(error, StoppedError) else error
+        if isinstance(last, UnauthorizedError):
+            error.advice = f"check the values of {self.token_env} and {self.secret_env}"
 
 
 def _setting(name: str) -> Any:

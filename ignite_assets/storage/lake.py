@@ -110,7 +110,10 @@ class Lake:
         try:
             self.store.put(partition.file, finished)
         except OSError as error:
-            raise StorageError(f"{self.location(partition)} can't be stored: {error}") from error
+            raise StorageError(
+                f"{self.location(partition)} can't be stored: {error}",
+                gist=f"can't be stored: {error.strerror or error}",
+            ) from error
         return self.location(partition)
 
     def exists(self, partition: Partition) -> bool:
@@ -217,4 +220,6 @@ def _date(text: str) -> dt.date | None:
 
 def not_captured(partition: Partition) -> MissingPartitionError:
     """What is raised for a partition that isn't there."""
-    return MissingPartitionError(f"{partition} has not been captured: materialize it first")
+    return MissingPartitionError(
+        f"{partition} has not been captured: materialize it first", gist=f"{partition.asset} has not been captured"
+    )

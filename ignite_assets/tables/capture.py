@@ -126,7 +126,8 @@ class Capture:
         missing = newer.keys.missing_from(older.keys)
         return WindowError(
             f"the platform answered for another window: {missing:,} of the {len(newer.keys):,} of {newer.date} are not "
-            f"in that of {older.date} (at most {self._nesting_share:.1%} may be missing)"
+            f"in that of {older.date} (at most {self._nesting_share:.1%} may be missing)",
+            gist="the platform answered for another window",
         )
 
     def _of_day(

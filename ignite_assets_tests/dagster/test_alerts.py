@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ignite_assets.api.errors import FailureRecord
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.alerts import (
     STALE,
@@ -37,7 +38,16 @@ def told(runner: Runner, result: dg.ExecuteInProcessResult) -> list[tuple[str, s
     """What is told of a failed run: assets and reasons."""
     troubles = failed_partitions(runner.instance, run_of(runner, result))
     assert {trouble.website for trouble in troubles} <= {ACME.key}
-    return sorted((trouble.asset, trouble.reason) for trouble in troubles)
+    return sorted((trouble.asset, trouble.failure.words) for trouble in troubles)
+
+
+def of(website: str, asset: str, reason: str) -> Trouble:
+    return Trouble(website, asset, FailureRecord(kind="", reason=reason, gist=reason))
+
+
+def worded(*troubles: Trouble) -> list[tuple[str, str, str]]:
+    """Websites, assets and reasons."""
+    return [(trouble.website, trouble.asset, trouble.failure.words) for trouble in troubles]
 
 
 # What failed.
@@ -97,7 +107,7 @@ def test_a_run_that_died_without_a_word_is_told_with_its_id(instance: dg.Dagster
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
     (trouble,) = failed_partitions(runner.instance, ended)
-    assert trouble == Trouble(ACME.key, "the run", f"ended as failure, see run {run.run_id}")
+    assert worded(trouble) == [(ACME.key, "the run", f"ended as failure, see run {run.run_id}")]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +169,7 @@ def evaluation(check: str = "keys_unique", **how: Any) -> dg.AssetCheckEvaluatio
 
 
 def test_a_check_that_failed_as_an_error_is_told_with_what_it_saw(evaluated: Any) -> None:
-    assert evaluated(evaluation()) == [Trouble(ACME.key, "visitors", "keys_unique: 2 of 5 rows repeat")]
+    assert worded(*evaluated(evaluation())) == [(ACME.key, "visitors", "keys_unique: 2 of 5 rows repeat")]
 
 
 def test_checks_that_passed_or_only_warn_are_not_told(evaluated: Any) -> None:
@@ -168,7 +178,7 @@ def test_checks_that_passed_or_only_warn_are_not_told(evaluated: Any) -> None:
 
 def test_a_check_of_somebody_else_is_told_by_its_name_alone(evaluated: Any) -> None:
     (trouble,) = evaluated(evaluation("their_check", description=" ".join(CANARIES)))
-    assert trouble == Trouble(ACME.key, "visitors", "their_check: did not pass")
+    assert worded(trouble) == [(ACME.key, "visitors", "their_check: did not pass")]
 
 
 @pytest.mark.parametrize("partition", [None, "2026-11-19", "alpha|beta"])
@@ -178,9 +188,9 @@ def test_evaluations_without_one_of_our_partitions_are_ignored(evaluated: Any, p
 
 def test_stale_websites_are_told_one_by_one(evaluated: Any) -> None:
     stale = {STALE: dg.MetadataValue.json({ACME.key: "2026-11-17", BAYSIDE.key: "no date yet"})}
-    assert evaluated(evaluation("fresh", partition=None, metadata=stale)) == [
-        Trouble(ACME.key, "visitors", "fresh: last captured for 2026-11-17"),
-        Trouble(BAYSIDE.key, "visitors", "fresh: last captured for no date yet"),
+    assert worded(*evaluated(evaluation("fresh", partition=None, metadata=stale))) == [
+        (ACME.key, "visitors", "fresh: last captured for 2026-11-17"),
+        (BAYSIDE.key, "visitors", "fresh: last captured for no date yet"),
     ]
 
 
@@ -188,8 +198,8 @@ def test_stale_websites_are_told_one_by_one(evaluated: Any) -> None:
 
 
 def test_a_message_names_website_and_night_and_each_reason_once_with_its_assets() -> None:
-    troubles = [Trouble("acme", asset, "the platform failed (status 503, 5 tries)") for asset in NAMES]
-    troubles += [Trouble("acme", "sales", "timed out"), Trouble("acme", "sales", "timed out")]
+    troubles = [of("acme", asset, "the platform failed (status 503, 5 tries)") for asset in NAMES]
+    troubles += [of("acme", "sales", "timed out"), of("acme", "sales", "timed out")]
     assert Message("acme", NIGHT, troubles).text("did not land") == (
         "acme, night of 2026-11-20: did not land\n"
         f"• {', '.join(sorted(NAMES))}: the platform failed (status 503, 5 tries)\n• sales: timed out"
@@ -197,7 +207,7 @@ def test_a_message_names_website_and_night_and_each_reason_once_with_its_assets(
 
 
 def test_a_message_stays_short_however_many_reasons_there_are() -> None:
-    troubles = [Trouble("acme", "visitors", f"reason {n:02}") for n in range(60)]
+    troubles = [of("acme", "visitors", f"reason {n:02}") for n in range(60)]
     lines = Message("acme", NIGHT, troubles).text("did not land").splitlines()
     assert len(lines) == 12
     assert lines[-1] == "• and 50 more reasons"

@@ -1,10 +1,14 @@
 """Our errors as Dagster's: what is said, and what is worth another try."""
 
+import dagster as dg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ignite_assets.api.errors import (
     CredentialsError,
     DateRefusedError,
+    FailureRecord,
     IgniteError,
     MissingPartitionError,
     RateLimitedError,
@@ -12,8 +16,11 @@ from ignite_assets.api.errors import (
     ShapeError,
     UnauthorizedError,
 )
-from ignite_assets.dagster.failures import OUTCOMES, RETRY_POLICY, failure, input_failure, status
+from ignite_assets.api.horizon import Horizon
+from ignite_assets.dagster.failures import PARTITIONS, RETRY_POLICY, failed_partitions, failure, input_failure
+from ignite_assets.sandbox import frozen
 from ignite_assets.storage.lake import StorageError
+from ignite_assets_tests.conftest import NOW, QUIET, days_ago
 
 
 def asked(kind: type[ServerError]) -> IgniteError:
@@ -50,15 +57,75 @@ def test_each_partition_has_its_line_by_date() -> None:
 
 def test_each_partition_has_its_status_for_programs_to_read() -> None:
     told = failure({"2026-11-19|a": DateRefusedError("two"), "2026-11-18|a": StorageError("full")})
-    assert told.metadata[OUTCOMES].value == {
-        "2026-11-19|a": {"status": "refused", "error": "two"},
-        "2026-11-18|a": {"status": "failed", "error": "full"},
+    assert told.metadata[PARTITIONS].value == {
+        "2026-11-19|a": {"kind": "DateRefusedError", "reason": "two", "gist": "two", "refused": True},
+        "2026-11-18|a": {"kind": "StorageError", "reason": "full", "gist": "full"},
     }
 
 
-def test_refused_is_only_what_was_never_asked_of_the_platform() -> None:
-    assert status(DateRefusedError("too old")) == "refused"
-    assert {status(error) for error in [*HELPED, *HELPLESS] if not isinstance(error, DateRefusedError)} == {"failed"}
+RECORDS = st.builds(
+    FailureRecord,
+    kind=st.text(min_size=1),
+    reason=st.text(min_size=1),
+    gist=st.text(min_size=1),
+    website=st.none() | st.text(min_size=1),
+    endpoint=st.none() | st.text(min_size=1),
+    status=st.none() | st.integers(100, 599),
+    tries=st.none() | st.integers(1, 9),
+    advice=st.text(),
+    refused=st.booleans(),
+)
+
+
+def failed_step_with(metadata: dict[str, object]) -> dg.DagsterEvent:
+    """The event of a step that failed with some metadata, as another process reads it from the event log."""
+
+    @dg.op
+    def fails() -> None:
+        raise dg.Failure("no", metadata={key: dg.MetadataValue.json(value) for key, value in metadata.items()})  # type: ignore[arg-type]
+
+    @dg.job
+    def failing() -> None:
+        fails()
+
+    result = failing.execute_in_process(raise_on_error=False, run_config={"loggers": QUIET})
+    (event,) = (event for event in result.all_events if event.is_step_failure)
+    return dg.deserialize_value(dg.serialize_value(event), dg.DagsterEvent)
+
+
+@given(st.dictionaries(st.text(min_size=1), RECORDS, max_size=2))
+@settings(max_examples=10)
+def test_a_failure_is_read_back_as_it_was_recorded(records: dict[str, FailureRecord]) -> None:
+    class KnownError(IgniteError):
+        def __init__(self, record: FailureRecord) -> None:
+            super().__init__()
+            self.known = record
+
+        def record(self) -> FailureRecord:
+            return self.known
+
+    raised = failure({key: KnownError(record) for key, record in records.items()})
+    assert failed_partitions(failed_step_with({key: raised.metadata[key].value for key in raised.metadata})) == records
+
+
+@pytest.mark.parametrize("stored", ["text", 3, [], {"a": 1}, {"a": {"status": "failed", "error": "an older form"}}])
+def test_metadata_of_another_form_is_not_read(stored: object) -> None:
+    assert failed_partitions(failed_step_with({PARTITIONS: stored})) == {}
+
+
+def test_failures_of_one_cause_differ_in_dates_and_counts_alone() -> None:
+    horizon = Horizon(now=frozen(NOW))
+    first, second = (horizon.look_back_refusal(days_ago(days)) for days in (61, 70))
+    assert first is not None
+    assert second is not None
+    assert first.record().cause == second.record().cause
+    assert first.record().words != second.record().words
+    assert asked(ServerError).record().cause != asked(RateLimitedError).record().cause  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [*HELPED, *HELPLESS], ids=lambda error: type(error).__name__)
+def test_refused_is_only_what_was_never_asked_of_the_platform(error: IgniteError) -> None:
+    assert error.record().refused is isinstance(error, DateRefusedError)
 
 
 def test_retries_wait_minutes_and_end() -> None:

@@ -16,12 +16,13 @@ from typing import Any
 
 import dagster as dg
 
+from ignite_assets.api.errors import FailureRecord
 from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, WebsiteRun, runs_of
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.partition_checks import partition_checks
-from ignite_assets.dagster.failures import outcomes
+from ignite_assets.dagster.failures import failed_partitions, failed_step
 from ignite_assets.dagster.instance import RUNS_AT_ONCE, held_open
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.storage.lake import Lake
@@ -103,8 +104,8 @@ def _work_off(watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", c
             watch.poll()
         for end in ended:
             watch = watches.pop(end.task.run)
-            followers = watch.followers() if end.error is None else []
-            watch.close(end.error, without=followers)
+            followers = watch.followers() if end.failure is None else []
+            watch.close(end.failure, without=followers)
             waiting = [(run, watches.pop(run)) for run in list(watches) if followers]
             watches.update({run: watch.like(run) for run in followers})
             watches.update(waiting)  # what is derived is planned last, and reads what followers bring
@@ -139,7 +140,7 @@ class _Watch:
         self._recorded = False
         self._cursor: str | None = None
         self._results: dict[tuple[str, dt.date], PartitionResult] = {}
-        self._step_errors: dict[str, str] = {}
+        self._step_failures: dict[str, FailureRecord] = {}
 
     def like(self, run: WebsiteRun) -> "_Watch":
         """One that reports to the same."""
@@ -178,18 +179,18 @@ class _Watch:
 
     def _left_out(self, asset: str) -> bool:
         """Whether it did not run, since something that it is made from failed or did not run."""
-        if asset not in self.run.assets or asset in self._step_errors:
+        if asset not in self.run.assets or asset in self._step_failures:
             return False
-        return any(parent in self._step_errors or self._left_out(parent) for parent in _BY_NAME[asset].reads)
+        return any(parent in self._step_failures or self._left_out(parent) for parent in _BY_NAME[asset].reads)
 
-    def close(self, error: str | None, *, without: Sequence[WebsiteRun] = ()) -> None:
+    def close(self, failure: FailureRecord | None, *, without: Sequence[WebsiteRun] = ()) -> None:
         """Say of each partition that left no record why that is, but for those that another run takes over."""
         taken_over = {partition for run in without for partition in run.partitions}
         for asset, day in self.run.partitions:
             if (asset, day) not in self._results and (asset, day) not in taken_over:
-                self._add(asset, day, "failed", error=error or self._why_missing(asset, day))
-        if error and (run := self._unfinished()):
-            self._instance.report_run_failed(run, error)
+                self._add(asset, day, "failed", **({"failure": failure} if failure else self._why_missing(asset, day)))
+        if failure and (run := self._unfinished()):
+            self._instance.report_run_failed(run, failure.text)
 
     def announce_cancelation(self) -> None:
         """Have Dagster take the end of the run's process as wanted."""
@@ -209,29 +210,27 @@ class _Watch:
         result = self._results.get((asset, day))
         return result is not None and result.status == "materialized"
 
-    def _why_missing(self, asset: str, day: dt.date) -> str:
-        if reason := self._step_errors.get(asset):
-            return reason
-        broken = [parent for parent in _BY_NAME[asset].reads if parent in self._step_errors]
+    def _why_missing(self, asset: str, day: dt.date) -> dict[str, Any]:
+        """The failure that a partition without a record of its own is missing for."""
+        if failure := self._step_failures.get(asset):
+            return {"failure": failure}
+        broken = [parent for parent in _BY_NAME[asset].reads if parent in self._step_failures]
         if not broken:
-            return f"the run ended without it; see run {self._run_id} in Dagster"
-        failed = {parent: self._results[parent, day].error for parent in broken if self._failed(parent, day)}
+            ended = f"the run ended without it; see run {self._run_id} in Dagster"
+            return {"failure": FailureRecord(kind="run", reason=ended, gist=ended)}
+        failed = {parent: self._results[parent, day].failure for parent in broken if self._failed(parent, day)}
         parent = next(iter(failed), broken[0])
-        return f"not run, since {parent} failed: {failed.get(parent) or self._step_errors[parent]}"
+        return {"failure": failed.get(parent) or self._step_failures[parent], "since": parent}
 
     def _failed(self, asset: str, day: dt.date) -> bool:
         return (asset, day) in self._results and not self._landed(asset, day)
 
     def _take_failure(self, event: Any) -> None:
-        failure = event.step_failure_data
-        told = failure.user_failure_data
-        asset = event.step_key
-        cause = failure.error.cause or failure.error
-        self._step_errors[asset] = _line(told.description if told and told.description else cause.message)
-        for key, outcome in outcomes(event).items():
+        asset, records = event.step_key, failed_partitions(event)
+        self._step_failures[asset] = next(iter(records.values()), None) or failed_step(event, quoted=True)
+        for key, record in records.items():
             day, _ = read_key(key)
-            status: PartitionStatus = "refused" if outcome["status"] == "refused" else "failed"
-            self._add(asset, day, status, error=" ".join(outcome["error"].split()))
+            self._add(asset, day, "refused" if record.refused else "failed", failure=record)
 
     def _take_materialization(self, materialization: dg.AssetMaterialization) -> None:
         day, _ = read_key(materialization.partition or "")
@@ -250,12 +249,6 @@ class _Watch:
         result = PartitionResult(asset=asset, website=self.run.website, date=day, status=status, **facts)
         self._results[asset, day] = result
         self._known(result)
-
-
-def _line(text: str) -> str:
-    """A message's first line; `interrupted` for Dagster's way to say so."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "failed")
-    return "interrupted" if line.endswith(".DagsterExecutionInterruptedError") else line
 
 
 @functools.cache

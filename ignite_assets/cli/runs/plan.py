@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.table import History, Table
 from ignite_assets.tables.registry import TABLES
@@ -44,7 +45,16 @@ class PartitionResult:
     bytes: int | None = None
     seconds: float | None = None
     path: str | None = None
-    error: str | None = None
+    failure: FailureRecord | None = None
+    since: str | None = None
+    """The asset whose failure kept this one from running."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it did not land, in words."""
+        if self.failure is None:
+            return None
+        return f"not run, since {self.since} failed: {self.failure.text}" if self.since else self.failure.text
 
     def as_json(self) -> dict[str, Any]:
         """The result as `ignite-assets materialize --json` prints it."""
@@ -90,11 +100,11 @@ def plan(
     """
     chosen = [table for table in tables if table.name in assets]
     refused = [
-        PartitionResult(asset=table.name, website=website, date=day, status="refused", error=reason)
+        PartitionResult(asset=table.name, website=website, date=day, status="refused", failure=refusal.record())
         for website in websites
         for day in days
         for table in chosen
-        if (reason := horizon.refusal(table, day)) and (named or table.history != "current_state")
+        if (refusal := horizon.refusal(table, day)) and (named or table.history != "current_state")
     ]
     there = {(each.website, each.asset, each.date): each for each in landed}
     runs: list[WebsiteRun] = []

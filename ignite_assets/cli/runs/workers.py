@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.errors import FailureRecord, IgniteError
 
 Task = TypeVar("Task")
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit locks and connections of Dagster's
@@ -27,8 +27,8 @@ class Ended(Generic[Task]):
     """A task that is over."""
 
     task: Task
-    error: str | None = None
-    """What went wrong, on one line: what the function raised, or how its process died."""
+    failure: FailureRecord | None = None
+    """What the function raised, or how its process died."""
 
 
 class Workers(Generic[Task]):
@@ -115,7 +115,8 @@ class _Worker(Generic[Task]):
             self.dead = True
             self._process.join()
             self.connection.close()
-            return Ended(task, f"the process of the run {_cause(self._process.exitcode)}")
+            died = f"the process of the run {_cause(self._process.exitcode)}"
+            return Ended(task, FailureRecord(kind="ProcessDied", reason=died, gist=died))
 
     def ask_to_end(self) -> None:
         if self.busy:
@@ -145,11 +146,12 @@ def _serve(connection: Connection, function: Callable[[Task], None]) -> None:
             connection.send(_attempt(function, connection.recv()))
 
 
-def _attempt(function: Callable[[Task], None], task: Task) -> str | None:
+def _attempt(function: Callable[[Task], None], task: Task) -> FailureRecord | None:
     try:
         function(task)
     except IgniteError as error:
-        return " ".join(str(error).split())
+        return error.record()
     except Exception as error:  # noqa: BLE001 - it is the owner's to judge
-        return type(error).__name__  # its text might quote what must not be shown
+        kind = type(error).__name__  # its text might quote what must not be shown
+        return FailureRecord(kind=kind, reason=kind, gist=kind)
     return None

@@ -90,7 +90,10 @@ def _body(
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
             capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=thresholds)
-            yield from capture.each(wanted)
+            for day, outcome in capture.each(wanted):
+                if isinstance(outcome, IgniteError):
+                    ignite.websites[website].advise(outcome)
+                yield day, outcome
 
     if endpoint.ids and endpoint.ids.from_partition:
 

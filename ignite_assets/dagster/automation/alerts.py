@@ -6,7 +6,6 @@ itself; a foreign exception is named by its class, since its text may hold anyth
 
 import datetime as dt
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from ignite_assets.api.errors import FailureRecord
+from ignite_assets.dagster import failures
 from ignite_assets.dagster.automation import opt_out_job
-from ignite_assets.dagster.failures import outcomes
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.tables.checks import CHECKS
 
@@ -30,7 +30,6 @@ _LINES = 10
 _FIRST_WAIT_SECONDS = 60
 _LONGEST_WAIT_SECONDS = 3_600
 _DOUBLINGS = 6
-_ENDPOINT = re.compile(r"^[a-z_]+(?: \d+)?: ")
 _OURS = frozenset(check.name for check in CHECKS)
 
 
@@ -40,7 +39,7 @@ class Trouble:
 
     website: str
     asset: str
-    reason: str
+    failure: FailureRecord
 
 
 Collect = Callable[[dg.DagsterInstance, dg.DagsterRun], list[Trouble]]
@@ -127,10 +126,14 @@ class Message:
 
     def text(self, headline: str) -> str:
         """The message: the website and night, then a line a reason."""
-        by_reason: dict[str, list[str]] = {}
+        by_cause: dict[tuple[object, ...], list[Trouble]] = {}
         for trouble in self.troubles:
-            by_reason.setdefault(trouble.reason, []).append(trouble.asset)
-        lines = [f"• {', '.join(sorted(set(assets)))}: {reason}" for reason, assets in sorted(by_reason.items())]
+            by_cause.setdefault(trouble.failure.cause, []).append(trouble)
+        alike = sorted(by_cause.values(), key=lambda troubles: troubles[0].failure.words)
+        lines = [
+            f"• {', '.join(sorted({trouble.asset for trouble in troubles}))}: {troubles[0].failure.words}"
+            for troubles in alike
+        ]
         more = [f"• and {len(lines) - _LINES} more reasons"] if len(lines) > _LINES else []
         return "\n".join([f"{self.website}, night of {self.night}: {headline}", *lines[:_LINES], *more])
 
@@ -163,10 +166,11 @@ def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[
         return []
     troubles = []
     for event in _events(instance, run, dg.DagsterEventType.STEP_FAILURE):
-        asset = event.step_key or ""
-        told = [_short(outcome["error"], website) for outcome in outcomes(event).values()]
-        troubles += [Trouble(website, asset, reason) for reason in sorted(set(told or [_class_name(event)]))]
-    return troubles or [Trouble(website, "the run", f"ended as {run.status.value.lower()}, see run {run.run_id}")]
+        records = failures.failed_partitions(event).values() or [failures.failed_step(event)]
+        by_cause = {record.cause: record for record in records}
+        troubles += [Trouble(website, event.step_key or "", record) for record in by_cause.values()]
+    ended = f"ended as {run.status.value.lower()}, see run {run.run_id}"
+    return troubles or [Trouble(website, "the run", FailureRecord(kind="run", reason=ended, gist=ended))]
 
 
 def _dropped_file(run: dg.DagsterRun) -> dict[str, str]:
@@ -188,7 +192,9 @@ def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trou
         if evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR:
             continue
         for website, told in _websites_of(evaluation):
-            troubles.append(Trouble(website, evaluation.asset_key.path[-1], f"{evaluation.check_name}: {told}"))
+            found = f"{evaluation.check_name}: {told}"
+            record = FailureRecord(kind=evaluation.check_name, reason=found, gist=found)
+            troubles.append(Trouble(website, evaluation.asset_key.path[-1], record))
     return troubles
 
 
@@ -210,19 +216,7 @@ def _websites_of(evaluation: dg.AssetCheckEvaluation) -> list[tuple[str, str]]:
     return [(site, f"last captured for {day}") for site, day in days.items()] if isinstance(days, dict) else []
 
 
-def _short(error: str, website: str) -> str:
-    """An error on one line, without the website and endpoint that begin it, so that equal reasons are equal."""
-    return _ENDPOINT.sub("", " ".join(error.split()).removeprefix(f"{website}: "))
-
-
 def _events(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterable[dg.DagsterEvent]:
     for entry in instance.all_logs(run.run_id, of_type=kind):
         if entry.dagster_event:
             yield entry.dagster_event
-
-
-def _class_name(event: dg.DagsterEvent) -> str:
-    """The class of what a step raised: Dagster wraps it in one of its own."""
-    error = event.step_failure_data.error
-    cause = error and (error.cause or error)
-    return f"failed with {cause.cls_name if cause and cause.cls_name else 'an error'}"

@@ -36,7 +36,7 @@ def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, f
     """Tell the platform of people who are suppressed already, unless there are doubts. Raises `IgniteError`."""
     if not found.submitted:
         return submission.receipt(found)
-    with ignite.client(website) as client:
+    with ignite.client(website) as client, ignite.websites[website].advising():
 
         def send(people: tuple[Person, ...]) -> None:
             acknowledgement.check(client.opt_out(parameter(people), Tally()), len(people))

@@ -77,7 +77,7 @@ class Derivations:
         except IgniteError as error:
             return error
         except (OSError, duckdb.Error, pa.ArrowException) as error:
-            return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}")
+            return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}", gist=told(error))
 
     def _derive(self, workspace: Workspace, day: dt.date) -> MadePartition:
         if day not in self._inputs.captured(self._derived.main):

@@ -123,7 +123,7 @@ def test_workers_outlive_the_death_of_one_and_never_repeat_a_task() -> None:
                 workers.begin(waiting.pop(0))
             for end in workers.wait(30):
                 assert end.task not in ended
-                ended[end.task] = end.error
+                ended[end.task] = end.failure.text if end.failure else None
 
     assert ended == {
         "fine": None,
