@@ -3,10 +3,7 @@
 So is the dialog that greets a new user of the Dagster UI.
 """
 
-import contextlib
 import os
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -61,23 +58,3 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     os.environ[HOME_VARIABLE] = str(prepare_home(home))
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
     return dg.DagsterInstance.get()
-
-
-@contextlib.contextmanager
-def held_open(instance: dg.DagsterInstance, *runs: str) -> Iterator[None]:
-    """Keep the SQLite files open that an instance records in: the index, and those of some runs. Changes no record.
-
-    Dagster opens and closes a connection for every event. Whoever closes the last one of a file has SQLite write its
-    journal back, sync it and delete it, which is a third of what an event costs. An idle connection spares that, holds
-    no lock that anybody waits for, and is nothing to clean up after a crash. An instance that records elsewhere is
-    left alone.
-    """
-    with contextlib.ExitStack() as connections:
-        for name in ("index", *runs):
-            file = Path(instance.root_directory, "history", "runs", f"{name}.db")
-            with contextlib.suppress(sqlite3.Error):  # it isn't there, or not to be read: as good as without
-                # Dagster may end a run in another thread than it began it in.
-                connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, check_same_thread=False)
-                connections.callback(connection.close)
-                connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # only now the file is opened
-        yield

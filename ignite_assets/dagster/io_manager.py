@@ -17,10 +17,10 @@ from pydantic import Field, PrivateAttr
 
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.dagster.failures import failure, input_failure
-from ignite_assets.dagster.instance import held_open
 from ignite_assets.dagster.landing import Landings
 from ignite_assets.dagster.metadata import place
 from ignite_assets.dagster.partitions import lake_partitions, partition_key
+from ignite_assets.dagster.private import held_open
 from ignite_assets.storage.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
 from ignite_assets.tables.progress import lines, showing
 

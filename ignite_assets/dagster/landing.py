@@ -17,6 +17,7 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.metadata import partition_metadata
 from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.dagster.private import DATA_VERSION, PARTITION
 from ignite_assets.storage.lake import Lake, Partition, StorageError
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
 
@@ -84,13 +85,13 @@ class Landings:
 
     def _record(self, landing: Landing) -> None:
         key = partition_key(landing.partition.date, self._website)
-        dimensions = {f"dagster/partition/{name}": value for name, value in key.keys_by_dimension.items()}
+        dimensions = {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()}
         self._context.log_event(
             dg.AssetMaterialization(
                 self._context.asset_key,
                 partition=key,
                 metadata=partition_metadata(landing.made, landing.location, landing.seconds),
-                tags={"dagster/data_version": landing.made.staged.content_hash, **dimensions},
+                tags={DATA_VERSION: landing.made.staged.content_hash, **dimensions},
             )
         )
 

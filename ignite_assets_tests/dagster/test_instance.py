@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.dagster.instance import dagster_home, held_open, open_instance, prepare_home
-from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.instance import dagster_home, open_instance, prepare_home
 from ignite_assets_tests.conftest import WEBSITES, config_text
 
 
@@ -48,36 +46,3 @@ def test_one_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     prepare_home(tmp_path)
 
     assert (tmp_path / "dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
-
-
-def journals(instance: dg.DagsterInstance) -> set[str]:
-    """The record files that somebody has open: SQLite deletes the journal when the last connection is closed."""
-    return {path.name.removesuffix(".db-wal") for path in Path(instance.root_directory).rglob("*.db-wal")}
-
-
-def test_records_are_held_open_until_the_end_and_are_all_there_then(instance: dg.DagsterInstance) -> None:
-    with held_open(instance):
-        instance.report_runless_asset_event(dg.AssetMaterialization("anything"))
-        assert journals(instance) == {"index"}
-    assert journals(instance) == set()
-    assert instance.all_asset_keys() == [dg.AssetKey("anything")]
-
-
-def test_an_instance_without_such_files_is_left_alone() -> None:
-    with dg.DagsterInstance.ephemeral() as instance, held_open(instance, "no-such-run"):
-        assert not list(Path(instance.root_directory).rglob("*.db"))
-
-
-def test_a_run_holds_its_records_open_and_lets_go_of_them(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    seen: list[set[str]] = []
-
-    @dg.asset
-    def anything(io_manager: dg.ResourceParam[ParquetIOManager]) -> None:
-        assert io_manager.root
-        seen.append(journals(instance))
-
-    result = dg.materialize(
-        [anything], instance=instance, resources={"io_manager": ParquetIOManager(root=str(tmp_path))}
-    )
-    assert seen == [{"index", result.run_id}]
-    assert journals(instance) == set()

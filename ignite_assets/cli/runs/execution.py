@@ -7,7 +7,6 @@ leaves the truth.
 
 import datetime as dt
 import functools
-import os
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from ignite_assets.config import load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.failures import failed_partitions, failed_step
-from ignite_assets.dagster.instance import RUNS_AT_ONCE, held_open
+from ignite_assets.dagster.instance import RUNS_AT_ONCE
 from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.private import RANGE_END, RANGE_START, held_open, plan_ranges_as_one
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import TABLES
 
@@ -33,10 +33,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 _BY_NAME = {table.name: table for table in TABLES}
-_PLAN_AS_ONE = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
 _EVENTS = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.STEP_FAILURE}
 
 
@@ -260,8 +257,7 @@ def _job(config: str, *, ranged: bool) -> dg.JobDefinition:
 def _execute_run(order: _Order) -> None:
     """Execute one run in this process; its events go to the instance of `DAGSTER_HOME`."""
     run = order.run
-    # One event for an asset's range, not one for each partition: these take longer than capturing many of them does.
-    os.environ[_PLAN_AS_ONE] = "1"
+    plan_ranges_as_one()
     first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
     one = len(run.days) == 1
     checks = {key for asset in run.assets for key in partition_checks(_BY_NAME[asset])}
@@ -273,7 +269,7 @@ def _execute_run(order: _Order) -> None:
             instance=instance,
             run_id=order.run_id,
             partition_key=first if one else None,
-            tags={} if one else {_RANGE_START: first, _RANGE_END: last},
+            tags={} if one else {RANGE_START: first, RANGE_END: last},
             run_config=QUIET,
             raise_on_error=False,
         )

@@ -17,6 +17,7 @@ from ignite_assets.api.errors import FailureRecord
 from ignite_assets.dagster import failures
 from ignite_assets.dagster.automation import opt_out_job
 from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.private import PARTITION, RANGE_START
 from ignite_assets.tables.checks import CHECKS
 
 STALE = "ignite/stale_websites"
@@ -160,8 +161,7 @@ def messages(
 
 def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
     """What a failed run did not capture, and why."""
-    partition = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start")
-    website = _dropped_file(run).get("website") or _website(partition)
+    website = _dropped_file(run).get("website") or _website(run.tags.get(PARTITION) or run.tags.get(RANGE_START))
     if run.status != dg.DagsterRunStatus.FAILURE or website is None:
         return []
     troubles = []

@@ -22,6 +22,7 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import TABLES
@@ -253,10 +254,10 @@ def _under_way(instance: dg.DagsterInstance) -> set[str]:
 
 def _keys_of(tags: Mapping[str, str]) -> Iterator[str]:
     """The partitions that a run's tags name: one, or the days of a website."""
-    if key := tags.get("dagster/partition"):
+    if key := tags.get(PARTITION):
         yield key
-    elif start := tags.get("dagster/asset_partition_range_start"):
+    elif start := tags.get(RANGE_START):
         first, website = read_key(start)
-        last, _ = read_key(tags["dagster/asset_partition_range_end"])
+        last, _ = read_key(tags[RANGE_END])
         for day in range((last - first).days + 1):
             yield partition_key(first + dt.timedelta(days=day), website)

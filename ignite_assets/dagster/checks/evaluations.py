@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (  # the type of a public field, not exported
-    AssetCheckEvaluationTargetMaterializationData as Target,
-)
 
 from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.dagster.private import TargetMaterialization
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import Check
 from ignite_assets.tables.examination import Finding
@@ -33,7 +31,7 @@ _PAGE = 500
 class _Recorded:
     """What the instance has of a partition."""
 
-    latest: Target
+    latest: TargetMaterialization
     """Its last materialization."""
     before: bool
     """Whether an earlier run materialized it too."""
@@ -82,7 +80,9 @@ def _recorded(context: dg.AssetCheckExecutionContext, findings: Mapping[Check, F
             if known := found.get(partition):
                 found[partition] = _Recorded(known.latest, before=known.before or record.run_id != context.run.run_id)
             else:
-                target = Target(storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp)
+                target = TargetMaterialization(
+                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+                )
                 found[partition] = _Recorded(target, before=record.run_id != context.run.run_id)
         cursor, more = page.cursor, page.has_more
     return found

@@ -1,0 +1,83 @@
+"""Every hold on Dagster that isn't public API, with its reason. Checked with `CHECKED_WITH`; tests fail when one moves.
+
+Nothing else in the package imports from Dagster's underscored modules, knows its files and tags, or calls a method that
+Dagster doesn't mark as public, unless `MEMBERS` lists it.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as TargetMaterialization,
+)
+
+__all__ = ["TargetMaterialization", "held_open", "plan_ranges_as_one"]
+# TargetMaterialization: the type of the public field AssetCheckEvaluation.target_materialization_data, not exported.
+# Without the field, Dagster takes the evaluation of a partition for outdated.
+
+CHECKED_WITH = "1.13.27"
+"""The version of Dagster that all of this was checked with."""
+
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+"""Tags of runs. Dagster's own backfills set them, and a run is launched over a range by no other means."""
+
+DATA_VERSION = "dagster/data_version"
+"""Tag of a materialization. `set_data_version` sets it for an output, not for an event that is logged."""
+
+MEMBERS: Mapping[str, str] = {
+    "DagsterInstance.all_logs": "a run's events of one kind; the public way reads those of one asset",
+    "DagsterInstance.get_materialized_partitions": "an asset's partitions; the public way reads every record",
+    "DagsterInstance.get_records_for_run": "a run's new events since a cursor, while another process executes it",
+    "DagsterInstance.get_runs": "runs by status and job; get_run_records, which is public, reads more of each",
+    "DagsterInstance.has_run": "whether a run is recorded yet, without reading it",
+    "DagsterInstance.report_run_canceled": "the end of a run whose process was stopped",
+    "DagsterInstance.report_run_canceling": "a run whose process is about to be stopped",
+    "DagsterInstance.report_run_failed": "the end of a run whose process died",
+    "DagsterInstance.root_directory": "where held_open finds the record files",
+    "Definitions.resolve_job_def": "a job of the definitions, to be executed in process",
+    "JobDefinition.get_subset": "some assets of a job; execute_in_process takes no selection of checks",
+    "DagsterEvent.step_failure_data": "what a failed step recorded",
+    "DagsterEvent.step_materialization_data": "the materialization of an event",
+    "DagsterEvent.asset_check_evaluation_data": "the evaluation of an event",
+    "DagsterEvent.materialization": "the materialization of an event of a run in process",
+    "DagsterEvent.step_key": "the asset of a failed step",
+    "AssetExecutionContext.set_data_version": "the data version of a run's partitions: their content hash",
+    "AssetCheckSpec.get_python_identifier": "the output under which a check's step returns its evaluation",
+}
+"""Members of Dagster's public classes that it doesn't mark as public, with what each is used for."""
+
+_PLAN_AS_ONE = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
+
+
+def plan_ranges_as_one() -> None:
+    """Have this process plan a ranged run with one event an asset.
+
+    One event for each partition takes longer than capturing many of the partitions does.
+    """
+    os.environ[_PLAN_AS_ONE] = "1"
+
+
+@contextlib.contextmanager
+def held_open(instance: dg.DagsterInstance, *runs: str) -> Iterator[None]:
+    """Keep the SQLite files open that an instance records in: the index, and those of some runs. Changes no record.
+
+    Dagster opens and closes a connection for every event. When the last connection of a file is closed, SQLite writes
+    its journal back, syncs it and deletes it, which is a third of what an event costs. An idle connection spares that,
+    holds no lock that anybody waits for, and leaves nothing to clean up after a crash. An instance that records
+    elsewhere is left alone.
+    """
+    with contextlib.ExitStack() as connections:
+        for name in ("index", *runs):
+            file = Path(instance.root_directory, "history", "runs", f"{name}.db")
+            with contextlib.suppress(sqlite3.Error):  # it isn't there, or not to be read: as good as without
+                # Dagster may end a run in another thread than it began it in.
+                connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, check_same_thread=False)
+                connections.callback(connection.close)
+                connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # only now the file is opened
+        yield

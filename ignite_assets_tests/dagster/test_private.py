@@ -1,0 +1,128 @@
+"""The holds on Dagster that aren't public API are where we hold them, and there are no others."""
+
+import os
+import re
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._annotations import is_public
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
+from dagster._core.storage import tags
+
+from ignite_assets.dagster import private
+from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.private import MEMBERS, TargetMaterialization, held_open, plan_ranges_as_one
+from ignite_assets_tests.layers import MODULES, room_of
+
+SOURCES = {
+    module: path.read_text(encoding="utf-8")
+    for module, path in MODULES.items()
+    if room_of(module) in ("dagster", "cli") and module != "dagster.private"
+}
+SUBJECTS = {"instance": dg.DagsterInstance, "event": dg.DagsterEvent}
+"""What our variables of these names are."""
+
+
+def is_marked_public(owner: type, name: str) -> bool:
+    member = getattr(owner, name)
+    return bool(is_public(member.fget if isinstance(member, property) else member))
+
+
+def test_the_installed_dagster_is_of_the_series_that_the_holds_were_checked_with() -> None:
+    assert dg.__version__.split(".")[:2] == private.CHECKED_WITH.split(".")[:2]
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_that_is_held_is_there_and_still_not_public(member: str) -> None:
+    owner, _, name = member.partition(".")
+    assert not is_marked_public(getattr(dg, owner), name)
+
+
+def test_every_member_that_is_not_public_is_listed_and_used() -> None:
+    used = {
+        f"{owner.__name__}.{name}"
+        for source in SOURCES.values()
+        for subject, owner in SUBJECTS.items()
+        for name in re.findall(rf"\b_?{subject}\.([a-z]\w*)", source)
+        if hasattr(owner, name) and not is_marked_public(owner, name)
+    }
+    owners = {owner.__name__ for owner in SUBJECTS.values()}
+    listed = {member for member in MEMBERS if member.partition(".")[0] in owners}
+    assert used | {"DagsterInstance.root_directory"} == listed
+    others = {member.partition(".")[2] for member in set(MEMBERS) - listed}
+    assert {name for name in others if not any(f".{name}(" in source for source in SOURCES.values())} == set()
+
+
+HOLDS = re.compile(r"dagster\._|dagster_shared|DAGSTER_EMIT|['\"]dagster/(?:asset_partition_range|partition['\"])")
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_no_other_module_holds_on_to_what_is_not_public(module: str) -> None:
+    assert HOLDS.findall(SOURCES[module]) == []
+
+
+def test_the_tags_are_those_that_dagster_sets() -> None:
+    assert private.RANGE_START == tags.ASSET_PARTITION_RANGE_START_TAG
+    assert private.RANGE_END == tags.ASSET_PARTITION_RANGE_END_TAG
+    assert private.PARTITION == tags.PARTITION_NAME_TAG
+    assert private.DATA_VERSION == DATA_VERSION_TAG
+
+
+def test_the_type_of_an_evaluations_target_is_the_one_that_dagster_takes() -> None:
+    target = TargetMaterialization(storage_id=1, run_id="run", timestamp=0.0)
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey("visitors"), check_name="c", passed=True, metadata={}, target_materialization_data=target
+    )
+    assert evaluation.target_materialization_data is target
+
+
+def test_a_range_is_planned_as_one_event(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    days = dg.DailyPartitionsDefinition("2026-11-01")
+    ranged = {private.RANGE_START: "2026-11-02", private.RANGE_END: "2026-11-05"}
+
+    @dg.asset(partitions_def=days, backfill_policy=dg.BackfillPolicy.single_run())
+    def anything() -> None: ...
+
+    def planned() -> int:
+        result = dg.materialize([anything], instance=instance, tags=ranged, raise_on_error=False)
+        kind = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        return len(instance.all_logs(result.run_id, of_type=kind))
+
+    before = planned()
+    plan_ranges_as_one()
+    assert (before, planned()) == (4, 1)
+
+
+def journals(instance: dg.DagsterInstance) -> set[str]:
+    """The record files that somebody has open: SQLite deletes the journal when the last connection is closed."""
+    return {path.name.removesuffix(".db-wal") for path in Path(instance.root_directory).rglob("*.db-wal")}
+
+
+def test_records_are_held_open_until_the_end_and_are_all_there_then(instance: dg.DagsterInstance) -> None:
+    with held_open(instance):
+        instance.report_runless_asset_event(dg.AssetMaterialization("anything"))
+        assert journals(instance) == {"index"}
+    assert journals(instance) == set()
+    assert instance.all_asset_keys() == [dg.AssetKey("anything")]
+
+
+def test_an_instance_without_such_files_is_left_alone() -> None:
+    with dg.DagsterInstance.ephemeral() as instance, held_open(instance, "no-such-run"):
+        assert not list(Path(instance.root_directory).rglob("*.db"))
+
+
+def test_a_run_holds_its_records_open_and_lets_go_of_them(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    seen: list[set[str]] = []
+
+    @dg.asset
+    def anything(io_manager: dg.ResourceParam[ParquetIOManager]) -> None:
+        assert io_manager.root
+        seen.append(journals(instance))
+
+    result = dg.materialize(
+        [anything], instance=instance, resources={"io_manager": ParquetIOManager(root=str(tmp_path))}
+    )
+    assert seen == [{"index", result.run_id}]
+    assert journals(instance) == set()
