@@ -16,6 +16,7 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
+from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for_closed_day
 from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import partition_key, read_key, trailing_mapping
@@ -107,29 +108,20 @@ def build_reports(
 
 
 def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
-    at = settings.reports.at
-    status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
-
-    @dg.schedule(
-        name="report_schedule",
-        job=job,
-        cron_schedule=f"{at.minute} {at.hour} * * *",
-        execution_timezone=settings.partitions.timezone,
-        default_status=status,
-        description=(
-            f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run for each website, "
-            "once the night's exports are over."
-        ),
-    )
-    def report_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        day = context.scheduled_execution_time.astimezone(settings.partitions.zone).date() - dt.timedelta(days=1)
-        if day < settings.partitions.start_date:
-            yield dg.SkipReason(f"{day} is before the start date, {settings.partitions.start_date}")
-            return
+    def write_pages(day: dt.date) -> Requests:
         for website in sorted(settings.websites):
             yield dg.RunRequest(run_key=f"{day}|{website}", partition_key=partition_key(day, website))
 
-    return report_schedule
+    at = settings.reports.at
+    return daily_schedule(
+        settings,
+        "report_schedule",
+        job,
+        at,
+        f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run for each website, once "
+        "the night's exports are over.",
+        for_closed_day(settings, write_pages),
+    )
 
 
 def report_options(

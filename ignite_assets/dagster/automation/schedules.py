@@ -19,6 +19,7 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
+from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for_closed_day, night_of
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.partitions import partition_key, read_key
@@ -69,39 +70,11 @@ def build_schedules(
         selection,
         description="Captures and derives what is missing of one website's day; runs every night.",
     )
-    status = dg.DefaultScheduleStatus.RUNNING if settings.schedule.enabled else dg.DefaultScheduleStatus.STOPPED
-    zone = settings.partitions.timezone
 
-    @dg.schedule(
-        name="nightly_schedule",
-        job=nightly,
-        cron_schedule=_cron(settings.schedule.nightly),
-        execution_timezone=zone,
-        default_status=status,
-        description=(
-            f"Every night at {settings.schedule.nightly:%H:%M}: captures the day that just closed, one run for each "
-            "website, while the platform's window holds only that day."
-        ),
-    )
-    def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        day = context.scheduled_execution_time.astimezone(horizon.timezone).date() - dt.timedelta(days=1)
-        if day < settings.partitions.start_date:
-            yield dg.SkipReason(f"{day} is before the start date, {settings.partitions.start_date}")
-            return
+    def capture(day: dt.date) -> Requests:
         yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived)
 
-    @dg.schedule(
-        name="heal_schedule",
-        job=heal,
-        cron_schedule=_cron(settings.schedule.heal),
-        execution_timezone=zone,
-        default_status=status,
-        description=(
-            f"Every night at {settings.schedule.heal:%H:%M}: captures missing days that the platform can still "
-            "answer for, oldest first, and derives from them."
-        ),
-    )
-    def heal_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def close_gaps(context: dg.ScheduleEvaluationContext) -> Requests:
         materialized = {
             table.name: context.instance.get_materialized_partitions(dg.AssetKey(table.name)) for table in tables
         }
@@ -111,20 +84,34 @@ def build_schedules(
             materialized,
             horizon,
             derived=derived,
-            stale=stale_keys(settings, derived, horizon),
             start=settings.partitions.start_date,
             under_way=_under_way(context.instance),
         )
         for line in expiring(gaps, horizon):
             context.log.warning(line)
-        night = context.scheduled_execution_time.astimezone(horizon.timezone).date()
-        yield from healing_requests(gaps, night, settings.schedule.heal_runs_per_tick, horizon, tables)
+        most = settings.schedule.heal_runs_per_tick
+        yield from healing_requests(gaps, night_of(context, settings), most, horizon, tables)
 
+    at, heal_at = settings.schedule.nightly, settings.schedule.heal
+    nightly_schedule = daily_schedule(
+        settings,
+        "nightly_schedule",
+        nightly,
+        at,
+        f"Every night at {at:%H:%M}: captures the day that just closed, one run for each website, while the platform's "
+        "window holds only that day.",
+        for_closed_day(settings, capture),
+    )
+    heal_schedule = daily_schedule(
+        settings,
+        "heal_schedule",
+        heal,
+        heal_at,
+        f"Every night at {heal_at:%H:%M}: captures missing days that the platform can still answer for, oldest first, and "
+        "derives from them.",
+        close_gaps,
+    )
     return [nightly_schedule, heal_schedule], [nightly, heal]
-
-
-def _cron(time: dt.time) -> str:
-    return f"{time.minute} {time.hour} * * *"
 
 
 def nightly_requests(
@@ -133,7 +120,7 @@ def nightly_requests(
     endpoints: Sequence[Endpoint],
     horizon: Horizon,
     derived: Sequence[Derived] = (),
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Requests:
     """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
     allowed = [endpoint for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
     if not allowed:
@@ -191,7 +178,7 @@ def healing_requests(
     most: int,
     horizon: Horizon,
     tables: Sequence[Table] = TABLES,
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Requests:
     """One run a gap, at most so many, each website's oldest first and the websites in turn.
 
     In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire. Days

@@ -13,6 +13,7 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.alerts import STALE
+from ignite_assets.dagster.automation.daily import daily_schedule
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.tables.derived.row import Derived
@@ -44,18 +45,17 @@ def build_freshness(
         *(_derived_check(settings, row, horizon) for row in derived),
     ]
     deadline = settings.alerts.deadline
-    enabled = settings.schedule.enabled
-    return checks, dg.ScheduleDefinition(
-        name="freshness_schedule",
-        description=f"Every day at {deadline:%H:%M}: checks that every website has the day that just closed.",
-        job=dg.define_asset_job(
-            "freshness",
-            dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys)),
-            description="Checks that every website has the last day that is due; runs at the deadline.",
-        ),
-        cron_schedule=f"{deadline.minute} {deadline.hour} * * *",
-        execution_timezone=settings.partitions.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if enabled else dg.DefaultScheduleStatus.STOPPED,
+    job = dg.define_asset_job(
+        "freshness",
+        dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys)),
+        description="Checks that every website has the last day that is due; runs at the deadline.",
+    )
+    return checks, daily_schedule(
+        settings,
+        "freshness_schedule",
+        job,
+        deadline,
+        f"Every day at {deadline:%H:%M}: checks that every website has the day that just closed.",
     )
 
 
