@@ -17,15 +17,15 @@ def daily_schedule(
 ) -> dg.ScheduleDefinition:
     """A schedule that starts the job's runs every day at a time; one run of it without `evaluate`."""
     enabled = settings.schedule.enabled
-    return dg.ScheduleDefinition(
-        name=name,
-        job=job,
-        cron_schedule=f"{at.minute} {at.hour} * * *",
-        execution_timezone=settings.partitions.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING if enabled else dg.DefaultScheduleStatus.STOPPED,
-        description=description,
-        execution_fn=evaluate,
-    )
+    how: dict[str, Any] = {
+        "name": name,
+        "job": job,
+        "cron_schedule": f"{at.minute} {at.hour} * * *",
+        "execution_timezone": settings.partitions.timezone,
+        "default_status": dg.DefaultScheduleStatus.RUNNING if enabled else dg.DefaultScheduleStatus.STOPPED,
+        "description": description,
+    }
+    return dg.schedule(**how)(evaluate) if evaluate else dg.ScheduleDefinition(**how)
 
 
 def night_of(context: dg.ScheduleEvaluationContext, settings: Settings) -> dt.date:

@@ -84,6 +84,7 @@ def build_schedules(
             materialized,
             horizon,
             derived=derived,
+            stale=stale_keys(settings, derived, horizon),
             start=settings.partitions.start_date,
             under_way=_under_way(context.instance),
         )
