@@ -108,8 +108,8 @@ def build_schedules(
         "heal_schedule",
         heal,
         heal_at,
-        f"Every night at {heal_at:%H:%M}: captures missing days that the platform can still answer for, oldest first, and "
-        "derives from them.",
+        f"Every night at {heal_at:%H:%M}: captures missing days that the platform can still answer for, oldest first, "
+        "and derives from them.",
         close_gaps,
     )
     return [nightly_schedule, heal_schedule], [nightly, heal]
