@@ -12,8 +12,9 @@ from ignite_assets.audiences.drops.columns import plain, words
 Said = Literal["out", "in", "neither", "unclear"]
 """`neither`: a known word that is about delivery (bounced, cleaned), not about what the person wants."""
 
-Sense = Literal["out", "in", "words", "both"]
-"""What *yes* means in a column; `words`: its values say it in words; `both`: the header says one and the other."""
+Sense = Literal["out", "in", "words", "both", "dated"]
+"""What *yes* means in a column; `words`: its values say it in words; `both`: the header says one and the other; `dated`:
+a value is when the person opted out."""
 
 _OUT = [
     "unsubscribed",
@@ -136,14 +137,20 @@ _HISTORY = frozenset(
         "email2",
     ]
 )
+_WHEN = frozenset(["time", "date", "at", "on", "datum", "fecha"])
+_LISTS = frozenset(["newsletter", "newsletters", "marketing", "mailings"])
+"""What a column of yes and no is about when its header says no more."""
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 
 def sense(header: str) -> Sense | None:
     """What a column of this header says of a row; None when it is no status."""
     found = words(header)
-    if not found or len(found) > 7 or set(found) & _HISTORY:
+    if not found or len(found) > 7:
         return None
+    if set(found) & _HISTORY:
+        dated = set(found) & _WHEN and any(word in "".join(found) for word in _OUT)
+        return "dated" if dated and not set(found) & (_HISTORY - _WHEN) else None
     joined = "".join(word for word in found if word not in _ABOUT - {"opted"})
     whole = "".join(found)
     negated = found[0] in ("not", "non") or "donot" in whole
@@ -156,7 +163,9 @@ def sense(header: str) -> Sense | None:
         return "out"
     if is_in:
         return "in"
-    return "words" if set(found) & _STATUS else None
+    if set(found) & _STATUS:
+        return "words"
+    return "in" if set(found) & _LISTS and not set(found) - _ABOUT - _LISTS else None
 
 
 def value_says(value: str, column: Sense) -> Said:
@@ -165,6 +174,8 @@ def value_says(value: str, column: Sense) -> Said:
     by_word = _word_says(text)
     if by_word:
         return by_word
+    if column == "dated":
+        return "out" if text else "unclear"
     if column == "words":
         return "unclear"
     if text in _YES or (column == "out" and _DATE.search(text)):
