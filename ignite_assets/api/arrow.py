@@ -10,9 +10,9 @@ made by Arrow's readers, casts and buffers.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,8 @@ import pyarrow.json as pj
 
 from ignite_assets.api import fitting, pieces
 from ignite_assets.api.endpoints import Endpoint, Record
-from ignite_assets.api.errors import ResponseShapeError
+from ignite_assets.api.errors import MismatchError, ResponseShapeError
+from ignite_assets.api.misfits import Misfit, Misfits
 from ignite_assets.api.pieces import HASHES, OBJECTS
 from ignite_assets.api.table import Column, ColumnType, Table
 
@@ -44,6 +45,8 @@ _CANONICAL_INT = r"^(0|-?[1-9]\d{0,18})$"
 _EXACT_FLOAT = float(2**53)
 _QUOTE, _COMMA, _SPACE = b'", '
 
+T = TypeVar("T")
+
 Constants = Mapping[str, str | int]
 """Columns whose value the call decides rather than the body: the algorithm, the id asked for."""
 
@@ -63,25 +66,40 @@ def _field(column: Column) -> pa.Field:
 
 
 def batches(
-    endpoint: Endpoint, body: Iterable[bytes], constants: Constants, coercions: Counter[str]
+    endpoint: Endpoint,
+    body: Iterable[bytes],
+    constants: Constants,
+    coercions: Counter[str],
+    misfits: Misfits | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """An answer's rows, in pieces, in the row's schema without `captured_at`.
 
-    `coercions` counts, by column, the values that did not fit their column and went to `extra`.
-    Raises `UnparsableError` for what isn't JSON, `ResponseShapeError` for JSON of another shape.
+    `coercions` counts, by column, the values that did not fit their column and went to `extra`. `misfits` takes the
+    records of an array that can't be rows. Raises `UnparsableError` for what isn't JSON, `ResponseShapeError` for JSON
+    of another shape; without `misfits` also for a single record.
     """
-    reading = _Reading(endpoint, frozenset(constants), coercions)
+    reading = _Reading(endpoint, frozenset(constants), coercions, misfits)
     for columns in reading.pieces(body):
         yield _batch(endpoint, columns, constants)
 
 
-def fitted(endpoint: Endpoint, body: Iterable[bytes], constants: Constants, coercions: Counter[str]) -> list[bytes]:
+def fitted(
+    endpoint: Endpoint,
+    body: Iterable[bytes],
+    constants: Constants,
+    coercions: Counter[str],
+    *,
+    entity: int | None = None,
+) -> list[bytes]:
     """The rows of an answer that the row's own function reads, each as JSON that fits its columns.
 
     For answers of few rows: converting those of many answers at once, with `batch`, costs a tenth of `batches` of each.
+    Raises `MismatchError` for an answer that names another `entity` than the one asked for.
     """
-    reading = _Reading(endpoint, frozenset(constants), coercions)
-    return [orjson.dumps(record) for record in reading.whole(body)]
+    records = _Reading(endpoint, frozenset(constants), coercions).whole(body)
+    if endpoint.ids and entity is not None and any(record.get(endpoint.ids.column) != entity for record in records):
+        raise MismatchError(f"the answer's {endpoint.ids.column} isn't the one asked for")
+    return [orjson.dumps(record) for record in records]
 
 
 def batch(endpoint: Endpoint, rows: Iterable[bytes], constants: Constants) -> pa.RecordBatch:
@@ -136,10 +154,18 @@ _Columns = tuple[dict[str, pa.Array], int]
 class _Reading:
     """How one answer of a row is read, piece by piece."""
 
-    def __init__(self, endpoint: Endpoint, constants: frozenset[str], coercions: Counter[str]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        constants: frozenset[str],
+        coercions: Counter[str],
+        misfits: Misfits | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._constants = constants
         self._coercions = coercions
+        self._misfits = misfits
+        self._elements = 0  # of the array, read so far
         self._columns = tuple(column for column in endpoint.columns if column.name not in constants)
         # The platform sends no `extra`, and Arrow can't keep a JSON value as it is: those exist once fitted.
         self._sent = tuple(column for column in self._columns if column.type != "json")
@@ -147,7 +173,7 @@ class _Reading:
     def pieces(self, body: Iterable[bytes]) -> Iterator[_Columns]:
         answer = self._endpoint.answer
         if answer == "hashes":
-            for hashes in pieces.split(body, HASHES, _hashes):
+            for hashes in pieces.split(body, HASHES, self._hashes):
                 yield {"hashed_email": hashes}, len(hashes)
         elif answer == "objects":
             yield from pieces.split(body, OBJECTS, self._objects)
@@ -163,26 +189,65 @@ class _Reading:
         """Fitted records, as JSON joined by commas, as columns."""
         return _parsed(self._columns, b"".join((OBJECTS.opening, piece, OBJECTS.closing)))
 
+    def _hashes(self, piece: bytearray) -> pa.Array:
+        texts = _hashes(piece)
+        if texts is None:
+            texts = _text(self._sorted(fitting.decode(HASHES.array(piece)), _hash))
+        else:
+            self._elements += len(texts)
+        return texts
+
     def _objects(self, piece: bytearray) -> _Columns:
         if all(column.source == (column.name,) for column in self._sent):
             with suppress(_MisfitError):
-                return _parsed(self._sent, piece)
+                columns = _parsed(self._sent, piece)
+                self._elements += columns[1]
+                return columns
         return self._careful_objects(piece)
 
     def _careful_objects(self, piece: bytearray) -> _Columns:
-        fitted = self._fit(fitting.decode(OBJECTS.array(piece)))
+        fitted = self._sorted(fitting.decode(OBJECTS.array(piece)), self._fit_one)
         return self.converted(orjson.dumps(fitted)[1:-1])
 
+    def _sorted(self, elements: list[Any], read: Callable[[Any], T]) -> list[T]:
+        """What `read` makes of each element; those that it refuses become misfits."""
+        good: list[T] = []
+        for position, element in enumerate(elements, start=self._elements):
+            try:
+                good.append(read(element))
+            except ResponseShapeError as error:
+                if self._misfits is None:
+                    raise
+                self._misfits.add(Misfit(position=position, reason=str(error), record=element))
+        self._elements += len(elements)
+        return good
+
     def _fit(self, records: list[Record]) -> list[Record]:
-        return [fitting.fit(self._endpoint, record, self._coercions, without=self._constants) for record in records]
+        return [self._fit_one(record) for record in records]
+
+    def _fit_one(self, record: Record) -> Record:
+        return fitting.fit(self._endpoint, record, self._coercions, without=self._constants)
 
 
-def _hashes(piece: bytearray) -> pa.Array:
+def _hashes(piece: bytearray) -> pa.Array | None:
+    """The texts of an array of nothing else; None for any other array."""
     if (texts := _equally_long(piece)) is not None:
         return texts
-    with suppress(orjson.JSONDecodeError):
-        return _hashes_of(orjson.loads(piece))
-    return _hashes_of(fitting.decode(HASHES.array(piece)))
+    with suppress(orjson.JSONDecodeError, TypeError, UnicodeEncodeError):
+        values = orjson.loads(piece)
+        return _text(values) if all(values) else None
+    return None
+
+
+def _hash(value: object) -> str:
+    """The value, if it is a hashed e-mail. Raises `ResponseShapeError` otherwise."""
+    if not isinstance(value, str):
+        raise ResponseShapeError(expected="a hashed e-mail", found=value)
+    if not value or not fitting.is_text(value):
+        raise ResponseShapeError(
+            "expected a hashed e-mail, found " + ("text that isn't Unicode" if value else "empty text")
+        )
+    return value
 
 
 def _equally_long(piece: bytearray) -> pa.Array | None:
@@ -201,13 +266,6 @@ def _equally_long(piece: bytearray) -> pa.Array | None:
         return None
     offsets = np.arange(0, len(texts) + 1, length, dtype=np.int32)
     return pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(texts))
-
-
-def _hashes_of(values: list[object]) -> pa.Array:
-    with suppress(TypeError, UnicodeEncodeError):
-        return _text(values)
-    found = next((value for value in values if not isinstance(value, str)), "text that isn't Unicode")
-    raise ResponseShapeError(expected="only hashed e-mails in the array", found=found)
 
 
 def _text(values: list[Any]) -> pa.Array:

@@ -9,7 +9,7 @@ of bodies with the caller: a reader takes the body's pieces and is called anew f
 import datetime as dt
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self, TypeVar
@@ -23,7 +23,9 @@ from ignite_assets.api.endpoints import Record, one_object
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
+    MismatchError,
     NetworkError,
+    OtherEntityError,
     ReadingError,
     RequestError,
     ResponseShapeError,
@@ -51,6 +53,12 @@ AnyCall = Call | OptOutCall
 _YEAR = 365 * 86400.0
 Reader = Callable[[Iterator[bytes]], T]
 """Makes something of a body's pieces. Raises `ReadingError` when they aren't what they should be."""
+
+
+_READING_ERRORS: Mapping[type[ReadingError], type[RequestError]] = {
+    ResponseShapeError: ShapeError,
+    MismatchError: OtherEntityError,
+}
 
 
 class _TooLargeError(Exception):
@@ -247,8 +255,7 @@ class IgniteClient:
         try:
             return reader(self._pieces(response, deadline))
         except ReadingError as error:
-            kind = ShapeError if isinstance(error, ResponseShapeError) else BodyError
-            return failure(kind, str(error), status)
+            return failure(_READING_ERRORS.get(type(error), BodyError), str(error), status)
         except _TooLargeError:
             return failure(BodyTooLargeError, f"the body is larger than {self.limits.max_body_bytes:,} bytes", status)
         except BrokenBodyError as error:

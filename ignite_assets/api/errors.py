@@ -18,10 +18,12 @@
     - BodyError: truncated, not JSON (another try can help)
     - BodyTooLargeError: larger than allowed
     - ShapeError: valid JSON that is not the documented shape
+    - OtherEntityError: the answer is another entity's (another try can help)
     - StoppedError: not asked any more, after too many failures (another try can help if it could help the last one)
   x ReadingError: what a reader finds in a body; the client, who knows the call, makes it a RequestError
     - UnparsableError: becomes BodyError
     - ResponseShapeError: becomes ShapeError
+    - MismatchError: becomes OtherEntityError
 
 No message here ever holds a URL with its query, a token, a secret, an address or a piece of a body.
 """
@@ -233,6 +235,12 @@ class StoppedError(RequestError):
         self.not_before = cause.not_before if cause else None
 
 
+class OtherEntityError(RequestError):
+    """The answer is another entity's than the one asked for: a cache mixed them up."""
+
+    retryable = True
+
+
 class ReadingError(IgniteError):
     """A body that can't be read; raised by readers, which don't know whose body it is."""
 
@@ -241,11 +249,16 @@ class UnparsableError(ReadingError):
     """Truncated, not JSON, not UTF-8. Says what is wrong, never quotes the body."""
 
 
+class MismatchError(ReadingError):
+    """The answer names another entity than the one asked for. Becomes `OtherEntityError`."""
+
+
 class ResponseShapeError(ReadingError):
     """Valid JSON that is not the documented shape. Says which kind was found, never the value."""
 
-    def __init__(self, *, expected: str, found: object) -> None:
-        super().__init__(f"expected {expected}, found {json_kind(found)}")
+    def __init__(self, *details: str, expected: str = "", found: object = None) -> None:
+        """Say what was `expected` and which kind was `found`, or some `details` instead."""
+        super().__init__(" ".join(details) or f"expected {expected}, found {json_kind(found)}")
 
 
 def json_kind(value: object) -> str:

@@ -95,7 +95,8 @@ def fit(
         raise ResponseShapeError(expected="an object", found=record)
     left = _copy(record)
     columns = [column for column in endpoint.columns if column is not EXTRA and column.name not in without]
-    fitted = {column.name: _take(column, left, coercions) for column in columns}
+    spoiled: list[str] = []
+    fitted = {column.name: _take(column, left, spoiled) for column in columns}
     for column in columns:
         if column.key and fitted[column.name] is None:
             raise ResponseShapeError(expected=f"an object with its {column.name}", found=record)
@@ -103,6 +104,7 @@ def fit(
         if EXTRA not in endpoint.columns:
             raise ResponseShapeError(expected="an object that its columns can hold", found=record)
         fitted[EXTRA.name] = to_json(left)
+    coercions.update(spoiled)
     return fitted
 
 
@@ -111,7 +113,7 @@ def _copy(value: dict[str, Any]) -> dict[str, Any]:
     return {k: dict(v) if isinstance(v, dict) else v for k, v in value.items()}
 
 
-def _take(column: Column, left: dict[str, Any], coercions: Counter[str]) -> Any:
+def _take(column: Column, left: dict[str, Any], spoiled: list[str]) -> Any:
     """Move a column's value out of what is left of the record, if it fits; leave it there if it doesn't."""
     *outer, name = column.source
     holder: Any = left
@@ -122,7 +124,7 @@ def _take(column: Column, left: dict[str, Any], coercions: Counter[str]) -> Any:
     try:
         value = _FIT[column.type](holder[name])
     except _MisfitError:
-        coercions[column.name] += 1
+        spoiled.append(column.name)
         return None
     del holder[name]
     if outer and not holder:
@@ -133,14 +135,15 @@ def _take(column: Column, left: dict[str, Any], coercions: Counter[str]) -> Any:
 def _string(value: Any) -> str | None:
     if value is None:
         return None
-    if _is_text(value):
+    if is_text(value):
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise _MisfitError
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """Whether it is text that UTF-8 can hold."""
     return isinstance(value, str) and not isinstance(value, _Overflow) and _is_unicode(value)
 
 
@@ -203,7 +206,7 @@ def _timestamp(value: Any) -> str | None:
 def _strings(value: Any) -> list[str | None] | None:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(v is None or _is_text(v) for v in value):
+    if not isinstance(value, list) or not all(v is None or is_text(v) for v in value):
         raise _MisfitError
     return value
 

@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+MISFITS = "_misfits"
+"""The lake's folder of records that can't be rows; no asset's."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
 _WEBSITE_KEY = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _ASSET = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
@@ -21,7 +23,7 @@ def credential_variable(website: str, kind: Literal["token", "secret"]) -> str:
 
 def is_asset_name(name: str) -> bool:
     """Whether it can be an asset's folder."""
-    return bool(_ASSET.fullmatch(name)) and not _is_special(name)
+    return bool(_ASSET.fullmatch(name)) and name.lower() != MISFITS and not _is_special(name)
 
 
 def _is_special(name: str) -> bool:

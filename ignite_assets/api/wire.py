@@ -28,6 +28,7 @@ _HEADERS = {
     "User-Agent": f"ignite_assets/{__version__}",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
+    "Cache-Control": "no-cache",  # a proxy that keeps answers is to ask the platform
 }
 _ONE_TRY = urllib3.Retry(total=False)
 _DEADLINE: contextvars.ContextVar[Deadline] = contextvars.ContextVar("deadline")

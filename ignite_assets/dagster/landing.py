@@ -39,7 +39,7 @@ class Landing:
         """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
         with self.made.staged.file as file:
             try:
-                self.location = lake.commit(self.partition, file)
+                self.location = lake.commit(self.partition, file, self.made.misfits)
             except StorageError as error:
                 self.error = error
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ignite_assets.api.arrow import constant
 from ignite_assets.api.errors import ConfigurationError, IgniteError, MissingPartitionError
-from ignite_assets.api.names import is_asset_name, is_website_key
+from ignite_assets.api.names import MISFITS, is_asset_name, is_website_key
 from ignite_assets.storage.store import Store
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class Partition:
         """Its file below the lake's root."""
         return f"{self.folder}/{FILE_NAME}"
 
+    @property
+    def misfits(self) -> str:
+        """The file below the lake's root that holds its misfits, where it has any."""
+        return f"{MISFITS}/{self.folder}.json"
+
     def __str__(self) -> str:
         return f"{self.asset} {self.date}|{self.website}"
 
@@ -102,13 +107,19 @@ class Lake:
         """Where the partition's file is, as a user writes it: a path, or a URL without the query of the root's."""
         return self.store.location(partition.file)
 
-    def commit(self, partition: Partition, finished: IO[bytes]) -> str:
+    def commit(self, partition: Partition, finished: IO[bytes], misfits: bytes | None = None) -> str:
         """Make a finished Parquet file the partition's one version; returns its location.
 
+        `misfits`, the records that can't be rows, are kept beside the assets and replaced with the partition: stored
+        before it, or removed after it when there are none. None leaves them alone.
         Raises `StorageError` when it can't be stored. A failure at any moment leaves the version before.
         """
         try:
+            if misfits:
+                self.store.put(partition.misfits, misfits)
             self.store.put(partition.file, finished)
+            if misfits == b"":
+                self.store.delete(partition.misfits)
         except OSError as error:
             raise StorageError(
                 f"{self.location(partition)} can't be stored: {error}",

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import pyarrow as pa
 from ignite_assets._version import __version__
 from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import CAPTURED_AT, Endpoint
-from ignite_assets.api.errors import NotFoundError, RequestError
+from ignite_assets.api.errors import NotFoundError, RequestError, ResponseShapeError, ShapeError
 from ignite_assets.api.keysets import KeySet
+from ignite_assets.api.misfits import Misfit, Misfits
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
 from ignite_assets.api.table import Algo
@@ -35,6 +36,7 @@ class EntityAnswer:
     batches: list[pa.RecordBatch]
     rows: int
     coercions: Counter[str]
+    misfits: Misfits
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,6 +48,7 @@ class EntityAnswers:
     """The entity of each row."""
     coercions: Mapping[int, Counter[str]]
     failures: Mapping[int, RequestError]
+    misfits: Sequence[Misfit]
 
     def of(self, entities: Collection[int]) -> "EntityAnswers":
         """Those of some entities alone."""
@@ -58,6 +61,7 @@ class EntityAnswers:
             owners=self.owners[mine],
             coercions={entity: counts for entity, counts in self.coercions.items() if entity in entities},
             failures={entity: error for entity, error in self.failures.items() if entity in entities},
+            misfits=[misfit for misfit in self.misfits if misfit.entity in entities],
         )
 
 
@@ -86,6 +90,8 @@ class Assembly:
         repeats = [column.name for column in self._endpoint.all_columns if column.repeats]
         self._stage = Stage(self._schema, dictionaries=repeats, unhashed=frozenset({CAPTURED_AT.name}))
         self._coercions: Counter[str] = Counter()
+        self._misfits = Misfits()
+        self._rows = 0
         self._keys: list[KeySet] = []
         self._vanished = 0
         self._preview: list[dict[str, Any]] = []
@@ -98,9 +104,11 @@ class Assembly:
             self._stage.discard()
             self._start()
             progress = begin("rows", None)
-            for batch in arrow.batches(self._endpoint, pieces, {"algo": self._algo}, self._coercions):
+            constants = {"algo": self._algo}
+            for batch in arrow.batches(self._endpoint, pieces, constants, self._coercions, self._misfits):
                 self._write(batch)
                 progress.add(len(batch))
+            self._misfits.judge(self._rows)
 
         client.read(call, read, self.tally)
 
@@ -112,6 +120,7 @@ class Assembly:
         self._vanished += len(some.failures)
         for counts in some.coercions.values():
             self._coercions.update(counts)
+        self._misfits.add(*some.misfits)
         if some.batch is not None:
             self._write(some.batch)
 
@@ -121,10 +130,18 @@ class Assembly:
             self._preview += first_rows(batch, PREVIEW_ROWS - len(self._preview))
         if self._compared:
             self._keys.append(KeySet.of(batch.select(self._endpoint.keys)))
+        self._rows += len(batch)
         self._stage.write(batch)
 
     def finish(self) -> MadePartition:
-        """The partition, its file closed and its footer written."""
+        """The partition, its file closed and its footer written. Raises `ShapeError` for too many misfits."""
+        self._judge()
+        about = {
+            "asset": self._endpoint.name,
+            "website": self._website,
+            "date": self._day.isoformat(),
+            "captured_at": self._captured_at.isoformat(),
+        }
         footer = {
             "version": __version__,
             "endpoint": self._endpoint.name,
@@ -133,6 +150,8 @@ class Assembly:
             "captured_at": self._captured_at.isoformat(),
             "coercions": json.dumps(self._coercions),
             "vanished": str(self._vanished),
+            "misfits": str(len(self._misfits)),
+            "misfit_places": json.dumps(self._misfits.places),
         }
         if self._endpoint.hashed:
             footer["algo"] = self._algo
@@ -143,6 +162,7 @@ class Assembly:
             made_at=self._captured_at,
             staged=self._stage.finish(footer),
             facts=self._facts(),
+            misfits=self._misfits.document(**about),
             preview=self._preview,
             keys=KeySet.union(self._keys) if self._compared else None,
         )
@@ -155,7 +175,17 @@ class Assembly:
             "coercions": self._coercions.total(),
             "coercions_by_column": dict(self._coercions),
             "vanished": self._vanished,
+            "misfits": len(self._misfits),
         }
+
+    def _judge(self) -> None:
+        try:
+            self._misfits.judge(self._rows)
+        except ResponseShapeError as error:
+            reason = str(error)
+        else:
+            return
+        raise ShapeError(website=self._website, endpoint=self._endpoint.name, reason=reason, status=200)
 
     def discard(self) -> None:
         """Give the partition up."""

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.api.errors import IgniteError, NotFoundError, RequestError, WindowError
 from ignite_assets.api.fanout import in_order
+from ignite_assets.api.misfits import Misfits
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
 
@@ -145,10 +147,10 @@ class Capture:
             else:
                 for some in self._answers(listed, assembly.tally, day):
                     assembly.add(some)
-            return assembly.finish()
         except IgniteError as error:
             assembly.discard()
             return error
+        return _finished(assembly)
 
     def _by_shared_ids(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
         """One fan-out over the union of the dates' ids; each answer goes to every date that lists its id."""
@@ -170,7 +172,7 @@ class Capture:
             if len(failed) == len(days):
                 break
         for day in days:
-            yield day, failed[day] if day in failed else assemblies[day].finish()
+            yield day, failed[day] if day in failed else _finished(assemblies[day])
 
     def _answers(self, ids: Sequence[int], tally: Tally, day: dt.date | None) -> Iterator["EntityAnswers"]:
         """The entities' answers, some at a time: Arrow costs as much for one row as for a hundred."""
@@ -207,6 +209,7 @@ class Capture:
             owners=owners,
             coercions={entity: answer.coercions for entity, answer in good if answer.coercions},
             failures={entity: answer for entity, answer in some if isinstance(answer, RequestError)},
+            misfits=[replace(misfit, entity=entity) for entity, answer in good for misfit in answer.misfits],
         )
 
     def _reader_for(self, call: Call) -> "Reader[EntityAnswer]":
@@ -216,11 +219,12 @@ class Capture:
 
         def read(pieces: Iterator[bytes]) -> EntityAnswer:
             counts: Counter[str] = Counter()
+            misfits = Misfits()
             if callable(self._endpoint.answer):
-                fitted = arrow.fitted(self._endpoint, pieces, constants, counts)
-                return EntityAnswer(fitted, [], len(fitted), counts)
-            batches = list(arrow.batches(self._endpoint, pieces, constants, counts))
-            return EntityAnswer([], batches, sum(map(len, batches)), counts)
+                fitted = arrow.fitted(self._endpoint, pieces, constants, counts, entity=call.entity)
+                return EntityAnswer(fitted, [], len(fitted), counts, misfits)
+            batches = list(arrow.batches(self._endpoint, pieces, constants, counts, misfits))
+            return EntityAnswer([], batches, sum(map(len, batches)), counts, misfits)
 
         return read
 
@@ -231,8 +235,11 @@ class Capture:
         parent = self._endpoints[self._endpoint.ids.endpoint]
 
         def read(pieces: Iterator[bytes]) -> list[int]:
-            found = arrow.batches(parent, pieces, {}, Counter())
-            return [entity for batch in found for entity in batch.column("id").to_pylist()]
+            misfits = Misfits()
+            found = arrow.batches(parent, pieces, {}, Counter(), misfits)
+            ids = [entity for batch in found for entity in batch.column("id").to_pylist()]
+            misfits.judge(len(ids))
+            return ids
 
         return self._client.read(Call(endpoint=parent), read, tally)
 
@@ -246,6 +253,14 @@ class Capture:
             tally=tally or Tally(),
             compared=compared and self._endpoint.dated and bool(self._endpoint.keys),
         )
+
+
+def _finished(assembly: Assembly) -> MadePartition | IgniteError:
+    try:
+        return assembly.finish()
+    except IgniteError as error:
+        assembly.discard()
+        return error
 
 
 def _discard(outcome: MadePartition | IgniteError) -> None:

@@ -134,6 +134,23 @@ def coercions(subject: Subject) -> Finding:
     )
 
 
+def misfits(subject: Subject) -> Finding:
+    """Every record that the platform sent is a row."""
+    count = int(subject.footer.get("ignite.misfits", "0"))
+    places = ", ".join(json.loads(subject.footer.get("ignite.misfit_places", "[]"))[:5])
+    return Finding(
+        passed=not count,
+        saw=f"{count:,} records can't be rows, at positions {places}{', …' if count > 5 else ''}"
+        if count
+        else "every record is a row",
+        expected="none",
+        advice=f"they are kept in {subject.lake.store.location(subject.partition.misfits)}; tell the platform's support"
+        if count
+        else "",
+        numbers={"misfits": count},
+    )
+
+
 def rows_usual(subject: Subject) -> Finding:
     """As many rows as partitions captured as late usually have; none at all after some is an error."""
     usual = _comparable_rows(subject)
@@ -284,6 +301,12 @@ CHECKS: tuple[Check, ...] = (
         description="Few values of any column had to go to `extra`.",
         applies=_capture(lambda row: row.answer != "hashes"),
         examine=coercions,
+    ),
+    Check(
+        name="misfits_none",
+        description="Every record that the platform sent is a row.",
+        applies=_capture(lambda row: not callable(row.answer)),
+        examine=misfits,
     ),
     Check(
         name="rows_usual",

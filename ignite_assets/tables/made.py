@@ -25,6 +25,8 @@ class MadePartition:
     """What Dagster shows of it besides its size: numbers, texts and JSON values by name, such as `requests`."""
     preview: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     """The first rows. They may hold personal data: mask it before it is shown."""
+    misfits: bytes | None = field(default=None, repr=False)
+    """The records that can't be rows, as JSON; personal data. Empty when there are none, None where none can be."""
     keys: KeySet | None = field(default=None, repr=False)
     """The rows' keys, where windows can be compared by them."""
 

@@ -397,7 +397,8 @@ def test_a_row_added_to_the_table_gets_the_checks_that_make_sense(
         evaluations = checked.evaluations(checked.run(["test_drives", "test_drive_guests"], keys))
     found = {name: {e.check_name for e in evaluations if e.asset_key.path == [name]} for name in ("test_drives",)}
     assert found["test_drives"] == {
-        "keys_unique", "columns_as_declared", "coercions_few", "rows_usual", "captured_on_time", "nested",
+        "keys_unique", "columns_as_declared", "coercions_few", "misfits_none", "rows_usual", "captured_on_time",
+        "nested",
     }  # fmt: skip
     assert {e.check_name for e in evaluations} - found["test_drives"] == set()
     assert {e.partition for e in evaluations} == {KEY}

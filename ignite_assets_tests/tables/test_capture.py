@@ -3,8 +3,8 @@
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ignite_assets.api.client import IgniteClient
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
+from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import (
     DateRefusedError,
     IgniteError,
@@ -22,56 +21,10 @@ from ignite_assets.api.errors import (
     UnauthorizedError,
     WindowError,
 )
-from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits
-from ignite_assets.api.protocol import Credentials
-from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
-from ignite_assets.tables.capture import Capture
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
-
-NOW = dt.datetime(2026, 11, 20, 9, 30, 12, tzinfo=dt.UTC)
-YESTERDAY = dt.date(2026, 11, 19)
-SITE = SandboxWebsite("acme-honda", 80)
-LIMITS = Limits(max_tries=3, backoff_seconds=0, max_concurrency=8)
-ROWS = by_name()
-every_row = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda row: row.name)
-Captures = Callable[..., Capture]
-
-
-def days_ago(days: int) -> dt.date:
-    return NOW.date() - dt.timedelta(days=days)
-
-
-@pytest.fixture(scope="module")
-def standing_platform() -> Iterator[SandboxServer]:
-    with SandboxServer((SITE,), now=frozen(NOW)) as server:
-        yield server
-
-
-@pytest.fixture
-def platform(standing_platform: SandboxServer) -> SandboxServer:
-    standing_platform.faults.clear()
-    standing_platform.requests.clear()
-    return standing_platform
-
-
-@pytest.fixture
-def capture_of(platform: SandboxServer) -> Iterator[Captures]:
-    """Makes captures of the sandbox's website; their clients are closed after the test."""
-    with ExitStack() as clients:
-
-        def make(endpoint: Endpoint, limits: Limits = LIMITS, **how: Any) -> Capture:
-            client = IgniteClient(
-                website=SITE.key,
-                base_url=platform.url,
-                credentials=Credentials(SITE.token, SITE.secret),
-                limits=limits,
-                horizon=Horizon(now=frozen(NOW)),
-                sleep=lambda _: None,
-            )
-            return Capture(clients.enter_context(client), endpoint, **how)
-
-        yield make
+from ignite_assets_tests.tables.conftest import LIMITS, NOW, ROWS, SITE, YESTERDAY, Captures, days_ago, every_row
 
 
 def listed_ids(capture_of: Captures, day: dt.date = YESTERDAY) -> list[int]:
@@ -117,6 +70,7 @@ def test_a_snapshot_is_the_answer_with_its_facts(
         "coercions": sum(coercions.values()),
         "coercions_by_column": coercions,
         "vanished": 0,
+        "misfits": 0,
     }
     metadata = pq.read_metadata(snapshot.staged.file).metadata
     facts = {key.decode(): value.decode() for key, value in metadata.items()}

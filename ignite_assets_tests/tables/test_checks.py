@@ -48,8 +48,9 @@ def commit(
     captured_at: dt.datetime | None = None,
     algo: Algo = "sha2",
     coercions: Mapping[str, int] | None = None,
+    **told: str,
 ) -> None:
-    """Land rows as a capture does."""
+    """Land rows as a capture does; the footer tells more."""
     endpoint = by_name()[where.asset]
     at = captured_at or its_night(where.date)
     schema = arrow_schema(endpoint)
@@ -57,7 +58,7 @@ def commit(
     full = [{**dict.fromkeys(schema.names), **row, "captured_at": at} for row in rows]
     for batch in pa.Table.from_pylist(full, schema=schema).to_batches():
         stage.write(batch)
-    footer = {"captured_at": at.isoformat(), "coercions": json.dumps(coercions or {})}
+    footer = {"captured_at": at.isoformat(), "coercions": json.dumps(coercions or {}), **told}
     staged = stage.finish({**footer, "algo": algo} if endpoint.hashed else footer)
     with staged.file as file:
         lake.commit(where, file)
@@ -255,6 +256,16 @@ def test_values_that_do_not_fit_are_warned_about_past_a_share_of_their_column(
         assert check_of(
             "coercions_few", lake, partition("products"), thresholds=Thresholds(coercions_share=0.02)
         ).passed
+
+
+def test_records_that_are_no_rows_are_warned_about_with_their_places(lake: Lake) -> None:
+    commit(lake, partition("visitors"), [{"hashed_email": "h"}])
+    assert check_of("misfits_none", lake, partition("visitors")).passed
+    commit(lake, partition("visitors"), [{"hashed_email": "h"}], misfits="6", misfit_places='["1","4","5","6","8","9"]')
+    finding = check_of("misfits_none", lake, partition("visitors"))
+    assert (finding.passed, finding.severe, finding.numbers) == (False, False, {"misfits": 6})
+    assert finding.saw == "6 records can't be rows, at positions 1, 4, 5, 6, 8, …"
+    assert "/_misfits/visitors/website=" in finding.advice
 
 
 def test_an_empty_partition_has_no_share_of_anything(lake: Lake) -> None:
@@ -501,6 +512,7 @@ def test_each_check_is_made_where_it_makes_sense() -> None:
         "hashes_well_formed": {"visitors", "location_details", "audience_members", "audience_group_members"},
         "columns_as_declared": everywhere,
         "coercions_few": everywhere - {"visitors", "audience_members", "audience_group_members"},
+        "misfits_none": everywhere - {"location_details", "sales"},
         "rows_usual": everywhere,
         "members_plausible": {"audience_members", "audience_group_members"},
         "captured_on_time": set(LOOK_BACK),
