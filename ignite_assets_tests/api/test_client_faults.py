@@ -388,7 +388,7 @@ def test_any_sound_framing_and_encoding_is_read(answer: bytes, rows: int, client
         assert fetch(client_for(base_url=server.url), VISITORS).num_rows == rows
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, 5_000_000])
+@pytest.mark.parametrize("size", [1, 1000, (1 << 18) - 1, 1 << 18, (1 << 18) + 1, 5_000_000])
 def test_what_gzip_packed_comes_out_whole(size: int, client_for: Clients) -> None:
     packed = gzip.compress(b'["' + b"a" * size + b'"]', mtime=0)
     dripping = b"".join(b"1\r\n%b\r\n" % packed[at : at + 1] for at in range(len(packed))) + b"0\r\n\r\n"

@@ -68,9 +68,12 @@ def test_a_partition_fails_past_one_in_a_hundred_and_twenty(misfits: int, rows: 
         found.judge(rows)
 
 
-def captured(capture_of: Captures, name: str, **how: Any) -> MadePartition:
+def captured(capture_of: Captures, name: str, *, lake: Lake | None = None, **how: Any) -> MadePartition:
+    """What is captured, and committed where there is a lake."""
     made = capture_of(ROWS[name], **how).one(YESTERDAY)
-    made.staged.file.seek(0)
+    with made.staged.file as file:
+        if lake:
+            lake.commit(Partition(name, SITE.key, YESTERDAY), file, made.misfits)
     return made
 
 
@@ -80,12 +83,11 @@ def test_one_bad_record_lets_the_others_land_and_is_kept_beside_them(
     tmp_path: Path,
 ) -> None:
     platform.faults.add(Fault(endpoint="visitors", body=b'["h1", null, "", "h2", {"e": "ann"}]', times=1))
-    made = captured(capture_of, "visitors")
+    lake, partition = Lake(str(tmp_path)), Partition("visitors", SITE.key, YESTERDAY)
+    made = captured(capture_of, "visitors", lake=lake)
     assert made.staged.rows == 2
     assert made.facts["misfits"] == 3
     assert "ann" not in repr(made)
-    lake, partition = Lake(str(tmp_path)), Partition("visitors", SITE.key, YESTERDAY)
-    lake.commit(partition, made.staged.file, made.misfits)
     kept = json.loads((tmp_path / f"_misfits/visitors/website={SITE.key}/date={YESTERDAY}.json").read_bytes())
     assert (kept["asset"], kept["website"], kept["date"]) == ("visitors", SITE.key, str(YESTERDAY))
     assert [(m["position"], m["record"]) for m in kept["misfits"]] == [(1, None), (2, ""), (4, {"e": "ann"})]
@@ -94,8 +96,7 @@ def test_one_bad_record_lets_the_others_land_and_is_kept_beside_them(
     assert lake.folders() == ["visitors"]
     assert lake.partitions("visitors") == [partition]
 
-    made = captured(capture_of, "visitors")
-    lake.commit(partition, made.staged.file, made.misfits)
+    captured(capture_of, "visitors", lake=lake)
     assert not list(tmp_path.glob("_misfits/**/*.json"))
 
 
