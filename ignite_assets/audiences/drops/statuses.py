@@ -13,8 +13,8 @@ Said = Literal["out", "in", "neither", "unclear"]
 """`neither`: a known word that is about delivery (bounced, cleaned), not about what the person wants."""
 
 Sense = Literal["out", "in", "words", "both", "dated"]
-"""What *yes* means in a column; `words`: its values say it in words; `both`: the header says one and the other; `dated`:
-a value is when the person opted out."""
+"""What *yes* means in a column; `words`: its values say it in words; `both`: the header says one and the other;
+`dated`: a value is when the person opted out."""
 
 _OUT = [
     "unsubscribed",
