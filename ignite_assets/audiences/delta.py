@@ -120,10 +120,12 @@ _STANDING = """
         replaced.hash IS NOT NULL AS touched,
         coalesce(replaced.withdrawn, false) AS withdrawn,
         {current} AS current,
-        suppressed.hash IS NOT NULL AS opted_out,
+        suppressed.hash IS NOT NULL AND unconfirmed.hash IS NULL AS opted_out,
+        {current} AND unconfirmed.hash IS NOT NULL AS kept,
         coalesce(before.first_sent, replaced.first_sent) AS first_sent,
         before.last_sent AS last_sent
     FROM members FULL JOIN before USING (hash) FULL JOIN replaced USING (hash) LEFT JOIN suppressed USING (hash)
+        LEFT JOIN unconfirmed USING (hash)
     ORDER BY hash
 """
 
@@ -131,13 +133,14 @@ _COUNTS = """
     SELECT count(*) FILTER (member) AS members,
         count(*) FILTER (current) AS sent,
         count(*) FILTER (member AND NOT current) AS new,
-        count(*) FILTER (current AND NOT member AND NOT opted_out) AS leaving,
+        count(*) FILTER (current AND NOT member AND NOT opted_out AND NOT kept) AS leaving,
+        count(*) FILTER (kept) AS kept,
         count(*) FILTER (current AND opted_out) AS opted_out
     FROM standing
 """
 
 _LISTED: dict[Allowed, str] = {
-    "everything": "member",
+    "everything": "member OR kept",
     "adds": "member OR (current AND NOT opted_out)",
     "opt_outs": "current AND NOT opted_out",
 }
@@ -145,7 +148,7 @@ _LISTED: dict[Allowed, str] = {
 _CHANGES = """
     WITH decided AS (SELECT *, {listed} AS listed FROM standing),
         marked AS (
-            SELECT *, listed AND before AND last_sent <= getvariable('stale') AS due,
+            SELECT *, listed AND before AND NOT kept AND last_sent <= getvariable('stale') AS due,
                 NOT listed AND (before OR touched) AS removes
             FROM decided
         )
@@ -155,7 +158,7 @@ _CHANGES = """
             THEN getvariable('export_day') ELSE coalesce(last_sent, getvariable('export_day')) END AS last_sent,
         listed,
         removes OR withdrawn AS withdrawn,
-        listed AND (due OR withdrawn OR NOT before) AS adds,
+        listed AND NOT kept AND (due OR withdrawn OR NOT before) AS adds,
         removes,
         due
     FROM marked WHERE listed OR removes

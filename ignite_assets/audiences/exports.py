@@ -183,7 +183,7 @@ class _Export:
             min_members=row.min_members if rule.min_members is None else rule.min_members,
             max_shrink=rule.max_shrink,
             adds_when_incomplete=rule.adds_when_incomplete,
-            refusals=list(self._refusals()),
+            refusals=[*self._refusals(), *self._unconfirmed(standing)],
             force=self._options.force,
         )
 
@@ -200,6 +200,11 @@ class _Export:
             if last.manifest.destination != row.name:
                 yield f"the list was sent to {last.manifest.destination}: rename the export"
         yield from preflight(row, algo, list_name=self._target.of.name)
+
+    def _unconfirmed(self, standing: Standing) -> Iterator[str]:
+        """A whole list would remove whom nobody has confirmed; what changed needn't name them."""
+        if standing.kept and self._rule.mode == "full":
+            yield f"{standing.kept:,} people opted out by a file that nobody has confirmed: `opt-out --confirm`"
 
     @property
     def _last(self) -> Sent | None:

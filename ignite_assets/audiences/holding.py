@@ -38,6 +38,8 @@ class Standing:
     """On the list, no members any more, and not because they opted out."""
     opted_out: int
     """On the list, and opted out since."""
+    kept: int = 0
+    """On the list, and opted out by a file that nobody has confirmed yet: neither added again nor removed."""
     missing: tuple[dt.date, ...] = ()
     """Days of the window that were not captured."""
 

@@ -10,6 +10,9 @@ the lake. `what` is one of
 - `unclear`: the platform answered, and nobody can tell what; `retry`: a person said that it has not taken them;
 - `withdrawn`: a person took the opt-out back.
 
+`held-<source>.json` marks a file that would take too much of a list, `confirmed-<source>.json` that a person confirmed
+it: until then its people are in no new export, and are not removed from what was sent.
+
 Of a hash the last record counts: an opt-out after a withdrawal suppresses again, and is submitted again. The digest is
 made of the people and the source, so recording a batch again finds its file there and changes nothing.
 
@@ -21,6 +24,7 @@ file is damaged.
 import datetime as dt
 import hashlib
 import io
+import json
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -53,6 +57,7 @@ _HASHES = {"md5": "VARCHAR", "sha1": "VARCHAR", "sha256": "VARCHAR"}
 _TIMED = {**_HASHES, "first_seen": "TIMESTAMPTZ"}
 _CHUNK = 100_000
 """People in a file, at most: a list of a million is never held whole."""
+_HELD, _CONFIRMED = "held", "confirmed"
 _REASON, _SALT = b"reason", b"salt"
 LedgerKind = Literal["seen", "alike", "submitted", "unclear", "retry", "withdrawn"]
 _SUPPRESSING: tuple[LedgerKind, ...] = ("seen", "alike")
@@ -185,11 +190,56 @@ def arrivals(lake: Lake, website: str | None) -> list[dt.datetime]:
 
 def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:
     """The files that say whom exports of a website must not contain: there is one more when somebody opts out."""
-    return frozenset(_files(lake, None if scope == "all" else website, *_SUPPRESSING, "withdrawn"))
+    where = None if scope == "all" else website
+    return frozenset([*_files(lake, where, *_SUPPRESSING, "withdrawn"), *_marks(lake, where)])
+
+
+def hold(lake: Lake, website: str, source_hash: str, *, at: dt.datetime) -> None:
+    """Mark a file as one that a person has to confirm before anybody is removed or submitted for it."""
+    _mark(lake, website, _HELD, source_hash, at, "")
+
+
+def confirm(lake: Lake, website: str, *, at: dt.datetime, reason: str = "", source_hash: str | None = None) -> int:
+    """Write down that a person confirmed a held file, or all of a website; returns how many there were."""
+    found = [source for source in held(lake, website) if source_hash in (None, source)]
+    for source in found:
+        _mark(lake, website, _CONFIRMED, source, at, reason)
+    return len(found)
+
+
+def held(lake: Lake, website: str | None) -> frozenset[str]:
+    """The sources of a website (None: of any) that wait for a person to confirm them."""
+    names = _marks(lake, website)
+    done = {(name.rpartition("/")[0], name.rpartition("-")[2]) for name in names if _kind(name) == _CONFIRMED}
+    waiting = [name for name in names if _kind(name) == _HELD]
+    return frozenset(
+        name.rpartition("-")[2].removesuffix(".json")
+        for name in waiting
+        if (name.rpartition("/")[0], name.rpartition("-")[2]) not in done
+    )
+
+
+def is_confirmed(lake: Lake, website: str, source_hash: str) -> bool:
+    """Whether a person confirmed a file."""
+    return lake.store.exists(f"{_folder(website)}/{_CONFIRMED}-{source_hash}.json")
+
+
+def _mark(lake: Lake, website: str, kind: str, source_hash: str, at: dt.datetime, reason: str) -> None:
+    name = f"{_folder(website)}/{kind}-{source_hash}.json"
+    if not lake.store.exists(name):
+        lake.store.put(name, json.dumps({"at": at.isoformat(), "reason": reason}).encode())
+
+
+def _marks(lake: Lake, website: str | None) -> list[str]:
+    names = lake.store.files(FOLDER if website is None else _folder(website))
+    return [name for name in names if name.endswith(".json") and _kind(name) in (_HELD, _CONFIRMED)]
 
 
 def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "website") -> None:
-    """Make the workspace's table `suppressed` (`hash`): whom exports of a website must not contain.
+    """Make the workspace's tables `suppressed` and `unconfirmed` (`hash`): whom exports of a website must not contain.
+
+    `unconfirmed`: those of them whose every opt-out is of a file that nobody has confirmed (`hold`): they aren't added
+    to a list, and aren't removed from one.
 
     Every hash of everyone in scope, whatever the algorithm of the export. A person known here by one hash alone and
     elsewhere by all three is suppressed by all three. Raises `LedgerError` naming a file that can't be read.
@@ -211,6 +261,21 @@ def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "web
         workspace.view("ledger", lake.store, everyone, _HASHES)
         linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM in_scope)" for name in _HASHES)
         workspace.table("suppressed", f"FROM in_scope UNION {_each_hash(linked)}")
+        _unconfirmed(workspace, lake, None if scope == "all" else website)
+
+
+def _unconfirmed(workspace: Workspace, lake: Lake, website: str | None) -> None:
+    """Make the table `unconfirmed` of `suppressed` and `ledger`."""
+    sources = held(lake, website)
+    if not sources:
+        workspace.table("unconfirmed", "FROM suppressed WHERE false")
+        return
+    files = _files(lake, website, *_SUPPRESSING)
+    workspace.view("opted_out", lake.store, files, {**_HASHES, "source_hash": "VARCHAR"})
+    listed = ", ".join(f"'{source}'" for source in sorted(sources))
+    workspace.table("confirmed", _each_hash(f"opted_out WHERE source_hash NOT IN ({listed})"))
+    linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM confirmed)" for name in _HASHES)
+    workspace.table("unconfirmed", f"FROM suppressed EXCEPT (FROM confirmed UNION {_each_hash(linked)})")
 
 
 def _standing() -> str:

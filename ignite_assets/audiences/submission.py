@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ignite_assets.api.errors import BodyError, IgniteError, ShapeError
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.acknowledgement import MOST_TRIES, UnclearAnswerError
+from ignite_assets.audiences.confirming import Examine
 from ignite_assets.audiences.drops.digests import HashList, read_hashes
 from ignite_assets.audiences.drops.reading import Reading, read_addresses
 from ignite_assets.audiences.drops.tables import Reject
@@ -60,7 +61,7 @@ class Receipt:
     @property
     def whole(self) -> bool:
         """Whether the whole file is kept: nothing in it could be accounted for, or none of it takes effect."""
-        idle = self.by_hash and bool(self.troubles)
+        idle = self.by_hash and not self.effective and bool(self.troubles)
         return self.refused or idle or bool(self.rejects and not (self.people or self.left_out))
 
     @property
@@ -70,13 +71,22 @@ class Receipt:
 
 
 def suppress_hashes(
-    lake: Lake, website: str, data: bytes, name: str, *, algorithms: Collection[str], now: dt.datetime
+    lake: Lake,
+    website: str,
+    data: bytes,
+    name: str,
+    *,
+    algorithms: Collection[str],
+    now: dt.datetime,
+    examine: Examine = lambda _: [],
+    confirm: bool = False,
 ) -> Receipt:
     """Keep the people of a list of hashes out of every export. The platform takes no hashes, so nothing is submitted.
 
     `algorithms`: those of the captures, as the ledger's columns. Raises `DropError` for a file that can't be read.
     """
     found = read_hashes(data, name)
+    unconfirmed = _held(lake, website, found.source_hash, found.people, examine, now=now, confirm=confirm)
     ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
     effective = len(found.people) - ledger.without_effect(lake, found.people, algorithms)
     return Receipt(
@@ -88,7 +98,7 @@ def suppress_hashes(
         rejects=found.rejects,
         by_hash=True,
         effective=effective,
-        troubles=tuple(_idle(found, effective, algorithms)),
+        troubles=(*_idle(found, effective, algorithms), *unconfirmed),
     )
 
 
@@ -107,16 +117,45 @@ def suppress(
     now: dt.datetime,
     columns: Collection[str] = (),
     must_have: bool = False,
+    examine: Examine = lambda _: [],
+    confirm: bool = False,
 ) -> Reading:
     """Keep the people of a file of addresses out of every export, whether or not the platform can be told.
 
     Raises `DropError` for a file that can't be read at all.
     """
     found = read_addresses(data, name, columns, must_have=must_have)
+    people = [hashes_of(each) for each in found.people] if len(found.people) > 1 else []
+    found.doubts += _held(lake, website, found.source_hash, people, examine, now=now, confirm=confirm)
     alike = (hashes_of(form) for each in found.people for form in found.forms(each))
     ledger.record_alike(lake, website, alike, source_hash=found.source_hash, at=now)
     ledger.record(lake, website, map(hashes_of, found.people), source_hash=found.source_hash, at=now)
     return found
+
+
+def _held(
+    lake: Lake,
+    website: str,
+    source_hash: str,
+    people: Sequence[Hashes],
+    examine: Examine,
+    *,
+    now: dt.datetime,
+    confirm: bool,
+) -> list[str]:
+    """Why nothing but suppression may follow from a file: it would take too much of a list, and nobody confirmed it."""
+    if ledger.is_confirmed(lake, website, source_hash) or not (losses := examine(people)):
+        return []
+    ledger.hold(lake, website, source_hash, at=now)
+    if confirm:
+        ledger.confirm(lake, website, at=now, source_hash=source_hash)
+        return []
+    return [
+        (
+            f"it would take {', '.join(losses)}: nobody is removed or submitted until "
+            f"`ignite-assets opt-out --website {website} --confirm`"
+        )
+    ]
 
 
 def tell(lake: Lake, website: str, found: Reading, *, send: Send, room: int, now: Callable[[], dt.datetime]) -> Receipt:

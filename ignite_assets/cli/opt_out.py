@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.option("--hashes", is_flag=True, help="The file holds MD5, SHA-1 or SHA-256 hashes; nothing is submitted.")
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="The column of those who opted out.")
 @click.option("--withdraw", is_flag=True, help="Take the opt-outs of FILE's addresses (--hashes: hashes) back.")
+@click.option("--confirm", is_flag=True, help="Confirm FILE, or all held files, though they take much of a list.")
 @click.option(
     "--acknowledged/--not-acknowledged",
     "settled",
@@ -31,6 +32,7 @@ def opt_out(
     hashes: bool,
     columns: tuple[str, ...],
     withdraw: bool,
+    confirm: bool,
     settled: bool | None,
     reason: str | None,
     file: Path | None,
@@ -59,17 +61,20 @@ def opt_out(
     if settled is not None:
         _settle(settings, website, acknowledged=settled, reason=_given(reason))
         return
+    if confirm and file is None:
+        _confirm(settings, website, reason or "")
+        return
     if file is None:
         raise click.UsageError("FILE is missing; `-` reads standard input")
     data, name = _read(file)
     if withdraw:
         _withdraw(settings, website, data, name, hashes=hashes, reason=_given(reason))
     else:
-        _opt_out(settings, website, data, name, hashes=hashes, columns=columns)
+        _opt_out(settings, website, data, name, hashes=hashes, columns=columns, confirm=confirm)
 
 
 def _opt_out(
-    settings: "Settings", website: str, data: bytes, name: str, *, hashes: bool, columns: tuple[str, ...]
+    settings: "Settings", website: str, data: bytes, name: str, *, hashes: bool, columns: tuple[str, ...], confirm: bool
 ) -> None:
     from ignite_assets.api.errors import IgniteError
     from ignite_assets.cli.bars import tracked
@@ -79,9 +84,9 @@ def _opt_out(
 
     lake = Lake(settings.root)
     if hashes:
-        receipt = opt_out_job.suppress_hashes(settings, lake, website, data, name)
+        receipt = opt_out_job.suppress_hashes(settings, lake, website, data, name, confirm=confirm)
     else:
-        found = opt_out_job.suppress(settings, lake, website, data, name, columns=columns)
+        found = opt_out_job.suppress(settings, lake, website, data, name, columns=columns, confirm=confirm)
         try:
             with tracked():
                 receipt = opt_out_job.tell(settings, lake, IgniteResource.from_settings(settings), website, found)
@@ -113,6 +118,15 @@ def _settle(settings: "Settings", website: str, *, acknowledged: bool, reason: s
     count = submission.settle(Lake(settings.root), website, acknowledged=acknowledged, reason=reason, now=utc_now())
     told = "recorded as acknowledged" if acknowledged else "to be submitted again with their file"
     click.echo(f"{count:,} {'person is' if count == 1 else 'people are'} {told}")
+
+
+def _confirm(settings: "Settings", website: str, reason: str) -> None:
+    from ignite_assets.api.horizon import utc_now
+    from ignite_assets.audiences import ledger
+    from ignite_assets.storage.lake import Lake
+
+    count = ledger.confirm(Lake(settings.root), website, at=utc_now(), reason=reason)
+    click.echo(f"{count:,} {'file is' if count == 1 else 'files are'} confirmed; the inbox submits on its next try")
 
 
 def _given(reason: str | None) -> str:

@@ -124,6 +124,9 @@ class OptOuts(Section):
     )
     keep_processed: bool = Field(False, description="Keep files of addresses after they were submitted.")
     scope: Scope = Field("website", description="Whether an opt-out counts for its website or for all.")
+    max_share: float = Field(
+        0.2, ge=0, le=1, description="Share of any list that one file may take before somebody confirms it."
+    )
     max_url_chars: int = Field(4000, ge=500, le=16000, description="Longest URL of one submission.")
     columns: Annotated[Mapping[str, str], AllowedText('a table such as { acme-honda = "Customer Email" }')] = Field(
         {},

@@ -8,6 +8,7 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.patience import Tally
 from ignite_assets.audiences import acknowledgement, inbox, submission
+from ignite_assets.audiences.confirming import Examine, large_losses
 from ignite_assets.audiences.drops.decoding import DropError
 from ignite_assets.audiences.drops.reading import Reading
 from ignite_assets.audiences.opt_outs import Person, parameter
@@ -46,19 +47,51 @@ def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, f
 
 
 def suppress(
-    settings: Settings, lake: Lake, website: str, data: bytes, name: str, *, columns: Sequence[str] = ()
+    settings: Settings,
+    lake: Lake,
+    website: str,
+    data: bytes,
+    name: str,
+    *,
+    columns: Sequence[str] = (),
+    confirm: bool = False,
 ) -> Reading:
     """Suppress the people of a file of addresses; `columns`: in the place of the configured one."""
     configured = [settings.opt_outs.columns[website]] if website in settings.opt_outs.columns else []
     return submission.suppress(
-        lake, website, data, name, now=utc_now(), columns=columns or configured, must_have=bool(columns)
+        lake,
+        website,
+        data,
+        name,
+        now=utc_now(),
+        columns=columns or configured,
+        must_have=bool(columns),
+        examine=_examine(settings, website),
+        confirm=confirm,
     )
 
 
-def suppress_hashes(settings: Settings, lake: Lake, website: str, data: bytes, name: str) -> Receipt:
+def _examine(settings: Settings, website: str) -> Examine:
+    """What says of which lists a file would take too much."""
+    websites = settings.websites if settings.opt_outs.scope == "all" else [website]
+    return lambda people: list(large_losses(people, settings.rules(), websites, settings.opt_outs.max_share))
+
+
+def suppress_hashes(
+    settings: Settings, lake: Lake, website: str, data: bytes, name: str, *, confirm: bool = False
+) -> Receipt:
     """Suppress the people of a list of hashes."""
     algorithms = settings.captured_hashes(website)
-    return submission.suppress_hashes(lake, website, data, name, algorithms=algorithms, now=utc_now())
+    return submission.suppress_hashes(
+        lake,
+        website,
+        data,
+        name,
+        algorithms=algorithms,
+        now=utc_now(),
+        examine=_examine(settings, website),
+        confirm=confirm,
+    )
 
 
 def build_opt_out_job(settings: Settings) -> dg.JobDefinition:

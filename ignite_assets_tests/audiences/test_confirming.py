@@ -1,0 +1,85 @@
+"""A whole customer base dropped by mistake: suppressed at once, removed from no list until a person confirms it."""
+
+from pathlib import Path
+
+import pytest
+
+from ignite_assets.audiences import ledger
+from ignite_assets.audiences.confirming import large_losses
+from ignite_assets.audiences.submission import suppress, suppress_hashes
+from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, address, ago, hashed, rule, run_one, visitors
+
+
+def drop(lake: Lake, to: Path, numbers: range, *, confirm: bool = False) -> list[str]:
+    """Drop a file of these people; why it is held."""
+    data = "\n".join(map(address, numbers)).encode()
+    found = suppress(
+        lake,
+        WEBSITE,
+        data,
+        "a.txt",
+        now=NOW,
+        examine=lambda people: list(large_losses(people, [rule(to)], [WEBSITE], 0.2)),
+        confirm=confirm,
+    )
+    return found.doubts
+
+
+def removed(lake: Lake, to: Path, mode: str = "delta") -> tuple[int, int, int]:
+    """Export the newest day: adds, removes and the people on the list afterwards."""
+    counts = run_one(lake, rule(to, mode=mode)).counts
+    return counts.adds, counts.removes, counts.members
+
+
+@pytest.fixture
+def sent(lake: Lake, to: Path) -> Lake:
+    """Ten people were sent, and one more is seen the day after."""
+    visitors(lake, ago(1), range(10))
+    run_one(lake, rule(to), ago(1))
+    visitors(lake, DAY, range(12))
+    return lake
+
+
+def test_a_file_that_takes_too_much_of_a_list_removes_nobody_until_it_is_confirmed(sent: Lake, to: Path) -> None:
+    (why,) = drop(sent, to, range(3, 11))
+    assert "7 of the 10 people of everyone acme-honda" in why
+    assert removed(sent, to) == (1, 0, 11), "the tenth is suppressed: not added"
+    assert ledger.confirm(sent, WEBSITE, at=NOW) == 1
+    assert removed(sent, to) == (1, 7, 4)
+    assert drop(sent, to, range(3, 11)) == []
+
+
+def test_somebody_whom_another_file_names_is_removed_at_once(sent: Lake, to: Path) -> None:
+    drop(sent, to, range(3, 11))
+    assert drop(sent, to, range(5, 6)) == []
+    assert removed(sent, to) == (1, 1, 10)
+
+
+def test_a_small_file_and_a_confirmed_one_remove_at_once(sent: Lake, to: Path) -> None:
+    assert drop(sent, to, range(2)) == []
+    assert removed(sent, to) == (2, 2, 10)
+    assert drop(sent, to, range(2, 9), confirm=True) == []
+    assert removed(sent, to)[1] == 9
+
+
+def test_a_whole_list_is_held_since_it_would_remove_by_leaving_out(sent: Lake, to: Path) -> None:
+    drop(sent, to, range(3, 11))
+    outcome = run_one(sent, rule(to, mode="full"))
+    assert outcome.written is None
+    assert "nobody has confirmed" in outcome.decision.reasons[0]
+
+
+def test_a_list_of_hashes_is_held_as_well(sent: Lake, to: Path) -> None:
+    data = "\n".join(hashed(number) for number in range(8)).encode()
+    receipt = suppress_hashes(
+        sent,
+        WEBSITE,
+        data,
+        "a.txt",
+        algorithms=["sha256"],
+        now=NOW,
+        examine=lambda people: list(large_losses(people, [rule(to)], [WEBSITE], 0.2)),
+    )
+    assert "8 of the 10 people" in receipt.troubles[0]
+    assert removed(sent, to)[1] == 0
