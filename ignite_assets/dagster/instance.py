@@ -16,6 +16,15 @@ RUNS_AT_ONCE = 4
 """Websites that are captured side by side. Each waits for the platform more than half of its time, and asks it for as
 many answers at once as `platform.max_concurrency` says: more websites would be quicker, and less polite."""
 
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+"""The statuses of runs that are under way or about to be; what they make isn't asked for again."""
+
 DAGSTER_YAML = f"""\
 telemetry:
   enabled: false

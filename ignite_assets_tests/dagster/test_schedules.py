@@ -404,6 +404,7 @@ def test_the_healer_is_bounded_by_the_configuration(tick: Tick, settings: Settin
     [
         (dg.DagsterRunStatus.NOT_STARTED, True),
         (dg.DagsterRunStatus.STARTED, True),
+        (dg.DagsterRunStatus.CANCELING, True),
         (dg.DagsterRunStatus.FAILURE, False),
         (dg.DagsterRunStatus.CANCELED, False),
     ],

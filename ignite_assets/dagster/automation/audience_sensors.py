@@ -11,6 +11,7 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
 from ignite_assets.dagster.automation.export_triggers import Captured, Watch
+from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.storage.store import Store
 
@@ -22,12 +23,6 @@ _AGAIN = 100
 _NAMED = 3
 
 _FILE_TAG = "ignite/opt_out_file"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
@@ -132,7 +127,7 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
 
 def _under_way(instance: dg.DagsterInstance) -> set[str]:
     """The files that a run is dealing with, or is about to."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=_UNFINISHED))
+    runs = instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=list(UNFINISHED)))
     return {run.tags[_FILE_TAG] for run in runs if _FILE_TAG in run.tags}
 
 

@@ -22,6 +22,7 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for_closed_day, night_of
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
+from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
 from ignite_assets.dagster.stale import stale_partitions
@@ -30,12 +31,6 @@ from ignite_assets.tables.registry import TABLES
 
 EXPIRING_DAYS = 3
 """A gap this close to the end of the look-back window is named as expiring."""
-_UNFINISHED = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -236,7 +231,7 @@ def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
 
 def _under_way(instance: dg.DagsterInstance) -> set[str]:
     """The partitions of runs that have not finished."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=list(_UNFINISHED)))
+    runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
     return {key for run in runs for key in _keys_of(run.tags)}
 
 
