@@ -14,8 +14,8 @@ from ignite_assets_tests.docs.readme import PAGES
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 RUN = {"python", "sql", "toml", "console", "yaml workspace", "yaml dagster"}
-READ = {"", "sh"}
-"""Command lines, which are looked at and not run; see `test_commands`."""
+READ = {"", "sh", "text"}
+"""Command lines, which `test_commands` looks at, and text: neither is run."""
 
 NOT_RUN = {
     ("contributing.md", "python row"): "is a row of a table; see `test_contributing`",
