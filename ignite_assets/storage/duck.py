@@ -3,7 +3,8 @@
 import mmap
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -41,6 +42,7 @@ MEMORY_MIB = 512
 """What DuckDB may use before it spills: with Python and Arrow beside it, an export stays within 1 GiB."""
 
 _BATCH_ROWS = 1 << 14
+_FOOTER_THREADS = 16
 _THREADS_MIB = 160
 """The address space of DuckDB's threads, beside the memory that it may use."""
 
@@ -144,7 +146,10 @@ class Workspace:
         def dataset() -> "pads.Dataset":
             import pyarrow.dataset as pads  # it imports pandas
 
-            return pads.dataset([store.path(file) for file in files], filesystem=store.filesystem, format="parquet")
+            paths = [store.path(file) for file in files]
+            found = pads.dataset(paths, filesystem=store.filesystem, format="parquet")
+            _check_columns(found, columns)
+            return found
 
         self._rows(store, files, columns, dataset, in_path=False).create_view(name)
 
@@ -202,6 +207,16 @@ class Workspace:
     def _bind(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
             self._session.execute(f"SET VARIABLE {name} = ?", [value])
+
+
+def _check_columns(dataset: "pads.Dataset", columns: Collection[str]) -> None:
+    """Raise `ArrowInvalid` for a file without one of the columns, which Arrow would read as NULL."""
+    files = list(dataset.get_fragments())
+    with ThreadPoolExecutor(_FOOTER_THREADS) as threads:
+        schemas = threads.map(lambda file: file.physical_schema, files)
+        for file, schema in zip(files, schemas, strict=True):
+            if missing := set(columns).difference(schema.names):
+                raise pa.ArrowInvalid(f"{file.path} has no column {min(missing)}")
 
 
 def strings(path: Path, column: str, where: str) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """The ledger: hashes and times, never an address; written once whatever is repeated."""
 
 import datetime as dt
+import io
 import re
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -98,7 +100,14 @@ def test_the_ledger_reads_as_any_hive_tree_and_holds_no_address(lake: Lake) -> N
 EMPTY, TORN = b"", b"PAR1 torn"
 
 
-@pytest.mark.parametrize("damage", [EMPTY, TORN])
+def others() -> bytes:
+    """A Parquet file that is no ledger's."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"md5": ["x"], "email": ["x"]}), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("damage", [EMPTY, TORN, others()], ids=["empty", "torn", "others"])
 @pytest.mark.parametrize("scope", ["website", "all"])
 def test_a_damaged_file_stops_exports_and_is_named(lake: Lake, scope: Scope, damage: bytes) -> None:
     ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)

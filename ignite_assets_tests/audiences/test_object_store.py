@@ -1,7 +1,16 @@
 """The same on an object store: lake, ledger and exports on S3, of a server on loopback."""
 
+import io
+import re
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
 from ignite_assets.audiences import folders, ledger
 from ignite_assets.audiences.folders import List
+from ignite_assets.audiences.ledger import LedgerError
+from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets_tests.audiences.captures import (
@@ -35,3 +44,15 @@ def test_exports_follow_on_each_other_on_an_object_store(bucket: str) -> None:
     assert to.read(f"{folder}/add.txt").decode().split() == [hashed(3)]
     assert to.read(f"{folder}/remove.txt").decode().split() == [hashed(1)]
     assert last.manifest.counts.suppressed == 1
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_file_of_other_columns_in_the_ledger_stops_exports_and_is_named(bucket: str, last: bool) -> None:
+    lake = Lake(f"{bucket}/lake")
+    names = [ledger.record(lake, WEBSITE, [somebody(n).hashes], source_hash="a", at=NOW) for n in range(2)]
+    name = sorted(filter(None, names))[-1 if last else 0]
+    file = io.BytesIO()
+    pq.write_table(pa.table({"md5": ["x"], "email": ["x"]}), file)
+    lake.store.put(name, file.getvalue())
+    with Workspace(threads=1) as workspace, pytest.raises(LedgerError, match=re.escape(name)):
+        ledger.suppress(workspace, lake, WEBSITE)
