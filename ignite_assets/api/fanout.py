@@ -18,7 +18,7 @@ def in_order(
 ) -> Iterator[tuple[K, V]]:
     """Each piece of work's key with its result, in order; at most `ahead` are under way or waiting to be taken.
 
-    Whoever stops taking results cancels the work that has not begun; `discard` gets the results of the rest.
+    A caller that stops taking results cancels work that has not begun; `discard` gets the results of the rest.
     """
     under_way: deque[tuple[K, Future[V]]] = deque()
     try:

@@ -1,4 +1,4 @@
-"""`ignite-assets materialize`: capture days of websites through Dagster, and say what became of each partition."""
+"""`ignite-assets materialize`: capture days of websites through Dagster, and print each partition's result."""
 
 import datetime as dt
 import json

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Page:
-    """What became of one page."""
+    """The result for one page."""
 
     website: str
     date: dt.date

@@ -1,4 +1,4 @@
-"""What became of each list for the ad platforms: by the manifests, and by what was recorded of those that were held.
+"""The state of each list for the ad platforms: by the manifests, and by what was recorded of those that were held.
 
 A list that was held leaves no manifest, so whoever runs exports hands over what is on record of the day.
 """

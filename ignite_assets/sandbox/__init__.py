@@ -10,7 +10,7 @@ The contract:
 * The world is a pure function of a website (seed, key, size) and a moment; only opt-outs are remembered.
 * `date=D` answers what was last seen from D 00:00 UTC to the clock's moment, so that windows nest. Without a date,
   and more than 60 days back, it answers for 30 days, silently, as the platform does.
-* Whoever opted out is in no answer of that website from then on.
+* People who opted out are in no answer of that website from then on.
 * A row that a test adds to the table is served too, with made-up values.
 * Every address is on a reserved domain; no name or address is anybody's.
 

@@ -1,7 +1,7 @@
-"""The execution of our own command's runs, and what became of their partitions.
+"""The execution of the command's own runs, and the results of their partitions.
 
 Each run is executed by a process that has nothing else to do, so that nothing a website does can stop another's run.
-What became of a partition is read from the instance's own records, never from the process that ran it: a killed one
+A partition's result is read from the instance's own records, never from the process that ran it: a killed one
 leaves the truth.
 """
 
@@ -250,7 +250,7 @@ class _Watch:
 
 @functools.cache
 def _job(config: str, *, ranged: bool) -> dg.JobDefinition:
-    # Whoever watches decides about another try, rather than waiting minutes for it.
+    # The person at the command decides about another try, rather than wait minutes for it.
     return build_defs(load_settings(Path(config)), retry_policy=None, ranged=ranged).resolve_job_def("nightly")
 
 

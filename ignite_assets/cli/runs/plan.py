@@ -35,7 +35,7 @@ class WebsiteRun:
 
 @dataclass(frozen=True, kw_only=True)
 class PartitionResult:
-    """What became of one partition."""
+    """The result of one partition."""
 
     asset: str
     website: str
