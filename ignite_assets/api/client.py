@@ -232,7 +232,7 @@ class IgniteClient:
             try:
                 response = self._send(call, deadline)
             except NETWORK_ERRORS as error:
-                return failure(NetworkError, _late(deadline) or network_reason(error, "before the answer"))
+                return failure(NetworkError, _late(deadline) or self._network_reason(error, "before the answer"))
             try:
                 return self._read(response, reader, deadline, failure)
             finally:
@@ -323,13 +323,16 @@ class IgniteClient:
                 # `read1` returns what has arrived; `stream` would wait for a full piece, however slowly it drips in.
                 piece = response.read1(READ_BYTES, decode_content=False)
             except NETWORK_ERRORS as error:
-                reason = network_reason(error, "inside the body")
+                reason = self._network_reason(error, "inside the body")
             if reason := self._no_further(deadline) or reason:
                 raise BrokenBodyError(reason)
             if not piece:
                 deadline.release()  # the connection may serve the next call from now on
                 return
             yield piece
+
+    def _network_reason(self, error: BaseException, where: str) -> str:
+        return network_reason(error, where, proxied=self._host.proxied)
 
     def _no_further(self, deadline: Deadline) -> str:
         return "the client was closed" if self._closed else _late(deadline)

@@ -108,11 +108,10 @@ class ConfigurationError(IgniteError):
 class CredentialsError(ConfigurationError):
     """A website's credentials are not in the environment."""
 
-    def __init__(self, website: str, variables: Sequence[str]) -> None:
+    def __init__(self, website: str, variables: Sequence[str], reason: str = "is not set or empty") -> None:
         self.website = website
         super().__init__(
-            f"credentials of {website}",
-            [f"the environment variable {name} is not set or empty" for name in variables],
+            f"credentials of {website}", [f"the environment variable {name} {reason}" for name in variables]
         )
 
 

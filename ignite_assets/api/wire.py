@@ -4,9 +4,13 @@ import contextvars
 import functools
 import logging
 import os
+import re
 import socket
+import ssl
 import zlib
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -73,6 +77,11 @@ class Host(HTTPAdapter):
         self.cert_verify(pool, self._base_url, self._certificates, None)  # type: ignore[no-untyped-call]
         pool.ConnectionCls = type("_WatchedConnection", (_Watched, pool.ConnectionCls), {})
         return pool
+
+    @property
+    def proxied(self) -> bool:
+        """Whether a proxy stands on the way."""
+        return bool(requests.utils.select_proxy(self._base_url, self._proxies))
 
     def open(
         self,
@@ -154,7 +163,10 @@ class _Watched(_Connection):
                 self._opened.close()
 
     def _tunnel(self) -> None:
-        super()._tunnel()
+        try:
+            super()._tunnel()
+        except (OSError, HTTPException) as error:
+            raise urllib3.exceptions.ProxyError("there is no tunnel", error) from error
         if _DEADLINE.get().is_over:  # the connection is shut down: its end looked like that of the proxy's answer
             raise TimeoutError
 
@@ -178,10 +190,25 @@ def _certificates() -> str | bool:
     """The bundle of certificates that the environment names, or True for the usual one; never none at all."""
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if bundle := os.environ.get(variable):
-            if not Path(bundle).exists():
-                raise ConfigurationError(variable, ["names a certificate bundle that isn't there"])
+            if wrong := _not_a_bundle(Path(bundle)):
+                raise ConfigurationError(variable, [f"names a certificate bundle that {wrong}"])
             return bundle
     return True
+
+
+def _not_a_bundle(path: Path) -> str:
+    """What is wrong with a file or folder of certificates; empty when nothing is."""
+    if not path.exists():
+        return "isn't there"
+    if path.is_dir():
+        return ""
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "holds no certificate"
+    except OSError:
+        return "can't be read"
+    return ""
 
 
 def gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -205,20 +232,94 @@ def gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise BrokenBodyError("the body ended early")
 
 
-def network_reason(error: BaseException, where: str, party: str = "the platform") -> str:
-    """A network failure in our own words: theirs quote the URL, and so the credentials."""
+def network_reason(error: BaseException, where: str, party: str = "the platform", *, proxied: bool = False) -> str:
+    """A network failure in our own words, which name the party and the cause.
+
+    The libraries' words quote the URL, and so the credentials. `proxied`: whether a proxy stands on the way.
+    """
     chain = list(_chain(error))
-    if any(isinstance(e, requests.exceptions.SSLError | urllib3.exceptions.SSLError) for e in chain):
-        return f"TLS failed: {party}'s certificate or protocol isn't trusted"
-    if any(isinstance(e, socket.gaierror | urllib3.exceptions.NameResolutionError) for e in chain):
-        return f"{party}'s host name isn't known"
-    if any(isinstance(e, ConnectionRefusedError) for e in chain):
-        return "the connection was refused"
-    if any(isinstance(e, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for e in chain):
-        return f"timed out {where}"
-    if any(isinstance(e, urllib3.exceptions.IncompleteRead) for e in chain):
-        return "the body ended early"
-    return f"the connection broke {where}"
+    if _holds(chain, _PROXY_ERRORS):
+        return _proxy_reason(chain)
+    if _holds(chain, _TLS_ERRORS):
+        return f"TLS failed: {_tls_reason(chain, party, proxied=proxied)}"
+    told: Mapping[_Kinds, str] = {
+        _UNKNOWN_HOST: f"{party}'s host name isn't known",
+        (ConnectionRefusedError,): "the connection was refused",
+        _TIMEOUTS: f"timed out {where}",
+        (urllib3.exceptions.IncompleteRead,): "the body ended early",
+    }
+    return next((words for kinds, words in told.items() if _holds(chain, kinds)), f"the connection broke {where}")
+
+
+def _proxy_reason(chain: list[BaseException]) -> str:
+    if refused := next(filter(None, (_TUNNEL_REFUSED.search(str(e)) for e in chain)), None):
+        return _tunnel_reason(int(refused[1]))
+    if _holds(chain, _TLS_ERRORS):
+        return f"TLS failed: {_tls_reason(chain, 'the proxy', proxied=False)}"
+    told = {
+        (
+            requests.exceptions.InvalidProxyURL,
+            urllib3.exceptions.LocationParseError,
+        ): "the proxy's address makes no sense",
+        (requests.exceptions.InvalidSchema,): "the proxy is a SOCKS proxy, which needs the package PySocks",
+        _UNKNOWN_HOST: "the proxy's host name isn't known",
+        (ConnectionRefusedError,): "the proxy refused the connection",
+        _TIMEOUTS: "the proxy timed out",
+    }
+    return next(
+        (words for kinds, words in told.items() if _holds(chain, kinds)), "the proxy's answer isn't that of a proxy"
+    )
+
+
+_Kinds = tuple[type[BaseException], ...]
+_UNREADABLE: _Kinds = (requests.exceptions.InvalidProxyURL, urllib3.exceptions.LocationParseError)
+_PROXY_ERRORS: _Kinds = (urllib3.exceptions.ProxyError, requests.exceptions.InvalidSchema, *_UNREADABLE)
+"""The platform's own address is in normal form, so one that can't be read is a proxy's."""
+_TLS_ERRORS: _Kinds = (ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError)
+_UNKNOWN_HOST: _Kinds = (socket.gaierror, urllib3.exceptions.NameResolutionError)
+_TIMEOUTS: _Kinds = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
+
+
+def _holds(chain: list[BaseException], kinds: _Kinds) -> bool:
+    return any(isinstance(error, kinds) for error in chain)
+
+
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+_UNTRUSTED = "REQUESTS_CA_BUNDLE can name the certificates to trust"
+_CERTIFICATES: Mapping[int, str] = {
+    9: "certificate isn't valid yet; is the clock right?",
+    10: "certificate has expired",
+    18: f"certificate is self-signed; {_UNTRUSTED}",
+    19: f"certificate is signed by an authority that isn't trusted; {_UNTRUSTED}",
+    20: f"certificate is signed by an authority that isn't trusted; {_UNTRUSTED}",
+    21: f"certificate is signed by an authority that isn't trusted; {_UNTRUSTED}",
+    62: "certificate is for another host",
+    64: "certificate is for another host",
+}
+"""By OpenSSL's number of what a certificate's verification found."""
+_OLD_PROTOCOL = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW"}
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+
+
+def _tunnel_reason(status: int) -> str:
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return "the proxy asks for a user and a password (status 407); they belong in its URL"
+    return f"the proxy refuses to connect to the platform (status {status})"
+
+
+def _tls_reason(chain: list[BaseException], party: str, *, proxied: bool) -> str:
+    found = [e for e in chain if isinstance(e, ssl.SSLError)]
+    codes = (e.verify_code for e in found if isinstance(e, ssl.SSLCertVerificationError))
+    if told := next((_CERTIFICATES[code] for code in codes if code in _CERTIFICATES), None):
+        return f"{party}'s {told}"
+    reasons = {e.reason for e in found}
+    if reasons & _OLD_PROTOCOL:
+        return f"{party} speaks an old protocol that isn't accepted"
+    if reasons & _NO_TLS:
+        return "a proxy answers in the platform's place" if proxied else f"{party} doesn't speak TLS"
+    if "UNEXPECTED_EOF_WHILE_READING" in reasons:
+        return f"{'the proxy, or what is behind it,' if proxied else party} closed the connection"
+    return f"{party}'s certificate or protocol isn't trusted"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -37,6 +37,8 @@ class WebsiteAccess(dg.Config):
         missing = [name for name in (self.token_env, self.secret_env) if not os.environ.get(name)]
         if missing:
             raise CredentialsError(website, missing)
+        if unreadable := [name for name in (self.token_env, self.secret_env) if not _is_utf8(os.environ[name])]:
+            raise CredentialsError(website, unreadable, "is not UTF-8")
         return Credentials(os.environ[self.token_env], os.environ[self.secret_env])
 
     @contextlib.contextmanager
@@ -59,6 +61,11 @@ def _setting(name: str) -> Any:
     """The default and the description of a setting of the platform."""
     field = Platform.model_fields[name]
     return Field(default=field.default, description=field.description)
+
+
+def _is_utf8(value: str) -> bool:
+    """Whether a variable's bytes were UTF-8; the interpreter keeps other bytes as lone surrogates."""
+    return value.isascii() or not any("\udc80" <= character <= "\udcff" for character in value)
 
 
 class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]

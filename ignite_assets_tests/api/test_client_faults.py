@@ -351,7 +351,7 @@ def test_a_proxy_is_asked_for_a_tunnel_and_sees_no_credentials(
         monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//guest:door@"))
         monkeypatch.setenv("no_proxy", "")
         error = failure(client_for(base_url="HTTPS://Platform.invalid:443/api"), VISITORS, caplog)
-    check(error, VISITORS, Expected(NetworkError, "the connection broke before the answer", None, 3))
+    check(error, VISITORS, Expected(NetworkError, r"the proxy refuses to connect .* \(status 403\)", None, 3))
     assert len(proxy.requests) == 3
     assert all(request.startswith(b"CONNECT platform.invalid:443 ") for request in proxy.requests)
     assert all(b"Proxy-Authorization: Basic" in request for request in proxy.requests)
@@ -364,7 +364,7 @@ def test_an_address_of_a_proxy_that_makes_no_sense_is_a_network_failure(
     monkeypatch.setenv("https_proxy", "http://:8080")
     monkeypatch.setenv("no_proxy", "")
     error = failure(client_for(base_url="https://platform.invalid"), VISITORS, caplog)
-    check(error, VISITORS, Expected(NetworkError, "the connection broke before the answer", None, 3))
+    check(error, VISITORS, Expected(NetworkError, "the proxy's address makes no sense", None, 3))
 
 
 CHUNKED = b"Transfer-Encoding: chunked"

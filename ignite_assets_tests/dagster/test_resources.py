@@ -75,6 +75,13 @@ def test_credentials_are_read_when_a_website_is_asked_for_and_not_before(
         assert visitors(client)
 
 
+def test_credentials_that_are_not_utf8_are_named(resource: IgniteResource, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable(ACME, "secret"), "caf\udce9")
+    with pytest.raises(CredentialsError, match=f"{variable(ACME, 'secret')} is not UTF-8") as refused:
+        resource.client(ACME.key)
+    assert "caf" not in str(refused.value)
+
+
 def test_a_website_that_is_not_configured_is_named_with_those_that_are(resource: IgniteResource) -> None:
     with pytest.raises(ConfigurationError, match=r"nobody is not configured; there are \['acme-honda', 'bayside-kia'"):
         resource.client("nobody")
