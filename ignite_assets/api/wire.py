@@ -256,7 +256,7 @@ def _proxy_reason(chain: list[BaseException]) -> str:
         return _tunnel_reason(int(refused[1]))
     if _holds(chain, _TLS_ERRORS):
         return f"TLS failed: {_tls_reason(chain, 'the proxy', proxied=False)}"
-    told = {
+    told: Mapping[_Kinds, str] = {
         (
             requests.exceptions.InvalidProxyURL,
             urllib3.exceptions.LocationParseError,

@@ -76,8 +76,8 @@ def test_credentials_are_read_when_a_website_is_asked_for_and_not_before(
 
 
 def test_credentials_that_are_not_utf8_are_named(resource: IgniteResource, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(variable(ACME, "secret"), "caf\udce9")
-    with pytest.raises(CredentialsError, match=f"{variable(ACME, 'secret')} is not UTF-8") as refused:
+    monkeypatch.setenv(variable(ACME.key, "secret"), "caf\udce9")
+    with pytest.raises(CredentialsError, match=f"{variable(ACME.key, 'secret')} is not UTF-8") as refused:
         resource.client(ACME.key)
     assert "caf" not in str(refused.value)
 
