@@ -14,7 +14,8 @@ from typing import Any
 HEX = re.compile(r"[0-9a-f]{64}")
 
 MICROSOFT_HEAD = (
-    "Type,Status,Id,Parent Id,Client Id,Modified Time,Name,Description,Scope,Audience,Action Type,Sub Type,Text"
+    "Type,Status,Id,Parent Id,Client Id,Modified Time,Name,Description,Scope,Audience,Action Type,Sub Type,Text,"
+    "Membership Duration,Accept Customer Match Term"
 )
 
 
@@ -82,7 +83,7 @@ class Upload:
 def read_upload(folder: Path) -> Upload:
     """Open every file of an export."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    entries = [*manifest["files"], manifest["sent"]]
+    entries = [*manifest["files"], manifest["state"]]
     there = {path.name for path in folder.iterdir() if path.is_file()}
     assert there == {"manifest.json", *(entry["name"] for entry in entries)}
     for entry in entries:
@@ -100,22 +101,20 @@ def read_upload(folder: Path) -> Upload:
 
 @dataclass
 class AdPlatform:
-    """The lists of an ad platform, as the files that were uploaded left them; by their folder above the date."""
+    """The lists of an ad platform, as the files that were uploaded left them; by their folder."""
 
     lists: dict[str, set[str]] = field(default_factory=dict)
-    taken: dict[Path, str] = field(default_factory=dict)
-    """What was uploaded: the manifest of each folder, by its SHA-256."""
+    taken: set[Path] = field(default_factory=set)
+    """The folders that were uploaded."""
 
     def take(self, exports: Path) -> dict[str, Upload]:
-        """Upload every export that is new or was made anew, oldest first; those, by list and date."""
+        """Upload every export that is new, each list's in order; the last of each list."""
         found = {}
-        for path in sorted(exports.rglob("manifest.json"), key=lambda path: re.findall(r"date=(\S{10})", str(path))):
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if ".staged" in path.parts or self.taken.get(path) == digest:
-                continue
-            self.taken[path] = digest
-            name = re.sub(r"/date=[0-9-]+", "", str(path.parent.relative_to(exports)))
-            found[name] = self._apply(name, read_upload(path.parent))
+        for path in sorted(exports.rglob("[0-9]*/manifest.json")):
+            if path.parent not in self.taken:
+                self.taken.add(path.parent)
+                name = str(path.parent.parent.relative_to(exports))
+                found[name] = self._apply(name, read_upload(path.parent))
         return found
 
     def _apply(self, name: str, upload: Upload) -> Upload:
@@ -130,3 +129,9 @@ class AdPlatform:
             self.lists[name] = before - removes | adds
         assert len(self.lists[name]) == upload.manifest["counts"]["members"]
         return upload
+
+
+def newest(folder: Path) -> Path:
+    """The export that a list's `manifest.json` names."""
+    pointer = json.loads((folder / "manifest.json").read_text())
+    return folder / str(pointer["folder"])

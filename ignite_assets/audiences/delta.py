@@ -1,32 +1,32 @@
-"""What changes on a platform: members against what was last sent, never against yesterday's data.
+"""What changes on a platform: members against what was written before, never against yesterday's data.
 
-What was sent is kept beside each export, one row a person, sorted by hash (`STATE`). Nothing that this package did not
-send is ever removed. With `sent` the people on the list before, the law is
+Who is on the list after an export is kept beside it, one row a person, sorted by hash (`STATE`). Nobody is ever removed
+whom these exports did not add. With `before` the people on the platform's list, the law is
 
-    sent − removes + adds = members, removes and adds disjoint
+    before − removes + adds = members, removes and adds disjoint
 
-An export may be made again for the same date, and nobody knows whether its earlier files reached the platform. So
-both are reckoned with: adds are those who were not on the list the day before or whom earlier files removed, removes
-those who were or whom earlier files named. Uploading both, or only the later ones, ends with the same list.
+for everyone who takes the exports in order. Where two writers followed the same export, an uploader may have taken one
+of the two or both. So the next export reckons with all that any of them may have put on the platform: adds are the
+members who are not certainly on it, removes those who may be on it and are no members.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ignite_assets.audiences.history import DamagedError, Export, fetch_state
 from ignite_assets.audiences.holding import Allowed, Standing
-from ignite_assets.audiences.membership import Membership
 from ignite_assets.audiences.rules import Mode
 from ignite_assets.storage.duck import Workspace, strings
 from ignite_assets.storage.store import Store
 
 STATE = {"hash": "VARCHAR", "first_sent": "DATE", "last_sent": "DATE", "listed": "BOOLEAN", "withdrawn": "BOOLEAN"}
-"""The columns of what was sent: `listed`: on the list after the export, else removed by it; `withdrawn`: removed by it
-or by an earlier export of the same date."""
+"""The columns of a state. `first_sent`, `last_sent`: dates of exports that added the person; `listed`: on the list
+after the export; `withdrawn`: not certainly, for another export may have removed or not added them."""
 
 _STATE_SCHEMA = pa.schema(
     [
@@ -40,10 +40,7 @@ _STATE_SCHEMA = pa.schema(
 _BATCH_ROWS = 1 << 17
 
 RESEND_DAYS = 30
-"""So long before a destination drops a member, they are sent again."""
-
-StateFile = tuple[Store, str]
-"""Where a list of what was sent is."""
+"""So long before a destination drops a member, they are added again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +57,12 @@ class Changes:
     removes: int
 
     def save(self) -> Path:
-        """Write `STATE`, for the next export to follow on: by Arrow, whose bytes are the same for equal rows."""
-        target = self.path.with_name("sent.parquet")
+        """Write the state, by Arrow, whose bytes are the same for equal rows."""
+        target = self.path.with_name("state.parquet")
         with pq.ParquetFile(self.path) as rows, pq.ParquetWriter(target, _STATE_SCHEMA, compression="zstd") as writer:
-            for batch in rows.iter_batches(_BATCH_ROWS, columns=list(STATE)):
-                writer.write_batch(batch.cast(_STATE_SCHEMA))
+            for batch in rows.iter_batches(_BATCH_ROWS, columns=[*STATE, "stays"]):
+                stay = batch.filter(batch.column("stays")).select(list(STATE))
+                writer.write_batch(stay.cast(_STATE_SCHEMA))
         return target
 
     def listed(self) -> Iterator[str]:
@@ -80,16 +78,25 @@ class Changes:
         return strings(self.path, "hash", "removes")
 
 
-def stand(
-    workspace: Workspace, membership: Membership, before: StateFile | None, replaced: StateFile | None
-) -> Standing:
-    """How the members stand against what was sent before the date, and by the export that this one replaces."""
-    _view_state(workspace, "before", before)
-    _view_state(workspace, "replaced", replaced)
-    current = "before.hash IS NOT NULL" if replaced is None else "coalesce(replaced.listed, false)"
-    path = workspace.write("standing", _STANDING.replace("{current}", current), {})
-    workspace.view("standing", Store(str(workspace.folder)), [path.name], {})
-    return Standing(**workspace.one(_COUNTS), missing=membership.window.missing)
+def stand(workspace: Workspace, reckoned: Sequence[Export], missing: tuple[dt.date, ...] = ()) -> Standing:
+    """How the members stand against what exports may have put on the platform.
+
+    Needs the workspace's `membership`, `suppressed` and `unconfirmed`. Raises `DamagedError` for a state that can't be
+    relied on.
+    """
+    store = Store(str(workspace.folder))
+    names = [f"state-{number}.parquet" for number in range(len(reckoned))]
+    for export, name in zip(reckoned, names, strict=True):
+        fetch_state(export, workspace.folder / name)
+        workspace.view("state", store, [name], STATE)
+        found = workspace.one("SELECT count(*) FILTER (listed) AS listed FROM state")["listed"]
+        if found != export.manifest.state.rows:
+            told = f"it lists {found:,} people, its manifest says {export.manifest.state.rows:,}"
+            raise DamagedError(f"{export.location(export.manifest.state.name)}: {told}")
+    workspace.view("states", store, names, STATE)
+    path = workspace.write("standing", _STANDING, {"exports": len(reckoned)})
+    workspace.view("standing", store, [path.name], {})
+    return Standing(**workspace.one(_COUNTS), missing=missing)
 
 
 def change(
@@ -98,49 +105,52 @@ def change(
     """What is to change, as far as it is allowed. Needs the workspace's `standing`."""
     keep = dt.timedelta(max(1, longest_membership_days - RESEND_DAYS)) if longest_membership_days else None
     again = allowed != "opt_outs" and keep is not None
-    values = {"export_day": day, "resend_all": mode == "full", "stale": day - keep if again and keep else dt.date.min}
+    values = {
+        "export_day": day,
+        "allowed": allowed,
+        "resend_all": mode == "full",
+        "stale": day - keep if again and keep else dt.date.min,
+    }
     path = workspace.write("changes", _CHANGES.replace("{listed}", _LISTED[allowed]), values)
     workspace.view("changes", Store(str(workspace.folder)), [path.name], {})
     return Changes(path=path, **workspace.one(_SUMS))
 
 
-def _view_state(workspace: Workspace, name: str, state: StateFile | None) -> None:
-    store, files = (state[0], [state[1]]) if state else (Store(str(workspace.folder)), [])
-    workspace.view(f"{name}_rows", store, files, STATE)
-
-
-# `before`: on the list when the date began. `touched`: named by the files that this export replaces.
+# `current`: on the list. `maybe`: possibly on the platform. `certain`: on the platform, whichever exports were taken.
 _STANDING = """
     WITH members AS (SELECT hash FROM membership WHERE member),
-        before AS (SELECT hash, first_sent, last_sent FROM before_rows WHERE listed),
-        replaced AS (SELECT hash, first_sent, listed, withdrawn FROM replaced_rows)
+        before AS (
+            SELECT hash, min(first_sent) AS first_sent, max(last_sent) AS last_sent, bool_or(listed) AS current,
+                bool_and(listed AND NOT withdrawn) AND count(*) = getvariable('exports') AS certain
+            FROM states GROUP BY hash
+        )
     SELECT hash,
         members.hash IS NOT NULL AS member,
-        before.hash IS NOT NULL AS before,
-        replaced.hash IS NOT NULL AS touched,
-        coalesce(replaced.withdrawn, false) AS withdrawn,
-        {current} AS current,
+        before.hash IS NOT NULL AS maybe,
+        coalesce(before.current, false) AS current,
+        coalesce(before.certain, false) AS certain,
         suppressed.hash IS NOT NULL AND unconfirmed.hash IS NULL AS opted_out,
-        {current} AND unconfirmed.hash IS NOT NULL AS kept,
-        coalesce(before.first_sent, replaced.first_sent) AS first_sent,
+        before.hash IS NOT NULL AND unconfirmed.hash IS NOT NULL AS kept,
+        before.first_sent AS first_sent,
         before.last_sent AS last_sent
-    FROM members FULL JOIN before USING (hash) FULL JOIN replaced USING (hash) LEFT JOIN suppressed USING (hash)
+    FROM members FULL JOIN before USING (hash) LEFT JOIN suppressed USING (hash)
         LEFT JOIN unconfirmed USING (hash)
     ORDER BY hash
 """
 
 _COUNTS = """
     SELECT count(*) FILTER (member) AS members,
-        count(*) FILTER (current) AS sent,
+        count(*) FILTER (current) AS written,
         count(*) FILTER (member AND NOT current) AS new,
         count(*) FILTER (current AND NOT member AND NOT opted_out AND NOT kept) AS leaving,
-        count(*) FILTER (kept) AS kept,
-        count(*) FILTER (current AND opted_out) AS opted_out
+        count(*) FILTER (current AND kept) AS kept,
+        count(*) FILTER (current AND opted_out) AS opted_out,
+        count(*) FILTER (maybe AND opted_out) AS owed
     FROM standing
 """
 
 _LISTED: dict[Allowed, str] = {
-    "everything": "member OR kept",
+    "everything": "member OR (current AND kept)",
     "adds": "member OR (current AND NOT opted_out)",
     "opt_outs": "current AND NOT opted_out",
 }
@@ -148,20 +158,26 @@ _LISTED: dict[Allowed, str] = {
 _CHANGES = """
     WITH decided AS (SELECT *, {listed} AS listed FROM standing),
         marked AS (
-            SELECT *, listed AND before AND NOT kept AND last_sent <= getvariable('stale') AS due,
-                NOT listed AND (before OR touched) AS removes
+            SELECT *,
+                listed AND certain AND NOT kept AND last_sent <= getvariable('stale') AS due,
+                maybe AND NOT listed AND NOT kept AND (opted_out OR getvariable('allowed') = 'everything') AS removes
             FROM decided
+        ),
+        sure AS (
+            SELECT *, listed AND NOT kept AND (due OR NOT certain) AND getvariable('allowed') <> 'opt_outs' AS adds
+            FROM marked
         )
     SELECT hash,
         coalesce(first_sent, getvariable('export_day')) AS first_sent,
-        CASE WHEN listed AND (due OR NOT before OR getvariable('resend_all'))
+        CASE WHEN adds OR (listed AND getvariable('resend_all'))
             THEN getvariable('export_day') ELSE coalesce(last_sent, getvariable('export_day')) END AS last_sent,
         listed,
-        removes OR withdrawn AS withdrawn,
-        listed AND NOT kept AND (due OR withdrawn OR NOT before) AS adds,
+        NOT (certain OR adds) AS withdrawn,
+        adds,
         removes,
-        due
-    FROM marked WHERE listed OR removes
+        due,
+        listed OR NOT removes AS stays
+    FROM sure WHERE listed OR maybe
     ORDER BY hash
 """
 

@@ -53,6 +53,8 @@ class Destination:
     """Header rows included."""
     max_list_name: int | None = None
     """Characters."""
+    needs_list_id: bool = False
+    """Whether a list that exists is changed by the platform's own id of it alone."""
     source: str
     read: str
     """The month in which the source was read, as YYYY-MM."""
@@ -88,8 +90,10 @@ def _liveramp_head(facts: ListFacts, _action: Action) -> tuple[str, ...]:
 
 _MICROSOFT_COLUMNS = (
     "Type", "Status", "Id", "Parent Id", "Client Id", "Modified Time", "Name", "Description", "Scope", "Audience",
-    "Action Type", "Sub Type", "Text",
+    "Action Type", "Sub Type", "Text", "Membership Duration", "Accept Customer Match Term",
 )  # fmt: skip
+_MICROSOFT_DAYS = 180
+"""The longest membership that ends."""
 
 
 def _microsoft_row(**values: str) -> str:
@@ -103,17 +107,27 @@ def _microsoft_id(facts: ListFacts) -> str:
 
 
 def _microsoft_head(facts: ListFacts, action: Action) -> tuple[str, ...]:
-    new = {} if facts.platform_id or facts.exists else {"Status": "Active", "Scope": "Customer"}
-    customer_list = _microsoft_row(
-        Type="Customer List", Id=_microsoft_id(facts), Audience=facts.name, ActionType=action.capitalize(), **new
-    )
     # "UTF-8 files must include the byte order mark" (bulk download and upload).
-    return "\ufeff" + ",".join(_MICROSOFT_COLUMNS), _microsoft_row(Type="Format Version", Name="6.0"), customer_list
+    head = "\ufeff" + ",".join(_MICROSOFT_COLUMNS), _microsoft_row(Type="Format Version", Name="6.0")
+    number = _microsoft_id(facts)
+    if not number:  # a row for the list would be refused, or make a second one of that name
+        return head
+    new = {} if facts.platform_id else {"Status": "Active", "Scope": "Customer"}
+    customer_list = _microsoft_row(
+        Type="Customer List",
+        Id=number,
+        Audience=facts.name,
+        ActionType=action.capitalize(),
+        MembershipDuration=str(_MICROSOFT_DAYS),
+        AcceptCustomerMatchTerm="True",
+        **new,
+    )
+    return (*head, customer_list)
 
 
 def _microsoft_line(value: str, facts: ListFacts) -> str:
-    parent = _microsoft_id(facts)
-    belongs = {"ParentId": parent} if parent else {"Audience": facts.name}
+    number = _microsoft_id(facts)
+    belongs = {"ParentId": number} if number else {"Audience": facts.name, "ActionType": "Remove"}
     return _microsoft_row(Type="Customer List Item", SubType="Email", Text=value, **belongs)
 
 
@@ -172,14 +186,16 @@ DESTINATIONS: tuple[Destination, ...] = (
         encoding="hex",
         algos=("sha2",),
         min_members=300,
+        longest_membership_days=_MICROSOFT_DAYS,
         max_list_name=128,
+        needs_list_id=True,
         max_file_bytes=100_000_000,
         max_file_rows=4_000_000,
         source="Bulk service: customer list, customer list item, bulk download and upload",
         read="2026-11",
         notes=(
             "The terms for customer lists are accepted once in the platform's own pages.",
-            "A list that exists is updated by its id, where the rule gives one, else by its name.",
+            "From the second export on the list's id is needed (`list_ids`); without it only opt-outs are written.",
         ),
     ),
     Destination(

@@ -1,30 +1,33 @@
-"""The export of a rule for a website and a date: who, what changes, whether it may go, and the files.
+"""The export of a list: who is on it, what changes, whether it may be written, and the files.
 
-Which lists those are is `targets`' matter; what follows on what, `delta`'s; how files become an export, `folders`'.
+Which lists there are is `lists`' matter; what follows on what, and how an export is committed, `history`'s; who is
+added and removed, `delta`'s.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import Algo
-from ignite_assets.audiences import delta, folders, ledger, membership
+from ignite_assets.audiences import delta, history, ledger, lists, membership
 from ignite_assets.audiences.delta import Changes
-from ignite_assets.audiences.destinations import Destination, ListFacts, by_name
-from ignite_assets.audiences.folders import Draft, List, Sent
-from ignite_assets.audiences.holding import Allowed, Decision, Standing, decide
-from ignite_assets.audiences.manifest import Counts, Coverage, FileEntry, Manifest, Previous
+from ignite_assets.audiences.destinations import Action, Destination, ListFacts, by_name
+from ignite_assets.audiences.history import Chain, DamagedError, Export
+from ignite_assets.audiences.holding import HELD, UNASKED, Decision, decide, status
+from ignite_assets.audiences.lists import Event, List, Target, targets
+from ignite_assets.audiences.manifest import Counts, Coverage, FileEntry, Ledger, Manifest
 from ignite_assets.audiences.membership import Membership
-from ignite_assets.audiences.rendering import preflight
+from ignite_assets.audiences.rendering import part_of, preflight, render, rows_per_file
 from ignite_assets.audiences.rules import ExportRule, Scope
-from ignite_assets.audiences.targets import Target, targets
-from ignite_assets.audiences.writing import MoreOptOutsError, write
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
-from ignite_assets.storage.store import Store
 from ignite_assets.tables.progress import begin
 from ignite_assets.tables.windows import Window
+
+_MOST_TRIES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ class Options:
     scope: Scope = "website"
     """Whose opt-outs count."""
     force: str | None = None
-    """Send what is held, for this reason."""
+    """Write what is held, for this reason."""
     dry_run: bool = False
     """Work everything out and write nothing."""
     now: dt.datetime | None = None
@@ -47,35 +50,23 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of one list."""
+    """What happened to one list."""
 
     of: List
     date: dt.date
     decision: Decision
     counts: Counts
-    window: Coverage
+    members: int
+    """On the list after the export; of a held one, whom its window holds."""
+    window: Coverage | None
     location: str
-    """The export's folder, as a user writes the place."""
-    retired: bool = False
-    """Whether the rule doesn't ask for the list any more: held for good, and nobody's mistake."""
+    """The folder of the export, as a user writes the place; empty when nothing was written."""
+    status: str
+    """One of `holding.status`."""
+    orphaned: bool = False
+    """Whether nothing asks for the list any more: nobody's mistake."""
     written: Manifest | None
     """None when nothing was written: a dry run, or held with nobody to remove."""
-
-
-def export(
-    workspace: Workspace, lake: Lake, rule: ExportRule, website: str, day: dt.date, options: Options
-) -> list[Outcome]:
-    """Export a rule's lists for a website and a date; one outcome a list.
-
-    The date is that of the newest captured day (`membership.newest_day`). Whoever opts out while it is under way is
-    left out as well: nothing is committed on a ledger that has grown since it was read, but begun again.
-    """
-    for _ in range(_MOST_TRIES):
-        try:
-            return _export(workspace, lake, rule, website, day, options)
-        except MoreOptOutsError:
-            continue
-    raise OptOutsArriveError(f"{rule.name} {website}: people kept opting out while it was exported")
 
 
 class OptOutsArriveError(IgniteError):
@@ -84,185 +75,385 @@ class OptOutsArriveError(IgniteError):
     retryable = True
 
 
-_MOST_TRIES = 10
+class _MoreOptOutsError(Exception):
+    """Somebody opted out since the ledger was read: what is about to be written may name them."""
 
 
-def _export(
+def export(
     workspace: Workspace, lake: Lake, rule: ExportRule, website: str, day: dt.date, options: Options
 ) -> list[Outcome]:
-    store = Store(rule.to)
-    known = folders.exports(store, rule.name, website)
-    if not options.dry_run:
-        folders.finish(store, known)
-    opt_outs = ledger.in_scope(lake, website, options.scope)
-    ledger.suppress(workspace, lake, website, options.scope)
-    window = membership.gather(workspace, lake, rule, website, day, options.first_day)
+    """Export a rule's lists for a website and a date; an outcome for each export.
 
-    def is_current() -> bool:
-        return ledger.in_scope(lake, website, options.scope) == opt_outs
-
-    found = targets(lake, rule, website, day, known)
+    The date is that of the newest captured day (`membership.newest_day`). People who opt out while it is under way
+    are left out: nothing is committed on a ledger that has grown since it was read, and it is looked at once more
+    afterwards. Lists that version 0.1.0 wrote are known once they are adopted (`lists.adopt`).
+    """
+    known = lists.on_record(lake, website, [rule])
+    window = membership.gather(workspace, lake, rule, website, day, options.algo, options.first_day)
+    owed = [of for of, event in known.items() if event != "retired"]
+    found = targets(lake, rule, website, day, owed)
     progress = begin("lists", len(found))
-    outcomes = []
+    outcomes: list[Outcome] = []
     for target in found:
-        one = _Export(workspace, store, rule, target, known.get(target.of, []), window, options, is_current)
-        outcomes.append(one.run())
+        source = _Source(rule, window) if not target.orphaned else None
+        outcomes += _List(workspace, lake, target, source, known.get(target.of), options).run()
         progress.add()
     return outcomes
 
 
-class _Export:
-    """One list's export for one date."""
+def unasked(lake: Lake, rules: Collection[ExportRule], website: str | None = None) -> list[List]:
+    """The lists that were once written and that no rule asks for: people who opt out are still removed from them.
+
+    Those of audiences that a rule of that name and place covers are `export`'s matter.
+    """
+    known = lists.on_record(lake, website, rules)
+    return lists.orphans((of for of, event in known.items() if event != "retired"), rules)
+
+
+def remove_opt_outs(
+    workspace: Workspace, lake: Lake, of: List, options: Options, *, orphaned: bool = False
+) -> list[Outcome]:
+    """Remove from a list the people who opted out, and change nothing else; no outcome where it has no export.
+
+    Needs no captures and no rule: everything is as the list's last export has it. `orphaned`: nothing asks for the
+    list any more.
+    """
+    target = Target(of, [], lists.UNASKED if orphaned else None, orphaned=orphaned)
+    return _List(workspace, lake, target, None, None, options).run()
+
+
+def owed(workspace: Workspace, lake: Lake, website: str, scope: Scope, known: Iterable[List]) -> int:
+    """How many removals opt-outs are owed on some lists of a website. Raises `DamagedError`."""
+    ledger.suppress(workspace, lake, website, scope)
+    membership.nobody(workspace)
+    return sum(delta.stand(workspace, history.read(of).reckoned).owed for of in known)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a rule's lists are made of."""
+
+    rule: ExportRule
+    window: Window
+
+
+class _List:
+    """The export of one list, begun again when people opt out meanwhile."""
 
     def __init__(
         self,
         workspace: Workspace,
-        store: Store,
-        rule: ExportRule,
+        lake: Lake,
         target: Target,
-        days: list[dt.date],
-        window: Window,
+        source: _Source | None,
+        event: Event | None,
         options: Options,
-        is_current: Callable[[], bool],
     ) -> None:
-        """`days`: those of the list's earlier exports; `is_current`: whether nobody has opted out meanwhile."""
-        self._is_current = is_current
-        self._workspace, self._store, self._rule, self._target = workspace, store, rule, target
-        self._window, self._day, self._options = window, window.last, options
-        self._folder = target.of.folder(self._day)
-        self._newer = max((known for known in days if known > self._day), default=None)
-        self._before = self._read(max((known for known in days if known < self._day), default=None))
-        self._replaced = self._read(self._day if self._day in days else None)
+        """`source`: None where only opt-outs are removed; `event`: the last one on the list's record."""
+        self._workspace, self._lake, self._target, self._source = workspace, lake, target, source
+        self._event, self._options = event, options
 
-    def run(self) -> Outcome:
-        options, audiences = self._options, self._target.audiences
-        people = membership.measure(self._workspace, self._rule, self._window, algo=options.algo, audiences=audiences)
-        standing = self._stand(people)
-        decision = self._decide(standing)
-        changes = self._change(decision.allowed)
-        counts = Counts(
-            members=changes.members,
-            adds=changes.adds,
-            resent=changes.resent,
-            removes=changes.removes,
-            opted_out=standing.opted_out,
-            suppressed=people.suppressed,
-            malformed=people.malformed,
-        )
-        nothing = decision.held and not standing.opted_out
-        written = None
-        if not (options.dry_run or self._newer or nothing):
-            written = self._write(people, decision, changes, counts)
+    def run(self) -> list[Outcome]:
+        """An outcome for each export that was written, or one that says why none was."""
+        outcomes: list[Outcome] = []
+        for _ in range(_MOST_TRIES):
+            try:
+                outcomes += self._once(again=bool(outcomes))
+            except _MoreOptOutsError:
+                continue
+            if not (outcomes and outcomes[-1].written) or self._is_current():
+                return outcomes
+        if outcomes:
+            return outcomes
+        raise OptOutsArriveError(f"{self._target.of.title}: people kept opting out while it was exported")
+
+    def _names(self) -> frozenset[str]:
+        return ledger.in_scope(self._lake, self._target.of.website, self._options.scope)
+
+    def _is_current(self) -> bool:
+        return self._names() == self._read
+
+    def _once(self, *, again: bool) -> list[Outcome]:
+        """One try; `again`: the list is written, and only people who opted out since are to be removed."""
+        options, of = self._options, self._target.of
+        self._read = self._names()
+        ledger.suppress(self._workspace, self._lake, of.website, options.scope)
+        try:
+            before = history.read(of)
+            attempt = _Attempt(self._workspace, self._target, self._source, before, self._extent(), options)
+            if self._source is None and not before.last:
+                return []
+            attempt.work_out(is_gone=self._event == "written" and not before.last)
+        except DamagedError as error:
+            return [self._damaged(error)]
+        if again and not attempt.standing.owed:
+            return []
+        written = self._commit(attempt) if attempt.is_due and not options.dry_run else None
+        return [attempt.outcome(written)]
+
+    def _extent(self) -> Ledger:
+        names = "".join(f"{name}\n" for name in sorted(self._read))
+        return Ledger(files=len(self._read), sha256=hashlib.sha256(names.encode()).hexdigest())
+
+    def _commit(self, attempt: "_Attempt") -> Export:
+        of, now = self._target.of, attempt.now
+        manifest, files = attempt.write()
+        if not self._is_current():
+            raise _MoreOptOutsError
+        if self._event not in ("begun", "written"):
+            lists.note(self._lake, of, "begun")
+            self._event = "begun"
+        made = history.commit(of, manifest, files)
+        if self._event != "written":
+            lists.note(self._lake, of, "written")
+            self._event = "written"
+        history.sweep(of, now)
+        return made
+
+    def _damaged(self, error: DamagedError) -> Outcome:
+        reason = f"held, opt-outs too: {error}"
         return Outcome(
             of=self._target.of,
-            date=self._day,
-            decision=decision,
-            counts=counts,
-            window=_coverage(people),
-            location=self._store.location(self._folder),
-            retired=self._target.retired,
-            written=written,
+            date=self._source.window.last if self._source else dt.date.min,
+            decision=Decision(allowed="opt_outs", reasons=(reason,)),
+            counts=Counts(),
+            members=0,
+            window=None,
+            location="",
+            status=status("opt_outs", wrote=False),
+            written=None,
         )
 
-    def _read(self, day: dt.date | None) -> Sent | None:
-        return None if day is None else folders.read(self._store, self._target.of, day)
 
-    def _stand(self, people: Membership) -> Standing:
-        before, replaced = self._before, self._replaced
-        return delta.stand(
-            self._workspace,
-            people,
-            before.state if before else None,
-            replaced.state if replaced else None,
-        )
+class _Attempt:
+    """What one export of a list would change, and its files."""
 
-    def _decide(self, standing: Standing) -> Decision:
-        rule, row = self._rule, self._rule.row
+    def __init__(
+        self,
+        workspace: Workspace,
+        target: Target,
+        source: _Source | None,
+        before: Chain,
+        extent: Ledger,
+        options: Options,
+    ) -> None:
+        """`before`: what it follows; `extent`: how far the ledger goes that it is reckoned with."""
+        self._workspace, self._target, self._source, self._before = workspace, target, source, before
+        self._extent, self._options = extent, options
+        self.now = options.now or dt.datetime.now(dt.UTC)
+
+    def work_out(self, *, is_gone: bool) -> None:
+        """Reckon and decide; `is_gone`: the list is on record as written, and no export of it is found."""
+        window = self._source.window if self._source else None
+        self.people = self._measure()
+        self.standing = delta.stand(self._workspace, self._before.reckoned, window.missing if window else ())
+        self.decision = self._decide(is_gone)
+        self.changes = self._change()
+        self.is_due = not self.decision.held or bool(self.standing.owed)
+
+    def _measure(self) -> Membership | None:
+        if self._source is None:
+            membership.nobody(self._workspace)
+            return None
+        rule, window = self._source.rule, self._source.window
+        algo, audiences = self._options.algo, self._target.audiences
+        return membership.measure(self._workspace, rule, window, algo=algo, audiences=audiences)
+
+    def _decide(self, is_gone: bool) -> Decision:
+        refusals = list(self._refusals())
+        if self._source is None:
+            return Decision(allowed="opt_outs", reasons=tuple(refusals))
+        rule = self._source.rule
         return decide(
-            standing,
-            min_members=row.min_members if rule.min_members is None else rule.min_members,
+            self.standing,
+            min_members=rule.row.min_members if rule.min_members is None else rule.min_members,
             max_shrink=rule.max_shrink,
             adds_when_incomplete=rule.adds_when_incomplete,
-            refusals=[*self._refusals(), *self._unconfirmed(standing)],
+            refusals=refusals,
+            doubts=list(self._doubts(is_gone)),
             force=self._options.force,
         )
 
     def _refusals(self) -> Iterator[str]:
-        """Why nothing but opt-outs can go, whatever is forced."""
-        if self._newer:
-            yield f"a newer day was sent: {self._newer}"
-        if self._target.given_up:
-            yield self._target.given_up
-        row, algo = self._rule.row, self._options.algo
-        if last := self._last:
-            if last.manifest.algo != algo:
-                yield f"the list was made of {last.manifest.algo}, the website is captured as {algo}: rename the export"
-            if last.manifest.destination != row.name:
-                yield f"the list was sent to {last.manifest.destination}: rename the export"
-        yield from preflight(row, algo, list_name=self._target.of.name)
+        """Why nothing but opt-outs can be written, whatever is forced."""
+        last, of = self._before.last, self._target.of
+        if self._target.refusal:
+            yield self._target.refusal
+        if self._source is None:
+            return
+        row, algo = self._source.rule.row, self._options.algo
+        if last:
+            was = last.manifest
+            if was.date > self._source.window.last:
+                yield f"a newer day was written: {was.date}"
+            if was.algo != algo:
+                yield f"the list was made of {was.algo}, the website is captured as {algo}: {_RENAME}"
+            if was.destination != row.name:
+                yield f"the list was written for {was.destination}: {_RENAME}"
+            if row.needs_list_id and not self._list_id:
+                yield f"{row.title} takes changes by the list's own id alone: set list_ids, {of.key} = its id"
+        if self._source.rule.mode == "full" and self.standing.kept:  # it would remove them by leaving them out
+            yield f"{self.standing.kept:,} people opted out by a file that nobody has confirmed: `opt-out --confirm`"
+        yield from preflight(row, algo, list_name=of.title)
 
-    def _unconfirmed(self, standing: Standing) -> Iterator[str]:
-        """A whole list would remove whom nobody has confirmed; what changed needn't name them."""
-        if standing.kept and self._rule.mode == "full":
-            yield f"{standing.kept:,} people opted out by a file that nobody has confirmed: `opt-out --confirm`"
+    def _doubts(self, is_gone: bool) -> Iterator[str]:
+        if is_gone:
+            yield f"the list is on record as written, and nothing of it is left at {self._target.of.to}"
+        recorded = self._recorded_ledger()
+        if recorded and self._extent.lacks(recorded):
+            yield (
+                f"the ledger of opt-outs holds less than before: {self._extent.files:,} files, "
+                f"{recorded.files:,} when the list was last written"
+            )
+
+    def _recorded_ledger(self) -> Ledger | None:
+        found = [head.manifest.ledger for head in self._before.heads if head.manifest.ledger]
+        return max(found, key=lambda each: each.files, default=None)
 
     @property
-    def _last(self) -> Sent | None:
-        return self._replaced or self._before
+    def _list_id(self) -> str | None:
+        given = self._source.rule.list_ids.get(self._target.of.key) if self._source else None
+        return given or (self._before.last.manifest.list_id if self._before.last else None)
 
-    def _change(self, allowed: Allowed) -> Changes:
-        longest = self._rule.row.longest_membership_days
-        return delta.change(self._workspace, allowed, self._rule.mode, self._day, longest)
+    @property
+    def _date(self) -> dt.date:
+        """That of the window; of a list that has a newer one, or none, that of its last export."""
+        dates = [self._source.window.last] if self._source else []
+        return max([*dates, *(head.manifest.date for head in self._before.heads)])
 
-    def _write(self, people: Membership, decision: Decision, changes: Changes, counts: Counts) -> Manifest:
-        # Whom a list that changed its destination or algorithm loses is told in the form that it was made in.
-        last = self._last if decision.held else None
-        destination = by_name()[last.manifest.destination] if last else self._rule.row
-        facts = self._facts(last.manifest.algo if last else self._options.algo)
+    def _change(self) -> Changes:
+        mode, longest = self._terms.mode, self._destination.longest_membership_days
+        return delta.change(self._workspace, self.decision.allowed, mode, self._date, longest)
 
-        def describe(files: tuple[FileEntry, ...], sent: FileEntry) -> Manifest:
-            return self._manifest(destination, facts, decision, counts, people, files, sent)
+    @property
+    def _terms(self) -> "Manifest | ExportRule":
+        """What says the form of the files: people whom a held list loses leave in the form that it was made in."""
+        last = self._before.last
+        if last and (self.decision.held or self._source is None):
+            return last.manifest
+        if self._source is None:
+            raise LookupError("a list without a rule and without an export")
+        return self._source.rule
 
-        draft = Draft(self._store, self._folder)
-        return write(draft, changes, self._rule.mode, destination, facts, describe, self._is_current)
+    @property
+    def _destination(self) -> Destination:
+        return by_name()[self._terms.destination]
 
-    def _facts(self, algo: Algo) -> ListFacts:
-        of, ids = self._target.of, self._rule.list_ids
-        key = of.website if of.audience is None else f"{of.website}/{of.audience}"
-        return ListFacts(name=of.name, algo=algo, exists=self._before is not None, platform_id=ids.get(key))
+    @property
+    def _algo(self) -> Algo:
+        terms = self._terms
+        return terms.algo if isinstance(terms, Manifest) else self._options.algo
 
-    def _manifest(
-        self,
-        destination: Destination,
-        facts: ListFacts,
-        decision: Decision,
-        counts: Counts,
-        people: Membership,
-        files: tuple[FileEntry, ...],
-        sent: FileEntry,
-    ) -> Manifest:
-        before, of = self._before, self._target.of
+    def _facts(self) -> ListFacts:
+        exists = self._before.last is not None
+        return ListFacts(name=self._target.of.title, algo=self._algo, exists=exists, platform_id=self._list_id)
+
+    def write(self) -> tuple[Manifest, list[tuple[FileEntry, Path]]]:
+        """The files, in the workspace's folder, and the manifest that describes them."""
+        files = list(self._files())
+        saved = self.changes.save()
+        state = _described(saved, "state", "parquet", rows=self.changes.members)
+        manifest = self._manifest(tuple(entry for entry, _ in files), state)
+        return manifest, [*files, (state, saved)]
+
+    def _files(self) -> Iterator[tuple[FileEntry, Path]]:
+        changes, row, facts = self.changes, self._destination, self._facts()
+        parts: list[tuple[Action, int, Iterator[str]]] = [
+            ("remove", changes.removes, changes.removed()),
+            ("add", changes.adds, changes.added()),
+        ]
+        if self._terms.mode == "full":
+            parts = [("replace", changes.members, changes.listed())]
+        for action, count, hashes in parts:
+            most = rows_per_file(row, facts, action) or count
+            for number, pieces in enumerate(render(row, facts, hashes, action)):
+                path = self._workspace.folder / f"{action}-{number}"
+                _save(path, pieces)
+                kind, rows = part_of(action, number), min(most, count - number * most)
+                stem = "members" if action == "replace" else action
+                yield _described(path, stem, row.extension, rows=rows, action=kind), path
+
+    def _manifest(self, files: tuple[FileEntry, ...], state: FileEntry) -> Manifest:
+        of, before, last = self._target.of, self._before, self._before.last
+        recorded = self._recorded_ledger()
+        less = self.decision.held and recorded is not None and self._extent.lacks(recorded)
         return Manifest(
-            rule=of.rule,
+            number=max([before.count, *(head.manifest.number for head in before.heads)]) + 1,
+            name=of.name,
             website=of.website,
-            date=self._day,
             audience=of.audience,
-            destination=destination.name,
-            source=self._rule.source,
-            mode=self._rule.mode,
-            algo=facts.algo,
-            allowed=decision.allowed,
-            reasons=decision.reasons,
-            forced=decision.forced,
-            counts=counts,
-            window=_coverage(people),
+            date=self._date,
+            destination=self._destination.name,
+            list_id=self._list_id,
+            source=last.manifest.source if self._source is None and last else self._terms.source,
+            mode=self._terms.mode,
+            algo=self._algo,
+            allowed=self.decision.allowed,
+            reasons=self.decision.reasons,
+            forced=self.decision.forced,
+            counts=self._counts(),
+            window=self._coverage(),
             files=files,
-            sent=sent,
-            previous=Previous(date=before.manifest.date, sha256=before.manifest_sha256) if before else None,
-            written_at=self._options.now or dt.datetime.now(dt.UTC),
+            state=state,
+            ledger=recorded if less else self._extent,
+            follows=before.follows,
+            written_at=self.now,
+        )
+
+    def _counts(self) -> Counts:
+        changes, people = self.changes, self.people
+        return Counts(
+            members=changes.members,
+            adds=changes.adds,
+            resent=changes.resent,
+            removes=changes.removes,
+            opted_out=self.standing.owed,
+            suppressed=people.suppressed if people else 0,
+            malformed=people.malformed if people else 0,
+        )
+
+    def _coverage(self) -> Coverage | None:
+        if self._source is None:
+            return None
+        days = self._source.window
+        captured = len(days.captured)
+        return Coverage(first=days.first, last=days.last, days=days.days, captured=captured, missing=days.missing)
+
+    def _label(self) -> str:
+        if self._target.orphaned:
+            return UNASKED
+        return HELD if self._source else ""
+
+    def outcome(self, written: Export | None) -> Outcome:
+        """What a table says of it."""
+        decision, options, orphaned = self.decision, self._options, self._target.orphaned
+        wrote = bool(written) or (options.dry_run and self.is_due)
+        of_window = decision.held and self._source is not None
+        return Outcome(
+            of=self._target.of,
+            date=self._date,
+            decision=decision,
+            counts=self._counts(),
+            members=self.standing.members if of_window else self.changes.members,
+            window=self._coverage(),
+            location=written.location() if written else "",
+            status=status(decision.allowed, wrote=wrote, dry_run=options.dry_run, label=self._label()),
+            orphaned=orphaned,
+            written=written.manifest if written else None,
         )
 
 
-def _coverage(people: Membership) -> Coverage:
-    days = people.window
-    return Coverage(first=days.first, last=days.last, days=days.days, captured=len(days.captured), missing=days.missing)
+_RENAME = "rename the export, which begins a new list; people who opt out are still removed from this one"
+
+
+def _save(path: Path, pieces: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(pieces)
+
+
+def _described(path: Path, stem: str, extension: str, *, rows: int, action: Action | None = None) -> FileEntry:
+    """A finished file's entry, its name made from its content."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    name = f"{stem}-{digest[:12]}.{extension}"
+    return FileEntry(name=name, bytes=path.stat().st_size, sha256=digest, action=action, rows=rows)

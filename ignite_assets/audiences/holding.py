@@ -1,6 +1,6 @@
-"""Whether an export may go, and how much of it. Pure: counts in, a decision out.
+"""Whether an export may be written, and how much of it. Pure: counts in, a decision out.
 
-A held export leaves the last good one standing, with one exception: people who opted out leave at once, whatever
+A held export leaves the last good one standing, with one exception: people who opted out are removed at once, whatever
 else is wrong.
 """
 
@@ -12,25 +12,32 @@ from typing import Literal
 Allowed = Literal["everything", "adds", "opt_outs"]
 """`adds`: nobody is removed but those who opted out; `opt_outs`: nothing but that."""
 
-
-Status = Literal["sent", "forced", "held", "held, opt-outs removed"]
-"""What became of a list."""
-SENT: tuple[Status, ...] = ("sent", "forced")
+WRITTEN, WOULD_WRITE, HELD, UNASKED, FAILED = "written", "would write", "held", "no longer asked for", "failed"
 
 
-def status(allowed: Allowed, forced: str | None, *, written: bool) -> Status:
-    """What became of a list, by what its export was allowed, who forced it, and whether anything was written."""
+def status(allowed: Allowed, *, wrote: bool, dry_run: bool = False, label: str = HELD) -> str:
+    """What happened to a list.
+
+    `wrote`: whether files were written for it, or would be without `dry_run`; `label`: why nothing but opt-outs was
+    looked at, empty where nothing else was asked for.
+    """
     if allowed != "opt_outs":
-        return "forced" if forced else "sent"
-    return "held, opt-outs removed" if written else "held"
+        return WOULD_WRITE if dry_run else WRITTEN
+    wrote_them = "would write opt-outs" if dry_run else "opt-outs written"
+    return ", ".join(filter(None, [label, wrote_them if wrote else ""])) or "nothing due"
+
+
+def is_well(status: str) -> bool:
+    """Whether a list needs nobody's attention."""
+    return not status.startswith((HELD, FAILED))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How many people stand where, of a list's members and of those on the list now."""
+    """How many people there are, of a list's members and of those on the list now."""
 
     members: int
-    sent: int
+    written: int
     """On the list now."""
     new: int
     """Members that are not on the list."""
@@ -40,19 +47,21 @@ class Standing:
     """On the list, and opted out since."""
     kept: int = 0
     """On the list, and opted out by a file that nobody has confirmed yet: neither added again nor removed."""
+    owed: int = 0
+    """Possibly on the platform's list, and opted out since: to be removed whatever else is wrong."""
     missing: tuple[dt.date, ...] = ()
     """Days of the window that were not captured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What may be sent, why not more, and who says it may nevertheless."""
+    """What may be written, why not more, and the reason to write it nevertheless."""
 
     allowed: Allowed
     reasons: tuple[str, ...] = ()
     """Why the export is held; also those that were overridden."""
     forced: str | None = None
-    """The reason given for sending it nevertheless."""
+    """The reason given for writing it nevertheless."""
 
     @property
     def held(self) -> bool:
@@ -67,13 +76,18 @@ def decide(
     max_shrink: float,
     adds_when_incomplete: bool = False,
     refusals: Sequence[str] = (),
+    doubts: Sequence[str] = (),
     force: str | None = None,
 ) -> Decision:
-    """Judge an export. `refusals` hold it whatever is forced: the platform would not take it."""
+    """Judge an export. `refusals` hold it whatever is forced, since the platform would not take it; `doubts`, unless.
+
+    `doubts` are reasons that the counts don't show.
+    """
     if refusals:
         return Decision(allowed="opt_outs", reasons=tuple(refusals))
     only_adds = adds_when_incomplete and bool(standing.missing)
-    suspicions = [*_small(standing, min_members, only_adds), *([] if only_adds else _shrunk(standing, max_shrink))]
+    suspicions = [*doubts, *_small(standing, min_members, only_adds)]
+    suspicions += [] if only_adds else _shrunk(standing, max_shrink)
     reasons = (*_incomplete(standing.missing), *suspicions)
     if force is not None:
         return Decision(allowed="everything", reasons=reasons, forced=force if reasons else None)
@@ -91,17 +105,17 @@ def _incomplete(missing: Sequence[dt.date]) -> Iterator[str]:
 
 
 def _small(standing: Standing, min_members: int | None, only_adds: bool) -> Iterator[str]:
-    after = standing.sent - standing.opted_out + standing.new if only_adds else standing.members
-    emptied = standing.sent > standing.opted_out and not after
+    after = standing.written - standing.opted_out + standing.new if only_adds else standing.members
+    emptied = standing.written > standing.opted_out and not after
     if min_members is not None and after < min_members and not emptied:
         yield f"{after:,} members, fewer than {min_members:,}"
 
 
 def _shrunk(standing: Standing, max_shrink: float) -> Iterator[str]:
     """Opt-outs are no part of it: they leave in any case."""
-    stayed = standing.sent - standing.opted_out
+    stayed = standing.written - standing.opted_out
     if stayed and not standing.members:
-        yield f"no members left, {stayed:,} were sent before"
+        yield f"no members left, {stayed:,} were on it before"
     elif stayed and standing.leaving / stayed > max_shrink:
         share = f"{standing.leaving:,} of {stayed:,} people would leave"
         yield f"{share} ({standing.leaving / stayed:.0%}), more than {max_shrink:.0%}"

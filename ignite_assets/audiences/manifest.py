@@ -1,18 +1,24 @@
-"""What an export says of itself: `manifest.json`, written last. Without it there is no export."""
+"""What an export says of itself: `manifest.json`. Without it there is no export.
+
+Readers skip fields that they don't know, so a newer version may add some; a change that they must not skip raises
+`FORMAT`. Format 1 is that of version 0.1.0 (`earlier`).
+"""
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from ignite_assets._version import __version__
 from ignite_assets.api.table import Algo
-from ignite_assets.audiences.destinations import Action
+from ignite_assets.audiences.destinations import Action, by_name
 from ignite_assets.audiences.holding import Allowed
 from ignite_assets.audiences.rules import Mode, Source
 
-FORMAT = 1
-"""Raised when a manifest can no longer be read as before."""
+FORMAT = 2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,26 +29,26 @@ class FileEntry:
     bytes: int
     sha256: str
     action: Action | None = None
-    """What the platform is to do with its people; None for the list of what was sent, which isn't uploaded."""
+    """What the platform is to do with its people; None for the state, which isn't uploaded."""
     rows: int
     """People in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """People, by what became of them."""
+    """People, by what the export does with them."""
 
-    members: int
+    members: int = 0
     """On the list after the export."""
-    adds: int
-    resent: int
+    adds: int = 0
+    resent: int = 0
     """Of the adds, those sent again before the platform drops them."""
-    removes: int
-    opted_out: int
+    removes: int = 0
+    opted_out: int = 0
     """Of those on the list, people who opted out since; they are among the removes."""
-    suppressed: int
-    """People of the window who were left out, since they opted out."""
-    malformed: int
+    suppressed: int = 0
+    """People of the window who are left out, since they opted out."""
+    malformed: int = 0
     """Values of the window that are no hashes of the algorithm."""
 
 
@@ -58,71 +64,128 @@ class Coverage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Previous:
-    """The export that this one follows on."""
+class Ledger:
+    """How far the ledger of opt-outs went that an export was reckoned with."""
 
-    date: dt.date
+    files: int
+    sha256: str
+    """Of the files' names, sorted, a line each."""
+
+    def lacks(self, recorded: "Ledger") -> bool:
+        """Whether it says less than a recorded one: fewer files, or as many others."""
+        return self.files < recorded.files or (self.files == recorded.files and self.sha256 != recorded.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Follows:
+    """An export that this one was reckoned from."""
+
+    folder: str
+    """Beside this export's own."""
     sha256: str
     """Of its manifest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """One export: of a rule, a website and a date, and of an audience where lists aren't combined."""
+    """One export of a list."""
 
-    rule: str
+    number: int
+    """How many exports of the list it reckons with, itself included: higher than that of any export it follows."""
+    name: str
+    """Of the export in the configuration."""
     website: str
-    date: dt.date
     audience: int | None
+    date: dt.date
+    """The last day of the window."""
     destination: str
+    list_id: str | None
+    """The platform's id of the list, as configured."""
     source: Source
     mode: Mode
     algo: Algo
     allowed: Allowed
-    """`everything`; or what was sent of a held export."""
+    """`everything`; or what was written of a held export."""
     reasons: tuple[str, ...]
     """Why it was held, also where that was overridden."""
     forced: str | None
-    """The reason given for sending it nevertheless."""
+    """The reason given for writing it nevertheless."""
     counts: Counts
-    window: Coverage
+    window: Coverage | None
+    """None where only opt-outs were removed, which needs no captures."""
     files: tuple[FileEntry, ...]
-    sent: FileEntry
-    """The list of what was sent, for the next export."""
-    previous: Previous | None
+    """To upload, in this order."""
+    state: FileEntry
+    """Who is on the list afterwards, for the next export."""
+    ledger: Ledger | None
+    follows: tuple[Follows, ...]
+    """None for the first export of a list; more than one where two writers followed the same export."""
     written_at: dt.datetime
 
     def dump(self) -> bytes:
         """The manifest as JSON."""
-        document = {"format": FORMAT, "ignite_assets": __version__, **asdict(self)}
-        return (json.dumps(document, indent=2, default=_text) + "\n").encode()
+        return _json({"format": FORMAT, "ignite_assets": __version__, **asdict(self)})
+
+    def pointer(self, folder: str) -> bytes:
+        """The list's `manifest.json`: the same, and in which folder its files are."""
+        return _json({"format": FORMAT, "ignite_assets": __version__, "folder": folder, **asdict(self)})
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, default=lambda value: value.isoformat()) + "\n").encode()
 
 
 def load(data: bytes) -> Manifest:
-    """Read a manifest."""
-    document = json.loads(data)
-    known = {field.name: document[field.name] for field in fields(Manifest)}
-    previous = known["previous"]
-    return Manifest(
-        **known
-        | {
-            "date": dt.date.fromisoformat(known["date"]),
-            "written_at": dt.datetime.fromisoformat(known["written_at"]),
-            "reasons": tuple(known["reasons"]),
-            "counts": Counts(**known["counts"]),
-            "window": _coverage(known["window"]),
-            "files": tuple(FileEntry(**entry) for entry in known["files"]),
-            "sent": FileEntry(**known["sent"]),
-            "previous": previous and Previous(date=dt.date.fromisoformat(previous["date"]), sha256=previous["sha256"]),
-        }
-    )
+    """Read a manifest of any format. Raises `ValueError`, which says what is wrong, for one that can't be relied on."""
+    try:
+        document = json.loads(data)
+        version = document["format"]
+        if version not in (1, FORMAT):
+            raise ValueError(f"format {version} is not known to version {__version__}")
+        manifest = _manifest(document if version == FORMAT else _earlier(document))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a manifest: {error!r}") from None
+    for what, value, allowed in (
+        ("destination", manifest.destination, by_name()),
+        ("mode", manifest.mode, get_args(Mode)),
+        ("allowed", manifest.allowed, get_args(Allowed)),
+        ("algo", manifest.algo, get_args(Algo)),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{what} {value} is not known to version {__version__}")
+    return manifest
+
+
+def _manifest(document: dict[str, Any]) -> Manifest:
+    window, ledger = document["window"], document["ledger"]
+    known = {field.name: document[field.name] for field in fields(Manifest)} | {
+        "date": dt.date.fromisoformat(document["date"]),
+        "written_at": dt.datetime.fromisoformat(document["written_at"]),
+        "reasons": tuple(document["reasons"]),
+        "counts": _of(Counts, document["counts"]),
+        "window": window and _coverage(window),
+        "files": tuple(_of(FileEntry, entry) for entry in document["files"]),
+        "state": _of(FileEntry, document["state"]),
+        "ledger": ledger and _of(Ledger, ledger),
+        "follows": tuple(_of(Follows, each) for each in document["follows"]),
+    }
+    return Manifest(**known)
+
+
+def _earlier(document: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of version 0.1.0 in the fields of this one."""
+    new: dict[str, Any] = {"number": 0, "list_id": None, "ledger": None, "follows": []}
+    return document | new | {"name": document["rule"], "state": document["sent"]}
+
+
+def _of(kind: type[T], document: dict[str, Any]) -> T:
+    """A dataclass of the fields that it knows."""
+    return kind(**{field.name: document[field.name] for field in fields(kind) if field.name in document})  # type: ignore[arg-type]  # T is a dataclass
 
 
 def _coverage(document: dict[str, Any]) -> Coverage:
     day = dt.date.fromisoformat
     missing = tuple(day(each) for each in document["missing"])
-    return Coverage(**document | {"first": day(document["first"]), "last": day(document["last"]), "missing": missing})
-
-
-def _text(value: dt.date) -> str:
-    return value.isoformat()
+    return _of(
+        Coverage, document | {"first": day(document["first"]), "last": day(document["last"]), "missing": missing}
+    )

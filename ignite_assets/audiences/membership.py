@@ -54,22 +54,34 @@ def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> li
 
 
 def gather(
-    workspace: Workspace, lake: Lake, rule: ExportRule, website: str, day: dt.date, first_day: dt.date | None = None
+    workspace: Workspace,
+    lake: Lake,
+    rule: ExportRule,
+    website: str,
+    day: dt.date,
+    algo: Algo,
+    first_day: dt.date | None = None,
 ) -> Window:
     """Make the workspace's `captured` the rows of a rule's window, and say which days those are.
 
-    Lists that aren't combined read them one after the other, so for those they are put in order of the audience once.
+    A day whose rows are all of another algorithm counts as missing. Lists that aren't combined read the rows one after
+    the other, so for those they are put in order of the audience once.
     """
     asset, column = MEMBERS[rule.source]
     days = window(lake, asset, website, day, rule.window_days, first_day)
-    files = [Partition(asset, website, captured).file for captured in days.captured]
     columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
-    workspace.view("captured", lake.store, files, columns)
+    workspace.view_partitions("captured", lake, [Partition(asset, website, each) for each in days.captured], columns)
+    unusable = {row["date"] for row in workspace.rows(_OF_ANOTHER_ALGO, {"algo": algo})}
     if not rule.combine:
         sql = f"SELECT DISTINCT {column}, hashed_email, algo FROM captured ORDER BY {column}"  # noqa: S608 - our own name
         path = workspace.write("gathered", sql, {})
         workspace.view("captured", Store(str(workspace.folder)), [path.name], columns)
-    return days
+    return trailing(set(days.captured) - unusable, day, rule.window_days, first_day)
+
+
+_OF_ANOTHER_ALGO = """
+    SELECT date FROM captured GROUP BY date HAVING NOT bool_or(coalesce(algo, '') = getvariable('algo'))
+"""
 
 
 def measure(
@@ -85,6 +97,13 @@ def measure(
     path = workspace.write("membership", _everyone(column, empty=audiences == []), values)
     workspace.view("membership", Store(str(workspace.folder)), [path.name], {})
     return Membership(path=path, window=window, **workspace.one(_COUNTS))
+
+
+def nobody(workspace: Workspace) -> None:
+    """Make the workspace's `membership` empty, where only opt-outs are looked for."""
+    workspace.view(
+        "membership", Store(str(workspace.folder)), [], {"hash": "VARCHAR", "good": "BOOLEAN", "member": "BOOLEAN"}
+    )
 
 
 def _everyone(column: str | None, *, empty: bool) -> str:

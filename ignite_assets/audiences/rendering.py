@@ -47,18 +47,6 @@ def rows_per_file(destination: Destination, facts: ListFacts, action: Action) ->
     return min(limits, default=None)
 
 
-def file_names(destination: Destination, facts: ListFacts, action: Action, count: int) -> list[str]:
-    """What the files of so many people are called: `add.csv`; numbered where a limit makes them several."""
-    if not count and action != "replace":
-        return []
-    most = rows_per_file(destination, facts, action) or count
-    stem = {"add": "add", "remove": "remove", "replace": "members"}[action]
-    files = -(-count // most) if count else 1
-    if files == 1:
-        return [f"{stem}.{destination.extension}"]
-    return [f"{stem}-{number:04d}.{destination.extension}" for number in range(1, files + 1)]
-
-
 def part_of(action: Action, number: int) -> Action:
     """What the file of that number, from 0, does: a second one that replaces would undo the first."""
     return "add" if action == "replace" and number else action

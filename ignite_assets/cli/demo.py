@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ignite_assets.cli.command import Command
-from ignite_assets.cli.export import print_rows, send
+from ignite_assets.cli.export import print_rows, write_exports
 
 if TYPE_CHECKING:
     from ignite_assets.config import Settings
@@ -74,9 +74,9 @@ def _show_lake(root: Path) -> None:
 
 
 def _show_export(settings: "Settings", day: dt.date) -> None:
-    """Send the largest dealer's export: the others' lists are too small for its destination, and would be held."""
+    """Write the largest dealer's export: the others' lists are too small for its destination, and would be held."""
     click.echo("The first export of an audience, without anyone who opted out:\n")
-    print_rows(list(send(settings, [(_EXPORTED, list(settings.rules()), day)])))
+    print_rows(list(write_exports(settings, [(_EXPORTED, day)])))
 
 
 def _show_reports(settings: "Settings", day: dt.date) -> None:

@@ -46,6 +46,7 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
     ignite = IgniteResource.from_settings(settings)
     yield "storage", lambda: _storage(settings)
     yield "instance", lambda: _instance(settings)
+    yield "lists", lambda: _lists(settings)
     for website in sorted(settings.websites):
         yield f"website {website}", lambda website=website: _website(ignite, website)  # type: ignore[misc]
     for website, trouble in _opt_outs(settings):
@@ -58,6 +59,35 @@ def _storage(settings: "Settings") -> str:
     store = Store(settings.root)
     store.check_access()
     return store.shown
+
+
+def _lists(settings: "Settings") -> str:
+    """The lists that were ever written: those that nothing asks for any more by name, and the removals that are due."""
+    from itertools import groupby
+
+    from ignite_assets.api.errors import IgniteError
+    from ignite_assets.audiences import lists
+    from ignite_assets.audiences.exports import owed
+    from ignite_assets.storage.duck import Workspace
+    from ignite_assets.storage.lake import Lake
+
+    lake, rules, due = Lake(settings.root), settings.rules(), 0
+    known = lists.in_order(of for of, event in lists.on_record(lake, None, rules).items() if event != "retired")
+    with Workspace() as workspace:
+        for website, of_website in groupby(known, key=lambda of: of.website):
+            due += owed(workspace, lake, website, settings.opt_outs.scope, of_website)
+    if due:
+        people = (
+            "1 removal of a person who opted out is" if due == 1 else f"{due:,} removals of people who opted out are"
+        )
+        raise IgniteError(f"{people} due: ignite-assets export")
+    told = ["1 list was written" if len(known) == 1 else f"{len(known):,} lists were written"]
+    if gone := sorted({of.name for of in lists.orphans(known, rules)}):
+        told.append(
+            f"no export asks any more for those of {', '.join(gone)}: people who opt out are removed from them until "
+            "ignite-assets export --retire NAME --reason REASON"
+        )
+    return "; ".join(told)
 
 
 def _instance(settings: "Settings") -> str:

@@ -1,7 +1,7 @@
-"""`ignite-assets export`: send a website's audiences to the ad platforms' folders, or see what would be sent."""
+"""`ignite-assets export`: write a website's audiences as files for ad platforms, or see what would be written."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,10 @@ from ignite_assets.cli.text import aligned
 if TYPE_CHECKING:
     import dagster as dg
 
-    from ignite_assets.audiences.rules import ExportRule
     from ignite_assets.config import Settings
     from ignite_assets.dagster.assets.exports import Row
 
-    Due = tuple[str, list[ExportRule], dt.date]
+    Due = tuple[str, dt.date]
 
 
 @click.command(cls=Command, short_help="Export audiences for the ad platforms.")
@@ -26,35 +25,89 @@ if TYPE_CHECKING:
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the window. Default: the newest captured.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option("--force", metavar="REASON", help="Write lists that would be held; the manifest records the reason.")
+@click.option("--retire", metavar="NAME", help="Owe nothing more to the lists of an export that is gone.")
+@click.option("--reason", metavar="REASON", help="Why they are retired; it is recorded in the lake.")
 def export(
-    websites: tuple[str, ...], names: tuple[str, ...], date: dt.datetime | None, dry_run: bool, force: str | None
+    websites: tuple[str, ...],
+    names: tuple[str, ...],
+    date: dt.datetime | None,
+    dry_run: bool,
+    force: str | None,
+    retire: str | None,
+    reason: str | None,
 ) -> None:
     """Write the files of each export in ignite.toml: people who joined and left, without anyone who opted out.
 
     A list is held, and its last export stands, when days of its window are missing, when it is too small, or when too
-    many would leave. People who opted out are removed even then.
+    many would leave. People who opted out are removed even then. They are also removed from each list that was ever
+    written and that no export asks for any more, until that is retired.
 
-    Exit status: 0 every list was written, 1 something was held or failed, 2 bad usage or configuration.
+    Exit status: 0 all is well, 1 something was held or failed, 2 bad usage or configuration.
 
     \b
     Examples:
       ignite-assets export --dry-run
       ignite-assets export --website acme-honda --name used-suv-meta --force "the site was down for a week"
+      ignite-assets export --retire used-suv-meta --reason "the list was deleted in Ads Manager"
     """
-    from ignite_assets.audiences.holding import SENT
+    from ignite_assets.audiences import lists
+    from ignite_assets.audiences.holding import is_well
     from ignite_assets.config import load_settings
+    from ignite_assets.storage.lake import Lake
 
-    if force is not None and not force.strip():
-        raise click.UsageError("--force needs a reason, which the manifest records")
     settings = load_settings()
-    rules = _chosen(names, settings)
-    if unknown := sorted(set(websites) - set(settings.websites)):
-        raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(settings.websites)}")
+    if not dry_run:
+        lists.adopt(Lake(settings.root), settings.rules())
+    if retire is not None:
+        _retire(settings, retire, reason, websites)
+        return
+    if force is not None and not force.strip():
+        raise click.UsageError("--force needs a reason: the manifest keeps it")
+    if reason is not None:
+        raise click.UsageError("--reason is for --retire; --force takes its own")
+    known = _known(names, websites, settings)
     day = asked_day(date, settings)
-    due = list(_due(settings, rules, sorted(set(websites) or settings.websites), day))
-    rows = list((work_out if dry_run else send)(settings, due, force=force))
+    due = list(_due(settings, names, sorted(set(websites) or known), day))
+    rows = [*(work_out if dry_run else write_exports)(settings, due, names=names, force=force)]
+    rows += _without_a_day(settings, names, websites, due, known, dry_run=dry_run)
     print_rows(rows)
-    raise SystemExit(0 if all(row["status"] in SENT for row in rows) else 1)
+    raise SystemExit(0 if rows and all(is_well(str(row["status"])) for row in rows) else 1)
+
+
+def _known(names: tuple[str, ...], websites: tuple[str, ...], settings: "Settings") -> list[str]:
+    """The websites there are: configured, or of lists that are still owed removals. Refuses unknown names."""
+    from ignite_assets.audiences.exports import unasked
+    from ignite_assets.storage.lake import Lake
+
+    owed = unasked(Lake(settings.root), settings.rules())
+    if not settings.exports and not owed:
+        raise click.UsageError(f"{settings.path} has no [[exports]]")
+    exports = sorted({rule.name for rule in settings.exports} | {of.name for of in owed})
+    known = sorted({*settings.websites} | {of.website for of in owed})
+    if unknown := sorted(set(names) - set(exports)):
+        raise click.UsageError(f"there is no export {', '.join(unknown)}; there are {', '.join(exports)}")
+    if unknown := sorted(set(websites) - set(known)):
+        raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(known)}")
+    return known
+
+
+def _retire(settings: "Settings", name: str, reason: str | None, websites: tuple[str, ...]) -> None:
+    from ignite_assets.audiences import lists
+    from ignite_assets.audiences.exports import unasked
+    from ignite_assets.storage.lake import Lake
+
+    if not (reason or "").strip():
+        raise click.UsageError("--retire needs --reason: the lake keeps it")
+    lake = Lake(settings.root)
+    owed = unasked(lake, settings.rules())
+    chosen = [of for of in owed if of.name == name and (of.website in websites or not websites)]
+    if not chosen:
+        there = sorted({of.name for of in owed})
+        told = f"there are {', '.join(there)}" if there else "there is none"
+        raise click.UsageError(f"no list of {name} that nothing asks for any more; {told}")
+    for of in chosen:
+        lists.note(lake, of, "retired", reason=reason)
+        click.echo(f"{of.title}: retired; people who opt out are no longer removed from it")
 
 
 def asked_day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
@@ -69,43 +122,61 @@ def asked_day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
     return date.date()
 
 
-def _chosen(names: tuple[str, ...], settings: "Settings") -> list["ExportRule"]:
-    rules = settings.rules()
-    known = [rule.name for rule in rules]
-    if not known:
-        raise click.UsageError(f"{settings.path} has no [[exports]]")
-    if unknown := sorted(set(names) - set(known)):
-        raise click.UsageError(f"there is no export {', '.join(unknown)}; there are {', '.join(known)}")
-    return [rule for rule in rules if rule.name in names or not names]
-
-
-def _due(settings: "Settings", rules: list["ExportRule"], websites: list[str], day: dt.date | None) -> "Iterator[Due]":
-    """Each website with its exports and the day they are for."""
+def _due(settings: "Settings", names: tuple[str, ...], websites: list[str], day: dt.date | None) -> "Iterator[Due]":
+    """Each website that an export covers, and the day it is for: of those that have a captured one."""
     from ignite_assets.audiences.membership import newest_day
     from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
     for website in websites:
-        covering = [rule for rule in rules if rule.covers(website)]
+        covering = [rule for rule in settings.rules() if rule.covers(website) and (rule.name in names or not names)]
         newest = max(filter(None, (newest_day(lake, rule, website) for rule in covering)), default=None)
-        if last := day or newest:
-            yield website, covering, last
+        if covering and website in settings.websites and (last := day or newest):
+            yield website, last
 
 
-def work_out(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
-    """What would be sent, and nothing written; a row a list."""
+def _without_a_day(
+    settings: "Settings",
+    names: tuple[str, ...],
+    websites: tuple[str, ...],
+    due: "list[Due]",
+    known: list[str],
+    *,
+    dry_run: bool,
+) -> "Iterator[Row]":
+    """The rows of the websites that can't be exported: why, and who was removed from their lists nevertheless."""
+    from ignite_assets.dagster.assets.exports import held_row, run_removals
+    from ignite_assets.storage.lake import Lake
+
+    for website in sorted({*(websites or known)} - {website for website, _ in due}):
+        chosen = [rule for rule in settings.rules() if rule.name in names or not names]
+        covering = [rule for rule in chosen if rule.covers(website) and website in settings.websites]
+        for rule in covering:
+            yield held_row(website, rule.name, f"{rule.members_asset} has never been captured")
+        rows = run_removals(settings, Lake(settings.root), website, dry_run=dry_run).rows()
+        yield from (row for row in rows if row["export"] in names or not names)
+        if website in websites and not covering and not rows:
+            yield held_row(website, ", ".join(names), "no export that was asked for covers this website")
+
+
+def work_out(
+    settings: "Settings", due: "list[Due]", *, names: tuple[str, ...] = (), force: str | None = None
+) -> "Iterator[Row]":
+    """What would be written, and nothing written; a row a list."""
     from ignite_assets.cli.bars import tracked
     from ignite_assets.dagster.assets.exports import run_exports
     from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
     with tracked():
-        for website, rules, day in due:
-            yield from run_exports(settings, lake, rules, website, day, force=force, dry_run=True).rows()
+        for website, day in due:
+            yield from run_exports(settings, lake, names, website, day, force=force, dry_run=True).rows()
 
 
-def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) -> "Iterator[Row]":
-    """Export through Dagster, so that what was sent is on record; a row a list."""
+def write_exports(
+    settings: "Settings", due: "list[Due]", *, names: tuple[str, ...] = (), force: str | None = None
+) -> "Iterator[Row]":
+    """Export through Dagster, so that it is on record there; a row a list."""
     from ignite_assets.cli.bars import tracked
     from ignite_assets.cli.runs.execution import QUIET
     from ignite_assets.dagster.assets.exports import ASSET, JOB
@@ -115,18 +186,17 @@ def send(settings: "Settings", due: "list[Due]", *, force: str | None = None) ->
 
     with open_instance(dagster_home(settings)) as instance, tracked():
         job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
-        for website, rules, day in due:
-            names = [rule.name for rule in rules]
+        for website, day in due:
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=partition_key(day, website),
                 raise_on_error=False,
-                run_config={"ops": {ASSET: {"config": {"names": names, "force": force or ""}}}, **QUIET},
+                run_config={"ops": {ASSET: {"config": {"names": list(names), "force": force or ""}}}, **QUIET},
             )
             yield from _rows(result, website, names, day)
 
 
-def _rows(result: "dg.ExecuteInProcessResult", website: str, names: list[str], day: dt.date) -> "Iterator[Row]":
+def _rows(result: "dg.ExecuteInProcessResult", website: str, names: Sequence[str], day: dt.date) -> "Iterator[Row]":
     """What a run recorded; of one that recorded nothing, that it failed."""
     from ignite_assets.dagster.assets.exports import failed_row, rows_of
 
@@ -143,7 +213,7 @@ _COLUMNS = ("website", "export", "audience", "date", "status", "members", "adds"
 def print_rows(rows: "list[Row]") -> None:
     """A line a list, then why it was held and where its files are."""
     if not rows:
-        click.echo("nothing to export: no website of an export has a captured day")
+        click.echo("nothing to export: no export covers a website")
         return
     cells = [[f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _COLUMNS] for row in rows]
     for line in aligned([_COLUMNS, *cells], right=(5, 6, 7, 8, 9)):

@@ -80,6 +80,7 @@ class Figures:
     inventory: Inventory | None
     lists: tuple[ListState, ...]
     exported: bool
+    removals_due: int | None
     """Whether any export covers the website."""
     opt_outs: OptOutFigures
     condition: tuple[AssetState, ...]
@@ -127,7 +128,7 @@ def _gather(readings: Readings, options: ReportOptions) -> Figures:
     footers = [footer for name in there if (footer := readings.footer(name, day))]
     seen = visitors.read(readings)
     trends = audiences.read(readings)
-    lists = exports.read(options.rules, website, day, options.recorded)
+    lists = exports.read(lake, options.rules, website, day, options.recorded)
     opt_outs = opted_out.read(
         lake,
         website,
@@ -153,7 +154,8 @@ def _gather(readings: Readings, options: ReportOptions) -> Figures:
         locations=locations.read(readings, personal_details=options.personal_details),
         inventory=inventory.read(readings),
         lists=tuple(lists),
-        exported=any(rule.covers(website) for rule in options.rules),
+        exported=bool(lists),
+        removals_due=exports.removals_due(readings.workspace, lake, website, options.scope),
         opt_outs=opt_outs,
         condition=condition.read(readings, (*options.endpoints, *options.derived), options.thresholds),
         headlines=tuple(_headlines(readings, seen, trends, lists, opt_outs)),
@@ -171,9 +173,9 @@ def _headlines(
     if trends:
         found.append(trends.memberships)
     if lists:
-        sent, held = sum(each.is_sent for each in lists), sum(each.is_held for each in lists)
+        written, held = sum(each.is_written for each in lists), sum(each.is_held for each in lists)
         note, unit = f"{held:,} held." if held else "", f"of {len(lists)} for the day"
-        found.append(Compared(name="lists_sent", label="Lists sent", value=sent, unit=unit, note=note))
+        found.append(Compared(name="lists_written", label="Lists written", value=written, unit=unit, note=note))
     people = opt_outs.people
     found.append(
         Compared(

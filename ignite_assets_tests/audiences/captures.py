@@ -112,5 +112,6 @@ def run_one(lake: Lake, of: ExportRule, day: dt.date = DAY, **options: Any) -> O
 
 
 def uploaded(folder: Path) -> dict[str, list[str]]:
-    """The lines of a folder's files for upload, by their names."""
-    return {path.name: path.read_text().splitlines() for path in sorted(folder.glob("[a-z]*.txt"))}
+    """The lines of an export's files for upload, by their names without what is made from their content."""
+    files = folder.glob("*.txt")
+    return {f"{path.stem.rpartition('-')[0]}.txt": path.read_text().splitlines() for path in files}

@@ -20,7 +20,7 @@ def drop(lake: Lake, to: Path, numbers: range, *, confirm: bool = False) -> list
         data,
         "a.txt",
         now=NOW,
-        examine=lambda people: list(large_losses(people, [rule(to)], [WEBSITE], 0.2)),
+        examine=lambda people: list(large_losses(people, lake, [rule(to)], [WEBSITE], 0.2)),
         confirm=confirm,
     )
     return found.doubts
@@ -46,7 +46,7 @@ def test_a_file_that_takes_too_much_of_a_list_removes_nobody_until_it_is_confirm
     assert "7 of the 10 people of everyone acme-honda" in why
     assert removed(sent, to) == (1, 0, 11), "the tenth is suppressed: not added"
     assert ledger.confirm(sent, WEBSITE, at=NOW) == 1
-    assert removed(sent, to) == (1, 7, 4)
+    assert removed(sent, to) == (0, 7, 4)
     assert drop(sent, to, range(3, 11)) == []
 
 
@@ -60,7 +60,7 @@ def test_a_small_file_and_a_confirmed_one_remove_at_once(sent: Lake, to: Path) -
     assert drop(sent, to, range(2)) == []
     assert removed(sent, to) == (2, 2, 10)
     assert drop(sent, to, range(2, 9), confirm=True) == []
-    assert removed(sent, to)[1] == 9
+    assert removed(sent, to)[1] == 7
 
 
 def test_a_whole_list_is_held_since_it_would_remove_by_leaving_out(sent: Lake, to: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_list_of_hashes_is_held_as_well(sent: Lake, to: Path) -> None:
         "a.txt",
         algorithms=["sha256"],
         now=NOW,
-        examine=lambda people: list(large_losses(people, [rule(to)], [WEBSITE], 0.2)),
+        examine=lambda people: list(large_losses(people, sent, [rule(to)], [WEBSITE], 0.2)),
     )
     assert "8 of the 10 people" in receipt.troubles[0]
     assert removed(sent, to)[1] == 0

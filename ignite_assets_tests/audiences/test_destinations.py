@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences.destinations import DESTINATIONS, Action, ListFacts, by_name
-from ignite_assets.audiences.rendering import file_names, part_of, preflight, render, rows_per_file
+from ignite_assets.audiences.rendering import part_of, preflight, render, rows_per_file
 
 ONE = "b4c9a289323b21a01c3e940f150eb9b8c542587f1abfd8f0e1cc1ffc5e475514"  # user@example.com, in UID2's documentation
 TWO = "f25ad364d33972379a7a4f4df33db142205f5c40eb19cfdb2fc5aaf117e10101"  # in Microsoft's
 FACTS = ListFacts(name="used-suv acme-honda", algo="sha2")
 MICROSOFT_HEADER = (
-    "Type,Status,Id,Parent Id,Client Id,Modified Time,Name,Description,Scope,Audience,Action Type,Sub Type,Text"
+    "Type,Status,Id,Parent Id,Client Id,Modified Time,Name,Description,Scope,Audience,Action Type,Sub Type,Text,"
+    "Membership Duration,Accept Customer Match Term"
 )
 
 
@@ -55,9 +56,9 @@ def test_a_new_microsoft_list_is_made_by_the_file_that_fills_it() -> None:
     assert files("microsoft_ads_bulk", [TWO]) == [
         (
             f"\ufeff{MICROSOFT_HEADER}\n"
-            "Format Version,,,,,,6.0,,,,,,\n"
-            "Customer List,Active,-10,,,,,,Customer,used-suv acme-honda,Add,,\n"
-            f"Customer List Item,,,-10,,,,,,,,Email,{TWO}\n"
+            "Format Version,,,,,,6.0,,,,,,,,\n"
+            "Customer List,Active,-10,,,,,,Customer,used-suv acme-honda,Add,,,180,True\n"
+            f"Customer List Item,,,-10,,,,,,,,Email,{TWO},,\n"
         ).encode()
     ]
 
@@ -68,21 +69,20 @@ def test_a_microsoft_list_is_updated_by_its_id(action: Action, written: str) -> 
     assert files("microsoft_ads_bulk", [TWO], action, facts) == [
         (
             f"\ufeff{MICROSOFT_HEADER}\n"
-            "Format Version,,,,,,6.0,,,,,,\n"
-            f"Customer List,,807,,,,,,,used-suv acme-honda,{written},,\n"
-            f"Customer List Item,,,807,,,,,,,,Email,{TWO}\n"
+            "Format Version,,,,,,6.0,,,,,,,,\n"
+            f"Customer List,,807,,,,,,,used-suv acme-honda,{written},,,180,True\n"
+            f"Customer List Item,,,807,,,,,,,,Email,{TWO},,\n"
         ).encode()
     ]
 
 
-def test_a_microsoft_list_without_an_id_is_updated_by_its_name() -> None:
+def test_people_leave_a_microsoft_list_without_an_id_by_rows_that_name_it_and_no_row_for_the_list() -> None:
     facts = dataclasses.replace(FACTS, exists=True)
     assert files("microsoft_ads_bulk", [TWO], "remove", facts) == [
         (
             f"\ufeff{MICROSOFT_HEADER}\n"
-            "Format Version,,,,,,6.0,,,,,,\n"
-            "Customer List,,,,,,,,,used-suv acme-honda,Remove,,\n"
-            f"Customer List Item,,,,,,,,,used-suv acme-honda,,Email,{TWO}\n"
+            "Format Version,,,,,,6.0,,,,,,,,\n"
+            f"Customer List Item,,,,,,,,,used-suv acme-honda,Remove,Email,{TWO},,\n"
         ).encode()
     ]
 
@@ -122,7 +122,7 @@ def test_the_documented_figures_are_those_of_the_table() -> None:
     }
     assert by_name()["google_customer_match"].longest_membership_days == 540
     assert by_name()["tiktok_customer_file"].max_file_bytes == 999_999_999
-    assert rows_per_file(by_name()["microsoft_ads_bulk"], FACTS, "add") == 970_871
+    assert rows_per_file(by_name()["microsoft_ads_bulk"], FACTS, "add") == 952_378
     assert rows_per_file(by_name()["google_customer_match"], FACTS, "add") is None
 
 
@@ -147,18 +147,10 @@ def test_files_stay_within_the_limits_and_hold_everyone_once(
     )
     people = [f"{number:064x}" for number in range(count)]
     made = [b"".join(pieces) for pieces in render(row, FACTS, people, action)]
-    assert len(made) == len(file_names(row, FACTS, action, count))
     assert all(len(data) <= limit for data in made)
     lines = [data.decode().splitlines()[len(row.head(FACTS, action)) :] for data in made]
     assert [one for part in lines for one in part] == [row.line(person, FACTS) for person in people]
     assert all(len(part) == most for part in lines[:-1])
-
-
-def test_files_are_numbered_only_where_a_limit_splits_them() -> None:
-    row = dataclasses.replace(by_name()["plain_list"], max_file_rows=2)
-    assert file_names(row, FACTS, "replace", 2) == ["members.txt"]
-    assert file_names(row, FACTS, "add", 5) == ["add-0001.txt", "add-0002.txt", "add-0003.txt"]
-    assert file_names(row, FACTS, "remove", 0) == []
 
 
 def test_the_second_file_of_a_list_that_is_replaced_adds_to_the_first() -> None:

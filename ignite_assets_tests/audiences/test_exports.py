@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 import pytest
 
-from ignite_assets.audiences import folders, ledger
+from ignite_assets.audiences import history, ledger
+from ignite_assets.audiences.delta import Changes
 from ignite_assets.audiences.exports import OptOutsArriveError
-from ignite_assets.audiences.folders import Draft, List
-from ignite_assets.audiences.manifest import FileEntry
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets_tests.audiences.captures import (
@@ -32,10 +30,24 @@ from ignite_assets_tests.audiences.captures import (
     uploaded,
     visitors,
 )
+from ignite_assets_tests.audiences.uploader import exports, pointed_at, state
 
 
-def folder(to: Path, day: dt.date = DAY) -> Path:
-    return to / f"everyone/website={WEBSITE}/date={day}"
+def folder(to: Path, *, audience: int | None = None) -> Path:
+    """The newest export of the list."""
+    inner = "" if audience is None else f"/audience={audience}"
+    return pointed_at(to / f"everyone/website={WEBSITE}{inner}")
+
+
+def made(to: Path) -> list[Path]:
+    """The list's exports, oldest first."""
+    return exports(to / f"everyone/website={WEBSITE}")
+
+
+def content(path: Path, stem: str) -> str:
+    """The only file of an export whose name begins so."""
+    (file,) = path.glob(f"{stem}-*")
+    return file.read_text()
 
 
 def opt_out(lake: Lake, *numbers: int, website: str = WEBSITE) -> None:
@@ -47,7 +59,7 @@ def test_the_first_delta_adds_everyone_sorted(lake: Lake, to: Path) -> None:
     outcome = run_one(lake, rule(to))
     assert uploaded(folder(to)) == {"add.txt": sorted(hashes([1, 2, 3]))}
     assert outcome.written is not None
-    assert outcome.written.previous is None
+    assert outcome.written.follows == ()
     assert (outcome.counts.members, outcome.counts.adds, outcome.counts.removes) == (3, 3, 0)
 
 
@@ -59,8 +71,8 @@ def test_a_later_delta_adds_and_removes_against_what_was_last_sent(lake: Lake, t
     outcome = run_one(lake, rule(to))
     assert uploaded(folder(to)) == {"add.txt": [hashed(4)], "remove.txt": [hashed(1)]}
     assert outcome.written is not None
-    assert outcome.written.previous is not None
-    assert outcome.written.previous.date == ago(3)
+    (followed,) = outcome.written.follows
+    assert followed.folder.startswith(f"000001-{ago(3)}-")
 
 
 def test_a_full_export_lists_everyone_each_time(lake: Lake, to: Path) -> None:
@@ -102,10 +114,10 @@ def test_the_manifest_describes_every_file(lake: Lake, to: Path) -> None:
         "captured": 2,
         "missing": [],
     }
-    for entry in [*manifest["files"], manifest["sent"]]:
+    for entry in [*manifest["files"], manifest["state"]]:
         data = (folder(to) / entry["name"]).read_bytes()
         assert (entry["bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
-    assert {path.name for path in folder(to).iterdir()} == {"manifest.json", "_sent.parquet"}
+    assert {path.name for path in folder(to).iterdir()} == {"manifest.json", manifest["state"]["name"]}
 
 
 def test_equal_members_make_equal_bytes_in_whatever_order_they_come(lake: Lake, to: Path, tmp_path: Path) -> None:
@@ -115,8 +127,7 @@ def test_equal_members_make_equal_bytes_in_whatever_order_they_come(lake: Lake, 
     visitors(other, DAY, reversed(range(200)))
     run_one(lake, rule(to / "one"))
     run_one(other, rule(to / "two", window_days=2))
-    one, two = folder(to / "one") / "add.txt", folder(to / "two") / "add.txt"
-    assert one.read_bytes() == two.read_bytes()
+    assert content(folder(to / "one"), "add") == content(folder(to / "two"), "add")
 
 
 def test_a_value_that_is_no_hash_of_the_algorithm_is_counted_and_left_out(lake: Lake, to: Path) -> None:
@@ -165,7 +176,7 @@ def test_who_opts_out_after_being_sent_is_removed_although_the_export_is_held(la
     assert outcome.written.allowed == "opt_outs"
     visitors(lake, ago(1), [1, 3])
     run_one(lake, rule(to, window_days=2))
-    assert uploaded(folder(to)) == {"add.txt": [hashed(4)], "remove.txt": [hashed(2)]}
+    assert uploaded(folder(to)) == {"add.txt": [hashed(4)]}
 
 
 def test_who_opts_out_of_a_held_full_list_is_left_out_of_the_one_that_stands(lake: Lake, to: Path) -> None:
@@ -190,28 +201,46 @@ def test_who_opts_out_by_day_is_removed_by_the_export_of_the_same_date(lake: Lak
     run_one(lake, rule(to))
     opt_out(lake, 2)
     run_one(lake, rule(to))
-    assert uploaded(folder(to)) == {"add.txt": [hashed(1)], "remove.txt": [hashed(2)]}
+    assert uploaded(folder(to)) == {"remove.txt": [hashed(2)]}
 
 
 def opting_out_in_the_middle(lake: Lake, monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
-    """Let one person after the other opt out, each while a file is being written."""
-    left, write = list(numbers), Draft.write
+    """Let one person after the other opt out, each when an export's state was just worked out."""
+    left, save = list(numbers), Changes.save
 
-    def writing(draft: Draft, *args: Any, **options: Any) -> FileEntry:
+    def saving(changes: Changes) -> Path:
         if left:
             opt_out(lake, left.pop())
-        return write(draft, *args, **options)
+        return save(changes)
 
-    monkeypatch.setattr(Draft, "write", writing)
+    monkeypatch.setattr(Changes, "save", saving)
 
 
-def test_who_opts_out_while_the_export_is_made_is_not_in_it(
+def test_people_who_opt_out_while_the_export_is_made_are_not_in_it(
     lake: Lake, to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     visitors(lake, DAY, [1, 2, 3])
     opting_out_in_the_middle(lake, monkeypatch, 2, 3)
     run_one(lake, rule(to))
+    assert len(made(to)) == 1
     assert uploaded(folder(to)) == {"add.txt": [hashed(1)]}
+
+
+def test_people_who_opt_out_during_the_commit_are_removed_right_after_it(
+    lake: Lake, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitors(lake, DAY, [1, 2])
+    commit, left = history.commit, [2]
+
+    def committing(*arguments: Any) -> Any:
+        if left:
+            opt_out(lake, left.pop())
+        return commit(*arguments)
+
+    monkeypatch.setattr(history, "commit", committing)
+    first, second = run(lake, rule(to))
+    assert (first.counts.adds, second.counts.removes) == (2, 1)
+    assert uploaded(folder(to)) == {"remove.txt": [hashed(2)]}
 
 
 def test_an_export_gives_up_for_now_where_people_never_stop_opting_out(
@@ -222,39 +251,20 @@ def test_an_export_gives_up_for_now_where_people_never_stop_opting_out(
     with pytest.raises(OptOutsArriveError) as caught:
         run_one(lake, rule(to))
     assert caught.value.retryable
-    assert not list(to.rglob("*.*"))
+    assert not to.exists()
 
 
-def test_an_export_made_again_is_the_same_to_the_byte(lake: Lake, to: Path) -> None:
-    visitors(lake, ago(1), [1, 2, 3])
-    visitors(lake, DAY, [2, 3, 4])
-    run_one(lake, rule(to), ago(1))
-    run_one(lake, rule(to))
-    before = {path.name: path.read_bytes() for path in folder(to).iterdir()}
-    run_one(lake, rule(to))
-    assert {path.name: path.read_bytes() for path in folder(to).iterdir()} == before
-
-
-def test_an_export_made_again_removes_whom_its_first_version_added(lake: Lake, to: Path) -> None:
-    visitors(lake, ago(1), [1])
-    run_one(lake, rule(to), ago(1))
-    visitors(lake, DAY, [1, 2])
-    run_one(lake, rule(to))
-    visitors(lake, DAY, [1, 3])
-    for _ in range(2):
-        run_one(lake, rule(to))
-        assert uploaded(folder(to)) == {"add.txt": [hashed(3)], "remove.txt": [hashed(2)]}
-
-
-def test_an_export_made_again_adds_whom_its_first_version_removed(lake: Lake, to: Path) -> None:
+def test_an_export_made_again_follows_the_first_and_leaves_it_as_it_was(lake: Lake, to: Path) -> None:
     visitors(lake, ago(1), [1, 2])
     run_one(lake, rule(to), ago(1))
-    visitors(lake, DAY, [1])
+    visitors(lake, DAY, [1, 3])
     run_one(lake, rule(to))
+    before = {path: path.read_bytes() for path in to.rglob("0*/*")}
     visitors(lake, DAY, [1, 2])
-    for _ in range(2):
-        run_one(lake, rule(to))
-        assert uploaded(folder(to)) == {"add.txt": [hashed(2)]}
+    run_one(lake, rule(to))
+    assert len(made(to)) == 3
+    assert uploaded(folder(to)) == {"add.txt": [hashed(2)], "remove.txt": [hashed(3)]}
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_day_older_than_the_newest_sent_is_never_sent(lake: Lake, to: Path) -> None:
@@ -263,9 +273,9 @@ def test_a_day_older_than_the_newest_sent_is_never_sent(lake: Lake, to: Path) ->
     run_one(lake, rule(to))
     opt_out(lake, 1)
     outcome = run_one(lake, rule(to), ago(1), force="really")
-    assert outcome.written is None
-    assert outcome.decision.reasons == (f"a newer day was sent: {DAY}",)
-    assert not folder(to, ago(1)).exists()
+    assert outcome.decision.reasons == (f"a newer day was written: {DAY}",)
+    assert outcome.date == DAY
+    assert uploaded(folder(to)) == {"remove.txt": [hashed(1)]}
 
 
 def test_a_held_export_leaves_the_last_good_one(lake: Lake, to: Path) -> None:
@@ -275,10 +285,8 @@ def test_a_held_export_leaves_the_last_good_one(lake: Lake, to: Path) -> None:
     outcome = run_one(lake, rule(to, max_shrink=0.5))
     assert outcome.written is None
     assert outcome.decision.reasons == ("9 of 10 people would leave (90%), more than 50%",)
-    assert not folder(to).exists()
-    last = folders.last_sent(Store(str(to)), List("everyone", WEBSITE))
-    assert last is not None
-    assert last.manifest.date == ago(1)
+    assert (outcome.members, outcome.status) == (1, "held")
+    assert len(made(to)) == 1
 
 
 def test_a_forced_export_is_sent_and_says_who_knew_better(lake: Lake, to: Path) -> None:
@@ -300,6 +308,7 @@ def test_people_may_be_added_while_days_are_missing_where_the_rule_says_so(lake:
     outcome = run_one(lake, rule(to, window_days=2, adds_when_incomplete=True))
     assert uploaded(folder(to)) == {"add.txt": [hashed(4)], "remove.txt": [hashed(3)]}
     assert outcome.counts.members == 3
+    assert outcome.window is not None
     assert outcome.window.missing == (ago(1),)
 
 
@@ -308,13 +317,14 @@ def test_days_before_the_first_that_has_partitions_are_not_missing(lake: Lake, t
     visitors(lake, DAY, [2])
     outcome = run_one(lake, rule(to, window_days=30), first_day=ago(1))
     assert not outcome.decision.held
+    assert outcome.window is not None
     assert (outcome.window.first, outcome.window.days, outcome.window.missing) == (ago(1), 2, ())
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(lake: Lake, to: Path) -> None:
     visitors(lake, DAY, [1, 2])
     outcome = run_one(lake, rule(to), dry_run=True)
-    assert (outcome.counts.adds, outcome.written) == (2, None)
+    assert (outcome.counts.adds, outcome.written, outcome.status) == (2, None, "would write")
     assert not to.exists()
 
 
@@ -326,9 +336,8 @@ def test_members_about_to_be_dropped_by_the_platform_are_sent_again(lake: Lake, 
     visitors(lake, DAY, [1, 2, 3])
     outcome = run_one(lake, google)
     assert (outcome.counts.adds, outcome.counts.resent, outcome.counts.members) == (2, 2, 3)
-    assert (folder(to) / "add.csv").read_text().split() == ["Email", *sorted(hashes([1, 2]))]
-    sent = pq.read_table(folder(to) / "_sent.parquet").to_pylist()
-    assert {row["hash"]: (row["first_sent"], row["last_sent"]) for row in sent} == {
+    assert content(folder(to), "add").split() == ["Email", *sorted(hashes([1, 2]))]
+    assert {row["hash"]: (row["first_sent"], row["last_sent"]) for row in state(folder(to))} == {
         hashed(1): (ago(510), DAY),
         hashed(2): (ago(510), DAY),
         hashed(3): (ago(509), ago(509)),
@@ -352,8 +361,8 @@ def test_each_audience_makes_a_list_where_they_are_not_combined(lake: Lake, to: 
     audiences(lake, ago(1), (1, "USED", "KIA"), (2, "USED", "HONDA"))
     members(lake, DAY, {1: [1, 2], 2: [2, 3]})
     run(lake, rule(to, source="audiences", combine=False, match={"primary_category": ("used",)}))
-    assert uploaded(folder(to) / "audience=1") == {"add.txt": sorted(hashes([1, 2]))}
-    assert uploaded(folder(to) / "audience=2") == {"add.txt": sorted(hashes([2, 3]))}
+    assert uploaded(folder(to, audience=1)) == {"add.txt": sorted(hashes([1, 2]))}
+    assert uploaded(folder(to, audience=2)) == {"add.txt": sorted(hashes([2, 3]))}
 
 
 def test_who_opts_out_leaves_the_lists_that_the_rule_gave_up(lake: Lake, to: Path) -> None:
@@ -366,9 +375,9 @@ def test_who_opts_out_leaves_the_lists_that_the_rule_gave_up(lake: Lake, to: Pat
     opt_out(lake, 2)
     new, old = run(lake, each)
     assert (new.of.audience, old.of.audience) == (7, 1)
-    assert (new.retired, old.retired) == (False, True)
-    assert old.decision.reasons == ("the rule no longer asks for this list",)
-    assert uploaded(folder(to) / "audience=1") == {"remove.txt": [hashed(2)]}
+    assert (new.orphaned, old.orphaned) == (False, True)
+    assert old.status == "no longer asked for, opt-outs written"
+    assert uploaded(folder(to, audience=1)) == {"remove.txt": [hashed(2)]}
 
 
 def test_a_list_that_was_combined_and_no_longer_is_still_loses_who_opts_out(lake: Lake, to: Path) -> None:
@@ -379,7 +388,7 @@ def test_a_list_that_was_combined_and_no_longer_is_still_loses_who_opts_out(lake
     opt_out(lake, 2)
     run(lake, rule(to, source="audiences", combine=False))
     assert uploaded(folder(to)) == {"remove.txt": [hashed(2)]}
-    assert uploaded(folder(to) / "audience=1") == {"add.txt": [hashed(1)]}
+    assert uploaded(folder(to, audience=1)) == {"add.txt": [hashed(1)]}
 
 
 @pytest.mark.parametrize("combine", [True, False])
@@ -426,8 +435,8 @@ def test_a_list_whose_algorithm_changed_is_held_and_still_loses_who_opts_out(lak
     opt_out(lake, 2)
     outcome = run_one(lake, liveramp, algo="sha2", force="please")
     assert outcome.decision.held
-    assert (folder(to) / "remove.csv").read_text() == f'"email1_MD5"\n"{hashed(2, "md5")}"\n'
-    assert not (folder(to) / "add.csv").exists()
+    assert content(folder(to), "remove") == f'"email1_MD5"\n"{hashed(2, "md5")}"\n'
+    assert not list(folder(to).glob("add-*"))
 
 
 def test_exports_reach_any_file_system(lake: Lake, tmp_path: Path) -> None:

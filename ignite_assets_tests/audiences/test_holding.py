@@ -13,7 +13,7 @@ MISSING = (dt.date(2026, 11, 3), dt.date(2026, 11, 4))
 
 
 def standing(**changed: Any) -> Standing:
-    usual = {"members": 1000, "sent": 1000, "new": 10, "leaving": 10, "opted_out": 0}
+    usual = {"members": 1000, "written": 1000, "new": 10, "leaving": 10, "opted_out": 0}
     return Standing(**usual | changed)
 
 
@@ -33,7 +33,7 @@ def test_an_export_with_nothing_against_it_goes() -> None:
         (standing(missing=MISSING[:1]), "1 day of the window not captured: 2026-11-03"),
         (standing(members=99, leaving=0), "99 members, fewer than 100"),
         (standing(members=400, leaving=600), "600 of 1,000 people would leave (60%), more than 50%"),
-        (standing(members=0, leaving=1000), "no members left, 1,000 were sent before"),
+        (standing(members=0, leaving=1000), "no members left, 1,000 were on it before"),
     ],
 )
 def test_each_reason_holds_it_alone(of: Standing, reason: str) -> None:
@@ -52,7 +52,7 @@ def test_exactly_the_share_allowed_may_leave() -> None:
 
 
 def test_those_who_opted_out_do_not_count_as_shrinking() -> None:
-    assert not judged(standing(sent=1000, members=100, leaving=0, opted_out=900)).held
+    assert not judged(standing(written=1000, members=100, leaving=0, opted_out=900)).held
 
 
 def test_an_empty_source_holds_even_where_any_shrinking_is_allowed() -> None:
@@ -60,7 +60,7 @@ def test_an_empty_source_holds_even_where_any_shrinking_is_allowed() -> None:
 
 
 def test_an_empty_first_export_is_held_by_the_minimum_alone() -> None:
-    nobody = standing(members=0, sent=0, new=0, leaving=0)
+    nobody = standing(members=0, written=0, new=0, leaving=0)
     assert judged(nobody).reasons == ("0 members, fewer than 100",)
     assert judged(nobody, min_members=None) == Decision(allowed="everything")
 
@@ -72,7 +72,7 @@ def test_missing_days_allow_adds_where_the_rule_says_so() -> None:
 
 
 def test_missing_days_allow_no_adds_to_a_list_that_is_too_small() -> None:
-    small = standing(missing=MISSING, members=20, sent=20, new=9, leaving=9)
+    small = standing(missing=MISSING, members=20, written=20, new=9, leaving=9)
     assert judged(small, adds_when_incomplete=True).held
 
 
@@ -94,6 +94,6 @@ def test_force_does_not_override_what_the_platform_refuses() -> None:
 def test_no_more_than_the_share_allowed_ever_leaves_unforced(
     stay: int, new: int, leaving: int, opted_out: int, share: float
 ) -> None:
-    of = Standing(members=stay + new, sent=stay + leaving + opted_out, new=new, leaving=leaving, opted_out=opted_out)
+    of = Standing(members=stay + new, written=stay + leaving + opted_out, new=new, leaving=leaving, opted_out=opted_out)
     if decide(of, min_members=None, max_shrink=share).allowed == "everything" and leaving:
         assert leaving / (stay + leaving) <= share

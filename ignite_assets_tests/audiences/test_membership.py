@@ -53,7 +53,7 @@ def measured(lake: Lake, to: Path) -> tuple[Membership, list[str]]:
     of = rule(to, window_days=3)
     with Workspace(threads=1) as workspace:
         ledger.suppress(workspace, lake, WEBSITE)
-        window = membership.gather(workspace, lake, of, WEBSITE, DAY)
+        window = membership.gather(workspace, lake, of, WEBSITE, DAY, "sha2")
         people = membership.measure(workspace, of, window, algo="sha2", audiences=None)
         return people, list(strings(people.path, "hash", "member"))
 
@@ -74,10 +74,13 @@ def test_each_value_of_a_window_is_counted_once(lake: Lake, to: Path) -> None:
     assert people.window.missing == (ago(2),)
 
 
-def test_a_well_formed_hash_of_another_algorithm_is_malformed(lake: Lake, to: Path) -> None:
+def test_a_well_formed_hash_of_another_algorithm_is_malformed_and_its_day_missing(lake: Lake, to: Path) -> None:
     visitors(lake, DAY, [hashed(1)], "md5")  # 64 characters that the capture calls MD5
+    visitors(lake, ago(1), [])
+    visitors(lake, ago(2), [2])
     people, hashes = measured(lake, to)
-    assert (people.malformed, hashes) == (1, [])
+    assert (people.malformed, hashes) == (1, [hashed(2)])
+    assert people.window.missing == (DAY,)
 
 
 def test_a_window_without_any_day_holds_nobody(lake: Lake, to: Path) -> None:

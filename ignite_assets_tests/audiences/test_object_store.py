@@ -1,15 +1,16 @@
 """The same on an object store: lake, ledger and exports on S3, of a server on loopback."""
 
 import io
+import json
 import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ignite_assets.audiences import folders, ledger
-from ignite_assets.audiences.folders import List
+from ignite_assets.audiences import history, ledger, lists
 from ignite_assets.audiences.ledger import LedgerError
+from ignite_assets.audiences.lists import List
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -35,15 +36,15 @@ def test_exports_follow_on_each_other_on_an_object_store(bucket: str) -> None:
     ledger.record(lake, WEBSITE, [somebody(4).hashes], source_hash="a", at=NOW)
     run_one(lake, of)
     run_one(lake, of)
-    last = folders.last_sent(to, List("everyone", WEBSITE))
-    assert last is not None
-    folder = f"everyone/website={WEBSITE}/date={DAY}"
-    assert to.files(folder) == [
-        f"{folder}/{name}" for name in ("_sent.parquet", "add.txt", "manifest.json", "remove.txt")
-    ]
-    assert to.read(f"{folder}/add.txt").decode().split() == [hashed(3)]
-    assert to.read(f"{folder}/remove.txt").decode().split() == [hashed(1)]
-    assert last.manifest.counts.suppressed == 1
+    found = history.read(List(to.root, "everyone", WEBSITE))
+    assert [(head.manifest.number, head.manifest.counts.suppressed) for head in found.heads] == [(3, 1)]
+    second = sorted(name for name in to.files(f"everyone/website={WEBSITE}") if "/000002-" in name)
+    assert [name.rpartition("/")[2].partition("-")[0] for name in second] == ["add", "manifest.json", "remove", "state"]
+    assert to.read(second[0]).decode().split() == [hashed(3)]
+    assert to.read(second[2]).decode().split() == [hashed(1)]
+    pointer = json.loads(to.read(f"everyone/website={WEBSITE}/manifest.json"))
+    assert pointer["folder"] == found.heads[0].folder
+    assert list(lists.on_record(lake)) == [List(to.root, "everyone", WEBSITE)]
 
 
 @pytest.mark.parametrize("last", [True, False])

@@ -56,18 +56,20 @@ def table(text: str) -> list[str]:
 
 def statuses(text: str) -> list[str]:
     """What became of the lists."""
-    return sorted(word for line in table(text) for word in line.split() if word in ("sent", "held", "forced", "failed"))
+    words = ("written", "would write", "held", "failed")
+    return sorted(word for line in table(text) for word in words if f"  {word}  " in line)
 
 
 def manifests(shop: Shop) -> list[Path]:
-    return sorted((shop.folder / "exports").rglob("manifest.json"))
+    """Of the exports, not of the lists."""
+    return sorted((shop.folder / "exports").rglob("[0-9]*/manifest.json"))
 
 
 def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(exporting: Shop) -> None:
     before = contents(str(exporting.folder))
-    done = exporting.run("export", "--dry-run", "--name", "everyone")
+    done = exporting.run("export", "--dry-run", "--name", "everyone", "--website", ACME.key)
     assert (done.returncode, done.stderr) == (0, "")
-    assert statuses(done.stdout) == ["sent"]
+    assert statuses(done.stdout) == ["would write"]
     members, adds, removes, *_ = map(int, table(done.stdout)[0].split()[-5:])
     assert members == adds > removes == 0
     assert contents(str(exporting.folder)) == before
@@ -75,19 +77,19 @@ def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(exporting: Shop) -
     assert held.returncode == 1
     assert f"{ACME.key} large: " in held.stdout
     assert "fewer than 100,000" in held.stdout
-    forced = exporting.run("export", "--dry-run", "--force", "trust me")
+    forced = exporting.run("export", "--dry-run", "--force", "trust me", "--website", ACME.key)
     assert forced.returncode == 0
-    assert "forced" in forced.stdout
+    assert "forced: trust me" in forced.stdout
     assert contents(str(exporting.folder)) == before
 
 
 def test_an_export_is_written_and_recorded(exporting: Shop) -> None:
     done = exporting.run("export")
     assert done.returncode == 1, "one list is held"
-    assert [path.parts[-4:-1] for path in manifests(exporting)] == [
-        ("everyone", f"website={ACME.key}", f"date={exporting.yesterday}")
-    ]
-    place = manifests(exporting)[0].parent.relative_to(exporting.folder)
+    (path,) = manifests(exporting)
+    assert path.parts[-4:-2] == ("everyone", f"website={ACME.key}")
+    assert path.parts[-2].startswith(f"000001-{exporting.yesterday}-")
+    place = path.parent.relative_to(exporting.folder)
     assert f": {place}\n" in done.stdout
     with exporting.instance() as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey(ASSET), limit=10).records
@@ -95,9 +97,10 @@ def test_an_export_is_written_and_recorded(exporting: Shop) -> None:
 
 
 def test_a_held_export_is_forced_with_a_reason(exporting: Shop) -> None:
-    done = exporting.run("export", "--name", "large", "--force", "the platform agreed")
+    done = exporting.run("export", "--name", "large", "--website", ACME.key, "--force", "the platform agreed")
     assert done.returncode == 0
-    assert statuses(done.stdout) == ["forced"]
+    assert statuses(done.stdout) == ["written"]
+    assert "forced: the platform agreed" in done.stdout
     (path,) = manifests(exporting)
     assert json.loads(path.read_text())["forced"] == "the platform agreed"
 
@@ -109,20 +112,44 @@ def test_a_date_is_exported_as_of_that_day(exporting: Shop) -> None:
     assert manifests(exporting) == []
 
 
-def test_a_website_without_captures_is_nothing_to_export(exporting: Shop) -> None:
-    done = exporting.run("export", "--website", BAYSIDE.key)
-    assert (done.returncode, done.stdout) == (
-        0,
-        "nothing to export: no website of an export has a captured day\n",
-    )
+def test_a_website_without_captures_is_shown_with_the_reason(exporting: Shop) -> None:
+    for arguments in ([], ["--website", BAYSIDE.key], ["--website", BAYSIDE.key, "--dry-run"]):
+        done = exporting.run("export", *arguments)
+        assert done.returncode == 1
+        assert f"{BAYSIDE.key} everyone: visitors has never been captured" in done.stdout
+
+
+def test_a_website_outside_the_exports_that_were_asked_for_is_shown_with_the_reason(exporting: Shop) -> None:
+    done = exporting.run("export", "--website", BAYSIDE.key, "--name", "large")
+    assert done.returncode == 1
+    assert "no export that was asked for covers this website" in done.stdout
+
+
+def test_a_list_that_was_renamed_is_owed_removals_until_it_is_retired(exporting: Shop) -> None:
+    assert exporting.run("export", "--website", ACME.key, "--name", "everyone").returncode == 0
+    path = exporting.folder / "ignite.toml"
+    path.write_text(path.read_text().replace('name = "everyone"', 'name = "all"'))
+    (member,) = manifests(exporting)
+    (people,) = member.parent.glob("add-*")
+    (exporting.folder / "hashes.txt").write_text(people.read_text().split()[1])
+    assert exporting.run("opt-out", "--website", ACME.key, "--hashes", "hashes.txt").returncode == 0
+    assert "1 removal of a person who opted out is due" in exporting.run("doctor").stdout
+    done = exporting.run("export", "--website", ACME.key, "--name", "everyone")
+    assert (done.returncode, "no longer asked for, opt-outs written" in done.stdout) == (0, True)
+    assert "no export asks any more for those of everyone" in exporting.run("doctor").stdout
+    assert exporting.run("export", "--retire", "everyone").returncode == 2, "without a reason"
+    assert exporting.run("export", "--retire", "large", "--reason", "it is configured").returncode == 2
+    retired = exporting.run("export", "--retire", "everyone", "--reason", "deleted in Ads Manager")
+    assert (retired.returncode, retired.stderr) == (0, "")
+    assert "everyone" not in exporting.run("doctor").stdout
 
 
 def test_an_export_that_fails_is_told_and_leaves_the_others_alone(exporting: Shop) -> None:
     (exporting.folder / "exports").mkdir()
     (exporting.folder / "exports" / "everyone").write_text("in the way")
-    done = exporting.run("export", "--force", "all of it")
+    done = exporting.run("export", "--force", "all of it", "--website", ACME.key)
     assert done.returncode == 1
-    assert statuses(done.stdout) == ["failed", "forced"]
+    assert statuses(done.stdout) == ["failed", "written"]
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ignite_assets.audiences import ledger, lists
+from ignite_assets.audiences.lists import List
+from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
@@ -21,6 +24,7 @@ from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,
@@ -89,8 +93,15 @@ def land(instance: dg.DagsterInstance, asset: str, day: dt.date, website: str = 
 # Whether there are any.
 
 
-def test_without_exports_and_inbox_there_are_none(config_file: Path) -> None:
-    assert build_audience_sensors(load_settings(config_file)) == []
+def test_without_exports_and_inbox_there_is_the_one_for_lists_that_were_written_before(config_file: Path) -> None:
+    (sensor,) = build_audience_sensors(load_settings(config_file))
+    assert sensor.name == "opt_out_removal_sensor"
+
+
+def test_none_is_on_where_the_schedules_are_off(settings: Settings) -> None:
+    off = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"enabled": False})})
+    sensors = build_audience_sensors(off)
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.STOPPED}
 
 
 def test_both_run_from_the_start(settings: Settings) -> None:
@@ -328,3 +339,21 @@ def test_a_daemon_that_is_killed_between_misses_and_doubles_no_export(living: Se
         assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
         assert Counter(runner.recorded(audience_exports.ASSET)) == wanted
     assert len(list((tmp_path / "exports").rglob("manifest.json"))) == 3
+
+
+# Removals.
+
+
+def test_an_opt_out_has_removals_written_for_each_website_that_has_lists(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    removals = Sensor("opt_out_removal_sensor", settings, instance)
+    lake, to = Lake(settings.root), settings.place("elsewhere")
+    lists.note(lake, List(to, "gone", ACME.key), "written")
+    assert removals.tick() == []
+    ledger.record(lake, BAYSIDE.key, [Person("a@example.com").hashes], source_hash="a", at=dt.datetime.now(dt.UTC))
+    assert removals.tick() == [], "that website has no lists"
+    ledger.record(lake, ACME.key, [Person("a@example.com").hashes], source_hash="a", at=dt.datetime.now(dt.UTC))
+    (request,) = removals.tick()
+    assert request.run_config["ops"]["remove_opted_out_people"]["config"] == {"website": ACME.key}
+    assert removals.tick() == []

@@ -130,3 +130,21 @@ def test_a_website_that_waits_is_told_with_the_assets_it_waits_for() -> None:
     look(watch, [record(4, "audiences", 4), record(5, "audience_members", 4, website="bayside")])
     assert watch.lacking([rule()], WEBSITES) == {}
     assert Watch().lacking([], WEBSITES) == {}
+
+
+def test_an_older_day_that_arrives_late_makes_the_newest_due_again_once_no_more_arrive() -> None:
+    watch = Watch()
+    visitors = rule("visitors")
+    watch.take_in([Captured(1, "visitors", "2026-11-20|acme-honda", "a")], 30)
+    assert len(list(watch.due([visitors], ["acme-honda"]))) == 1
+    assert list(watch.due([visitors], ["acme-honda"])) == []
+    watch.take_in([Captured(2, "visitors", "2026-11-18|acme-honda", "b")], 30)
+    assert list(watch.due([visitors], ["acme-honda"])) == []
+    watch.take_in([Captured(3, "visitors", "2026-11-17|acme-honda", "c")], 30)
+    assert list(watch.due([visitors], ["acme-honda"])) == []
+    watch = Watch.read(watch.text())
+    (due,) = watch.due([visitors], ["acme-honda"])
+    assert (str(due.date), due.occasion.endswith("@3")) == ("2026-11-20", True)
+    assert list(watch.due([visitors], ["acme-honda"])) == []
+    watch.take_in([Captured(4, "visitors", "2026-10-01|acme-honda", "d")], 30)  # outside of every window
+    assert [*watch.due([visitors], ["acme-honda"]), *watch.due([visitors], ["acme-honda"])] == []

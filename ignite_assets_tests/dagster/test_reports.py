@@ -143,8 +143,8 @@ def test_lists_that_were_held_are_told_as_dagster_has_them(config_file: Path, in
     told = report(runner)
 
     page = page_of(settings).read_text()
-    assert told["lists_sent"] == 1
-    assert re.search(r'<span class="tag good">sent</span>', page)
+    assert told["lists_written"] == 1
+    assert re.search(r'<span class="tag good">written</span>', page)
     assert re.search(r'<span class="tag bad">held</span>.*members, fewer than 100,000', page)
 
 
@@ -155,7 +155,7 @@ def test_another_days_exports_are_not_told(config_file: Path, instance: dg.Dagst
     runner.days(["visitors"], days_ago(2), YESTERDAY)
     export(runner)
 
-    assert report(runner, days_ago(2))["lists_sent"] == 0
+    assert report(runner, days_ago(2))["lists_written"] == 0
 
     assert page_of(settings, days_ago(2)).read_text().count(">not exported<") == 2
 

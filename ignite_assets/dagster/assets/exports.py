@@ -1,12 +1,15 @@
 """The asset `audience_exports`: what each night's captures become for the ad platforms, rule by rule.
 
 Its partitions are those of the other assets. It stores nothing through the IO manager: the exports write their own
-files, and their manifests are what there is. A list that was held stays as it was, and the asset's check says why.
+files, and their manifests are the record. A list that was held stays as it was, and the asset's check says why.
+
+People who opt out are removed without a capture, too, by a job of its own: from every list that was ever written,
+whatever the configuration says now and whether or not its website is still captured.
 """
 
 import datetime as dt
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,9 +17,9 @@ import dagster as dg
 from pydantic import Field
 
 from ignite_assets.api.errors import IgniteError
-from ignite_assets.audiences.exports import Options, Outcome, export
-from ignite_assets.audiences.holding import status
-from ignite_assets.audiences.rules import ExportRule
+from ignite_assets.audiences import lists
+from ignite_assets.audiences.exports import Options, Outcome, export, remove_opt_outs, unasked
+from ignite_assets.audiences.holding import FAILED, HELD, is_well
 from ignite_assets.config import Settings
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import read_key
@@ -27,11 +30,10 @@ from ignite_assets.tables.progress import lines, showing
 ASSET = "audience_exports"
 CHECK = "nothing_held"
 JOB = "export_audiences"
+REMOVALS_JOB = "remove_opt_outs"
+REMOVALS_OP = "remove_opted_out_people"
 LISTS = "lists"
-"""The metadata key of the table that says what became of each list."""
-
-FAILED = "failed"
-"""The status of an export that failed."""
+"""The metadata key of the table of lists."""
 
 Row = dict[str, str | int]
 _SHOWN = 3
@@ -59,7 +61,7 @@ class Exported:
     date: dt.date
     outcomes: tuple[Outcome, ...]
     failures: Mapping[str, IgniteError]
-    """By rule: one that fails leaves the others alone."""
+    """By export: one that fails leaves the others alone."""
 
     def rows(self) -> list[Row]:
         """A row a list, and one for each rule that failed."""
@@ -75,10 +77,10 @@ def build_exports(
     partitions: dg.PartitionsDefinition[str],
     retry_policy: dg.RetryPolicy | None = None,
 ) -> tuple[list[dg.AssetsDefinition], list[Any]]:
-    """The asset and its job; nothing where no export is configured."""
+    """The asset and its job, where an export is configured; and the job that removes people who opted out."""
     rules = settings.rules()
     if not rules:
-        return [], []
+        return [], [_removals_job(settings, retry_policy)]
     sources = sorted({asset for rule in rules for asset in rule.source_assets})
 
     @dg.asset(
@@ -97,9 +99,9 @@ def build_exports(
         context: dg.AssetExecutionContext, config: ExportConfig, ignite_lake: dg.ResourceParam[ParquetIOManager]
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
-        due = [rule for rule in _named(rules, config.names) if rule.covers(website)]
+        _check_names(settings, ignite_lake.lake, config.names)
         with showing(lines(context.log.info)):
-            exported = run_exports(settings, ignite_lake.lake, due, website, day, force=config.force or None)
+            exported = run_exports(settings, ignite_lake.lake, config.names, website, day, force=config.force or None)
         yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
         if exported.failures:
             raise _failure(exported)
@@ -109,7 +111,7 @@ def build_exports(
         dg.AssetSelection.assets(ASSET),
         description="Writes one website's lists for ad platforms; runs once its newest day is captured.",
     )
-    return [audience_exports], [job]
+    return [audience_exports], [job, _removals_job(settings, retry_policy)]
 
 
 def _check_spec(partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
@@ -119,69 +121,151 @@ def _check_spec(partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec(CHECK, asset=ASSET, description="Every list was written.", partitions_def=partitions)
 
 
-def _named(rules: Sequence[ExportRule], names: Sequence[str]) -> list[ExportRule]:
-    known = [rule.name for rule in rules]
+class Removals(dg.Config):
+    """Which lists people who opted out are removed from."""
+
+    website: str = Field(default="", description="Only this website's; every list's when empty.")
+
+
+def _removals_job(settings: Settings, retry_policy: dg.RetryPolicy | None) -> dg.JobDefinition:
+    @dg.op(
+        name=REMOVALS_OP,
+        description="Removes people who opted out from every list that was ever written, and changes nothing else.",
+        retry_policy=retry_policy,
+    )
+    def remove_opted_out_people(
+        context: dg.OpExecutionContext, config: Removals, ignite_lake: dg.ResourceParam[ParquetIOManager]
+    ) -> None:
+        with showing(lines(context.log.info)):
+            exported = run_removals(settings, ignite_lake.lake, config.website or None)
+        rows = exported.rows()
+        for row in rows:
+            context.log.info(" ".join(f"{name}={value}" for name, value in row.items() if value != ""))
+        context.add_output_metadata({LISTS: _table(rows, "nobody was to be removed")})
+        if exported.failures:
+            raise _failure(exported)
+
+    @dg.job(
+        name=REMOVALS_JOB,
+        description="Writes the removals that opt-outs ask for, without waiting for a capture; started by an opt-out.",
+    )
+    def remove_opt_outs_everywhere() -> None:
+        remove_opted_out_people()
+
+    return remove_opt_outs_everywhere
+
+
+def known_names(settings: Settings, lake: Lake) -> list[str]:
+    """The names of the exports there are: configured, and of lists that are still owed removals."""
+    return sorted({rule.name for rule in settings.exports} | {of.name for of in unasked(lake, settings.rules())})
+
+
+def _check_names(settings: Settings, lake: Lake, names: Sequence[str]) -> None:
+    known = known_names(settings, lake) if names else []
     if unknown := sorted(set(names) - set(known)):
         raise dg.Failure(f"there is no export {', '.join(unknown)}; there are {', '.join(known)}", allow_retries=False)
-    return [rule for rule in rules if rule.name in names or not names]
 
 
 def run_exports(
     settings: Settings,
     lake: Lake,
-    rules: Sequence[ExportRule],
+    names: Sequence[str],
     website: str,
     day: dt.date,
     *,
     force: str | None = None,
     dry_run: bool = False,
 ) -> Exported:
-    """Export each rule for a website and a date; with `dry_run` only work out what would be sent."""
-    options = Options(
-        algo=settings.algo(website),
+    """Export each rule of these names (none: all) for a website and a date, and remove opt-outs from its other lists.
+
+    With `dry_run` only work out what would be written.
+    """
+    options = _options(settings, website, force=force, dry_run=dry_run)
+    if not dry_run:
+        lists.adopt(lake, settings.rules())
+    due = [rule for rule in settings.rules() if rule.covers(website) and (rule.name in names or not names)]
+    rest = [of for of in unasked(lake, settings.rules(), website) if of.name in names or not names]
+    run = _Run(website, day)
+    with Workspace() as workspace:
+        for rule in due:
+            run.of(rule.name, lambda rule=rule: export(workspace, lake, rule, website, day, options))  # type: ignore[misc]  # mypy can't infer the default
+        for of in rest:
+            run.of(of.name, lambda of=of: remove_opt_outs(workspace, lake, of, options, orphaned=True))  # type: ignore[misc]  # mypy can't infer the default
+    return run.exported()
+
+
+def run_removals(settings: Settings, lake: Lake, website: str | None = None, *, dry_run: bool = False) -> Exported:
+    """Remove people who opted out from each list that was ever written, of a website or of all; nothing else."""
+    rules = settings.rules()
+    if not dry_run:
+        lists.adopt(lake, rules)
+    known = [of for of, event in lists.on_record(lake, website, rules).items() if event != "retired"]
+    orphans = set(lists.orphans(known, rules))
+    run = _Run(website or "", dt.date.min)
+    with Workspace() as workspace:
+        for of in lists.in_order(known):
+            options = _options(settings, of.website, dry_run=dry_run)
+            run.of(of.name, lambda of=of, o=options: remove_opt_outs(workspace, lake, of, o, orphaned=of in orphans))  # type: ignore[misc]  # mypy can't infer the defaults
+    return run.exported(
+        lambda outcome: bool(outcome.written) or "opt-outs" in outcome.status or not is_well(outcome.status)
+    )
+
+
+def _options(settings: Settings, website: str, *, force: str | None = None, dry_run: bool = False) -> Options:
+    return Options(
+        algo=settings.algo(website) if website in settings.websites else settings.platform.algo,
         first_day=settings.partitions.start_date,
         scope=settings.opt_outs.scope,
         force=force,
         dry_run=dry_run,
     )
-    outcomes: list[Outcome] = []
-    failures: dict[str, IgniteError] = {}
-    with Workspace() as workspace:
-        for rule in rules:
-            try:
-                outcomes += _export(workspace, lake, rule, website, day, options)
-            except IgniteError as error:
-                failures[rule.name] = error
-    return Exported(website=website, date=day, outcomes=tuple(outcomes), failures=failures)
 
 
-def _export(
-    workspace: Workspace, lake: Lake, rule: ExportRule, website: str, day: dt.date, options: Options
-) -> list[Outcome]:
-    import duckdb
+class _Run:
+    """Exports one after the other; one that fails leaves the others alone."""
 
-    try:
-        return export(workspace, lake, rule, website, day, options)
-    except (OSError, duckdb.Error) as error:
-        raise ExportError(f"{rule.name} {website}: {told(error)}") from None
+    def __init__(self, website: str, date: dt.date) -> None:
+        self._website, self._date = website, date
+        self._outcomes: list[Outcome] = []
+        self._failures: dict[str, IgniteError] = {}
+
+    def of(self, name: str, export: Callable[[], list[Outcome]]) -> None:
+        import duckdb
+
+        try:
+            self._outcomes += export()
+        except IgniteError as error:
+            self._failures[name] = error
+        except (OSError, duckdb.Error) as error:
+            self._failures[name] = ExportError(f"{name} {self._website}: {told(error)}")
+
+    def exported(self, shown: Callable[[Outcome], bool] = lambda _: True) -> Exported:
+        outcomes = tuple(filter(shown, self._outcomes))
+        return Exported(website=self._website, date=self._date, outcomes=outcomes, failures=self._failures)
 
 
 def as_row(outcome: Outcome) -> Row:
     """One list's outcome, as tables show it."""
+    forced = [f"forced: {outcome.decision.forced}"] if outcome.decision.forced else []
     return {
         "website": outcome.of.website,
-        "export": outcome.of.rule,
+        "export": outcome.of.name,
         "audience": "" if outcome.of.audience is None else str(outcome.of.audience),
-        "date": outcome.date.isoformat(),
-        "status": status(outcome.decision.allowed, outcome.decision.forced, written=bool(outcome.written)),
-        "members": outcome.counts.members,
+        "date": "" if outcome.date == dt.date.min else outcome.date.isoformat(),
+        "status": outcome.status,
+        "members": outcome.members,
         "adds": outcome.counts.adds,
         "removes": outcome.counts.removes,
         "suppressed": outcome.counts.suppressed,
         "malformed": outcome.counts.malformed,
-        "reasons": "; ".join(outcome.decision.reasons),
-        "folder": outcome.location if outcome.written else "",
+        "reasons": "; ".join([*outcome.decision.reasons, *forced]),
+        "folder": outcome.location,
     }
+
+
+def held_row(website: str, name: str, reason: str) -> Row:
+    """What tables show of an export that could not be looked at."""
+    return failed_row(website, name, dt.date.min, reason) | {"status": HELD, "date": ""}
 
 
 def failed_row(website: str, name: str, day: dt.date, reason: str) -> Row:
@@ -201,17 +285,21 @@ def rows_of(materialization: dg.AssetMaterialization) -> list[Row]:
     )
 
 
+def _table(rows: Sequence[Row], otherwise: str) -> dg.MetadataValue:
+    if not rows:
+        return dg.MetadataValue.text(otherwise)
+    return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
+
+
 def _metadata(exported: Exported) -> dict[str, dg.MetadataValue]:
     rows, outcomes = exported.rows(), exported.outcomes
     totals = {
         name: dg.MetadataValue.int(sum(getattr(outcome.counts, name) for outcome in outcomes)) for name in _COUNTED
     }
     return {
-        LISTS: dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
-        if rows
-        else dg.MetadataValue.text("no export covers this website"),
-        "sent": dg.MetadataValue.int(sum(not outcome.decision.held for outcome in outcomes)),
-        "held": dg.MetadataValue.int(sum(outcome.decision.held for outcome in outcomes)),
+        LISTS: _table(rows, "no export covers this website"),
+        "written": dg.MetadataValue.int(sum(not outcome.decision.held for outcome in outcomes)),
+        "held": dg.MetadataValue.int(sum(outcome.status.startswith(HELD) for outcome in outcomes)),
         "failed": dg.MetadataValue.int(len(exported.failures)),
         "folders": dg.MetadataValue.json([outcome.location for outcome in outcomes if outcome.written]),
         **totals,
@@ -219,26 +307,26 @@ def _metadata(exported: Exported) -> dict[str, dg.MetadataValue]:
 
 
 def _check(exported: Exported) -> dg.AssetCheckResult:
-    troubled = [row for row in exported.rows() if row["status"] == FAILED or str(row["status"]).startswith("held")]
+    troubled = [row for row in exported.rows() if not is_well(str(row["status"]))]
     told = {f"{row['export']} {row['audience']}".strip(): str(row["reasons"]) for row in troubled}
-    advice = "look at the reasons; to send it nevertheless: ignite-assets export --force REASON"
-    lists = len(exported.rows())
+    advice = "look at the reasons; to write it nevertheless: ignite-assets export --force REASON"
+    count = len(exported.rows())
     return dg.AssetCheckResult(
         check_name=CHECK,
         passed=not troubled,
         severity=dg.AssetCheckSeverity.ERROR,
         description="; ".join(
-            [f"{len(troubled)} of {lists} lists were held: their last export stands"]
+            [f"{len(troubled)} of {count} lists were held: their last export stands"]
             + [f"{name}: {reason}" for name, reason in list(told.items())[:_SHOWN]]
         )
         if troubled
-        else f"{lists} of {lists} lists were sent",
+        else f"{count} of {count} lists are well",
         metadata={**told, **({"what_to_do": advice} if troubled else {})},
     )
 
 
 def _failure(exported: Exported) -> dg.Failure:
-    """Retried when every rule that failed may go well then; those that were sent are found as they are."""
+    """Retried when every rule that failed may go well then; those that were written are found as they are."""
     errors = exported.failures
     return dg.Failure(
         "\n".join(f"{name}: {error}" for name, error in errors.items()),

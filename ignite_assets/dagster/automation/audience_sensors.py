@@ -1,11 +1,16 @@
-"""What starts exports and submissions: thin shells over `export_triggers` and the inbox's looks."""
+"""What starts exports, removals and submissions: thin shells over `export_triggers`, the ledger and the inbox's looks.
 
+Where `schedule.enabled` is false, none of them is on when the code is first deployed.
+"""
+
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
-from ignite_assets.audiences import inbox
+from ignite_assets.audiences import inbox, ledger, lists
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
@@ -13,6 +18,7 @@ from ignite_assets.dagster.automation import opt_out_job as opt_outs
 from ignite_assets.dagster.automation.export_triggers import Captured, Watch
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 
 _RECORDS_A_PAGE = 500
@@ -29,7 +35,51 @@ def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = tim
     """The sensors that the configuration has work for. `now` tells seconds since 1970."""
     exports = [_export_sensor(settings)] if settings.exports else []
     place = settings.opt_outs.inbox
-    return [*exports, *([_inbox_sensor(settings, place, now)] if place else [])]
+    inbox_sensors = [_inbox_sensor(settings, place, now)] if place else []
+    return [*exports, _removals_sensor(settings), *inbox_sensors]
+
+
+def _status(settings: Settings) -> dg.DefaultSensorStatus:
+    return dg.DefaultSensorStatus.RUNNING if settings.schedule.enabled else dg.DefaultSensorStatus.STOPPED
+
+
+def _removals_sensor(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="opt_out_removal_sensor",
+        job_name=audience_exports.REMOVALS_JOB,
+        minimum_interval_seconds=60,
+        default_status=_status(settings),
+        description=(
+            "Every minute: when somebody opted out of a website, has them removed from each list of it that was ever "
+            "written, whether or not the website is still captured or configured."
+        ),
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        known = json.loads(context.cursor) if context.cursor else {}
+        found = _ledgers(settings)
+        changed = {website: extent for website, extent in found.items() if known.get(website) != extent}
+        requests = [
+            dg.RunRequest(
+                run_key=f"opt-outs|{website}|{extent}",
+                run_config={"ops": {audience_exports.REMOVALS_OP: {"config": {"website": website}}}},
+            )
+            for website, extent in changed.items()
+        ]
+        cursor = json.dumps(found, sort_keys=True)
+        if requests:
+            return dg.SensorResult(run_requests=requests, cursor=cursor)
+        return dg.SensorResult(skip_reason="nobody else has opted out of a website that has lists", cursor=cursor)
+
+    return look
+
+
+def _ledgers(settings: Settings) -> dict[str, str]:
+    """By website that has lists, what its ledger holds, as a digest; of those whose ledger is empty, nothing."""
+    lake, rules = Lake(settings.root), settings.rules()
+    lists.adopt(lake, rules)
+    websites = sorted({of.website for of, event in lists.on_record(lake, None, rules).items() if event != "retired"})
+    named = {website: sorted(ledger.in_scope(lake, website, settings.opt_outs.scope)) for website in websites}
+    return {w: hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] for w, names in named.items() if names}
 
 
 def _export_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -40,7 +90,7 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
         name="audience_export_sensor",
         job_name=audience_exports.JOB,
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_status(settings),
         description=(
             "Every minute: exports a website's audiences once everything they need has its newest day, and again when "
             "that day changes."
@@ -48,7 +98,8 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         watch = Watch.read(context.cursor)
-        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset)]
+        days = max(rule.window_days for rule in rules)
+        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset, days)]
         # With records still unread a day may look newest that isn't.
         due = [] if behind else list(watch.due(rules, sorted(settings.websites)))
         requests = [
@@ -75,7 +126,7 @@ def _idle(behind: Sequence[str], watch: Watch, rules: Sequence[ExportRule], sett
     return "; ".join([*waits, *more, "nothing else is new" if lacking else "nothing is new"])
 
 
-def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str) -> bool:
+def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str, window_days: int) -> bool:
     """Let the watch learn of an asset's new records; whether that was all of them."""
     after = max(0, watch.after.get(asset, 0) - _AGAIN)
     for _ in range(_PAGES_A_TICK):
@@ -84,7 +135,7 @@ def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str) -> bool:
             limit=_RECORDS_A_PAGE,
             ascending=True,
         ).records
-        watch.take_in(_captured(asset, records))
+        watch.take_in(_captured(asset, records), window_days)
         after = max((record.storage_id for record in records), default=after)
         if len(records) < _RECORDS_A_PAGE:
             return True
@@ -105,7 +156,7 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
         name="opt_out_inbox_sensor",
         job_name=opt_outs.JOB,
         minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_status(settings),
         description=(
             "Every 30 seconds: has each complete file in the opt-out inbox dealt with, so that its people are in no "
             "further export."

@@ -1,7 +1,9 @@
 """When a website's audiences are due for export. Pure, but for the records it is given to take in.
 
 A website is due when every asset that its rules need has its newest day, once; and again when one of these is
-captured anew with other content. Older days that arrive late change nothing: an old day is never sent.
+captured anew with other content. When an older day of a rule's window is captured, the newest day is due again: a list
+that was held for the missing day is released. So that a backfill of many days makes one export, that waits for a look
+at which no more of them arrived.
 
 Records may be taken in twice, as long as the last ones come last: what is known is the same afterwards.
 """
@@ -56,6 +58,12 @@ class Watch:
     """By website and asset."""
     sent: dict[str, str] = field(default_factory=dict)
     """By website, the fingerprint of the content that was asked for last."""
+    older: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By website and asset, the last record of a day before the newest one."""
+    seen: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By website, the older records that were there at the last look."""
+    exported: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By website, the older records that were there when the website was asked for last."""
 
     @classmethod
     def read(cls, text: str | None) -> "Watch":
@@ -67,14 +75,17 @@ class Watch:
             website: {asset: Newest(*found) for asset, found in assets.items()}
             for website, assets in known["newest"].items()
         }
-        return cls(known["after"], newest, known["sent"])
+        return cls(**known | {"newest": newest})
 
     def text(self) -> str:
         """The cursor to keep."""
         return json.dumps(self.__dict__, sort_keys=True)
 
-    def take_in(self, records: Iterable[Captured]) -> None:
-        """Learn of materializations, in the order of their storage ids."""
+    def take_in(self, records: Iterable[Captured], window_days: int = 0) -> None:
+        """Learn of materializations, in the order of their storage ids.
+
+        `window_days`: how many days back from the newest one an older day matters.
+        """
         for record in records:
             self.after[record.asset] = max(record.storage_id, self.after.get(record.asset, 0))
             day, website = read_key(record.key)
@@ -83,6 +94,11 @@ class Watch:
             found = Newest(day.isoformat(), record.content_hash, record.storage_id)
             if before is None or found.day > before.day or (found.day == before.day and found[1] != before[1]):
                 known[record.asset] = found
+            elif (
+                dt.date.fromisoformat(before.day) - dt.timedelta(window_days) < day < dt.date.fromisoformat(before.day)
+            ):
+                older = self.older.setdefault(website, {})
+                older[record.asset] = max(record.storage_id, older.get(record.asset, 0))
 
     def due(self, rules: Iterable[ExportRule], websites: Iterable[str]) -> Iterator[Due]:
         """The websites whose sources are all there for one newest day, with content not asked for yet."""
@@ -92,10 +108,12 @@ class Watch:
             days = {newest.day for newest in found.values()}
             if not assets or len(found) < len(assets) or len(days) != 1:
                 continue
-            fingerprint = _fingerprint(found)
-            if self.sent.get(website) != fingerprint:
-                self.sent[website] = fingerprint
-                last = max(newest.storage_id for newest in found.values())
+            fingerprint, older = _fingerprint(found), dict(self.older.get(website, {}))
+            settled = older == self.seen.get(website, {})
+            self.seen[website] = older
+            if self.sent.get(website) != fingerprint or (settled and older != self.exported.get(website, {})):
+                self.sent[website], self.exported[website] = fingerprint, older
+                last = max([*(newest.storage_id for newest in found.values()), *older.values()])
                 yield Due(website, dt.date.fromisoformat(days.pop()), f"{fingerprint}@{last}")
 
     def lacking(self, rules: Iterable[ExportRule], websites: Iterable[str]) -> dict[str, list[str]]:

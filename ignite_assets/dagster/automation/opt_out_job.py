@@ -66,15 +66,15 @@ def suppress(
         now=utc_now(),
         columns=columns or configured,
         must_have=bool(columns),
-        examine=_examine(settings, website),
+        examine=_examine(settings, lake, website),
         confirm=confirm,
     )
 
 
-def _examine(settings: Settings, website: str) -> Examine:
+def _examine(settings: Settings, lake: Lake, website: str) -> Examine:
     """What says of which lists a file would take too much."""
     websites = settings.websites if settings.opt_outs.scope == "all" else [website]
-    return lambda people: list(large_losses(people, settings.rules(), websites, settings.opt_outs.max_share))
+    return lambda people: list(large_losses(people, lake, settings.rules(), websites, settings.opt_outs.max_share))
 
 
 def suppress_hashes(
@@ -89,7 +89,7 @@ def suppress_hashes(
         name,
         algorithms=algorithms,
         now=utc_now(),
-        examine=_examine(settings, website),
+        examine=_examine(settings, lake, website),
         confirm=confirm,
     )
 
