@@ -13,7 +13,9 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help run dev test test-slow check lint types docs docs-check layers wheel clean
+OLDEST := .venv-oldest/.installed
+
+.PHONY: help run dev test test-slow test-oldest check lint types docs docs-check layers wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,9 @@ test: $(DEV) ## the tests, but for the long ones
 
 test-slow: $(DEV) ## the long tests (kills, leaks, a real daemon, a real browser, the soak), and all examples of properties
 	@$(BIN)/pytest -q -n auto -m "slow or hypothesis" --hypothesis-profile thorough
+
+test-oldest: $(OLDEST) ## the tests against the oldest versions that pyproject.toml allows
+	@.venv-oldest/bin/python -m pytest -q -n auto -m "not slow" -W default --ignore ignite_assets_tests/docs
 
 check: lint types test ## lint, types, layering and the tests
 
@@ -52,7 +57,7 @@ wheel: $(DEV) ## the wheel and the source distribution, in dist/
 	@$(BIN)/python -m hatchling build
 
 clean: ## remove .venv, caches and what `make run` and `make dev` left
-	@rm -rf .venv .demo .sandbox .soak .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-oldest .demo .sandbox .soak .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are older than pyproject.toml or constraints.txt when an installation is due.
@@ -76,6 +81,13 @@ $(DEV): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets with what its development needs (a few minutes, once)'
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $(RUNTIME) $@
+
+$(OLDEST): pyproject.toml | $(DEV)
+	@echo 'installing the oldest versions that pyproject.toml allows (a few minutes, once)'
+	@$(BIN)/python -m venv .venv-oldest
+	@$(BIN)/python -m ignite_assets_tests.oldest > .venv-oldest/constraints.txt
+	@.venv-oldest/bin/python -m pip install -qq --disable-pip-version-check --no-input -c .venv-oldest/constraints.txt -e '.[dev]'
+	@touch $@
 
 # The benchmark (benchmarks/README.md); results go to .bench/results.
 
