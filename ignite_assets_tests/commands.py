@@ -1,5 +1,6 @@
 """`ignite-assets` as its users run it: a process, with an environment, in a folder."""
 
+import atexit
 import functools
 import os
 import shutil
@@ -8,6 +9,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from ignite_assets_tests.forks import ForkServer
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -22,29 +25,27 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, folder: Path, env: Mapping[str, str] | None = None, command: str = IGNITE_ASSETS
+    *arguments: str, folder: Path, env: Mapping[str, str] | None = None, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run `ignite-assets` to its end, in a fork that has its imports done."""
+    return _forks().run([IGNITE_ASSETS, *arguments], folder=folder, env=environment(**(env or {})), stdin=stdin)
+
+
+@functools.cache
+def _forks() -> ForkServer:
+    return ForkServer(environment())
+
+
+def run_anew(*command: str, folder: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run any command to its end, in a new process."""
     return subprocess.run(
-        [command, *arguments],
-        cwd=folder,
-        env=environment(**(env or {})),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
+        command, cwd=folder, env=environment(**(env or {})), capture_output=True, text=True, timeout=240, check=False
     )
 
 
 @functools.cache
 def demo() -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The folder in which `ignite-assets demo` was run, once for all tests, and what came of it."""
+    """The folder in which `ignite-assets demo` was run, once for all tests, and its result."""
     folder = Path(tempfile.mkdtemp(prefix="ignite-demo-"))
-    return folder, run("demo", folder=folder)
-
-
-def remove_demo() -> None:
-    """Leave nothing of the demo behind."""
-    if demo.cache_info().currsize:
-        shutil.rmtree(demo()[0])
-        demo.cache_clear()
+    atexit.register(shutil.rmtree, folder)
+    return folder, run_anew(IGNITE_ASSETS, "demo", folder=folder)

@@ -10,14 +10,14 @@ from click.testing import CliRunner
 
 from ignite_assets._version import __version__
 from ignite_assets.cli import main
-from ignite_assets_tests.commands import run
+from ignite_assets_tests.commands import IGNITE_ASSETS, run_anew
 
 COMMANDS = sorted(main.commands)
 HEAVY = ("dagster", "pyarrow", "pandas", "duckdb", "pydantic", "numpy", "uvicorn", "rich")
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
-    done = run("--help", folder=tmp_path)
+    done = run_anew(IGNITE_ASSETS, "--help", folder=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert {"demo", "doctor", "endpoints", "materialize", "sandbox"} <= set(COMMANDS)

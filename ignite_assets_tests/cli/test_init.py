@@ -8,7 +8,7 @@ import pytest
 
 from ignite_assets.config import load_settings
 from ignite_assets_tests.cli.conftest import Shop
-from ignite_assets_tests.commands import BIN, run
+from ignite_assets_tests.commands import BIN, run, run_anew
 from ignite_assets_tests.conftest import contents
 
 
@@ -106,9 +106,9 @@ def test_the_new_project_captures_and_loads_in_dagster(shop: Shop) -> None:
 
     doctor = shop.run("doctor")
     captured = shop.run("materialize", "--website", "acme-honda", "--select", "visitors")
-    validated = run(
-        "definitions", "validate", "-w", "workspace.yaml",
-        folder=shop.folder, command=str(BIN / "dagster"), env=shop.environment,
+    validated = run_anew(
+        str(BIN / "dagster"), "definitions", "validate", "-w", "workspace.yaml",
+        folder=shop.folder, env=shop.environment,
     )  # fmt: skip
 
     assert made.returncode == 0

@@ -1,6 +1,5 @@
 """`ignite-assets opt-out` as a process."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
 from ignite_assets.testing import find_leaks
 from ignite_assets_tests.cli.conftest import Shop, shop_in
-from ignite_assets_tests.commands import IGNITE_ASSETS, environment
+from ignite_assets_tests.commands import run
 from ignite_assets_tests.conftest import ACME, WEBSITES
 
 CANARY = "c4n4ry@c4n4rymail.com"
@@ -50,16 +49,10 @@ def test_the_people_of_a_file_are_suppressed_and_submitted_at_once(shop: Shop, p
 
 
 def test_standard_input_is_one_address_a_line_and_bad_lines_are_told_by_number(shop: Shop) -> None:
-    done = subprocess.run(
-        [IGNITE_ASSETS, "opt-out", *WEBSITE, "-"],
-        cwd=shop.folder,
-        env=environment(**shop.environment),
-        input=f"{CANARY}\nnobody {CANARY}\n",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run(
+        "opt-out", *WEBSITE, "-",
+        folder=shop.folder, env=shop.environment, stdin=f"{CANARY}\nnobody {CANARY}\n",
+    )  # fmt: skip
     assert done.returncode == 1
     assert done.stdout.startswith("1 person is suppressed from now on; 1 submitted")
     assert "1 line rejected (line 2: an address in a sentence: suppressed, not submitted)\n" in done.stdout

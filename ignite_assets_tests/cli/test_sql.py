@@ -39,13 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def piped(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [IGNITE_ASSETS, "sql", *arguments], cwd=folder, env=environment(), input=text, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-
-
 def test_a_query_is_answered_with_a_table(folder: Path) -> None:
     done = run("sql", COUNTS, folder=folder)
 
@@ -121,18 +114,20 @@ def test_a_query_that_fails_leaves_the_file_before(folder: Path) -> None:
 
 
 def test_a_query_comes_from_a_pipe(folder: Path) -> None:
-    done = piped(folder, f"{COUNTS};\n", "--format", "csv")
+    done = run("sql", "--format", "csv", folder=folder, stdin=f"{COUNTS};\n")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:2] == ["website,date,people", "acme-honda,2026-11-20,2"]
 
 
 def test_several_queries_have_a_table_each(folder: Path) -> None:
-    done = piped(folder, "CREATE TEMP TABLE mine AS FROM visitors; SELECT count(*) FROM mine; SELECT 42;")
+    done = run(
+        "sql", folder=folder, stdin="CREATE TEMP TABLE mine AS FROM visitors; SELECT count(*) FROM mine; SELECT 42;"
+    )
 
     assert done.stdout.count("1 row\n") == 2
     assert "│            7 │" in done.stdout
-    refused = piped(folder, "SELECT 1; SELECT 2", "--format", "csv")
+    refused = run("sql", "--format", "csv", folder=folder, stdin="SELECT 1; SELECT 2")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "several results" in refused.stderr
 

@@ -20,7 +20,7 @@ from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.reader import LakeReader
 from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.cli.conftest import zone_at_noon
-from ignite_assets_tests.commands import environment
+from ignite_assets_tests.commands import run, run_anew
 from ignite_assets_tests.docs.blocks import WRITTEN, moved
 
 NIGHTS = 4
@@ -56,11 +56,10 @@ class Project:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the folder, the dates in it moved from the pages' time to today's."""
-        words = [moved(word, self.days) for word in command]
-        return subprocess.run(
-            words, cwd=self.folder, env=environment(**self.credentials), capture_output=True, text=True,
-            timeout=240, check=False,
-        )  # fmt: skip
+        program, *words = [moved(word, self.days) for word in command]
+        if program == "ignite-assets":
+            return run(*words, folder=self.folder, env=self.credentials)
+        return run_anew(program, *words, folder=self.folder, env=self.credentials)
 
     def python(self, source: str) -> subprocess.CompletedProcess[str]:
         """Run a piece of Python in a process of its own, in the folder."""

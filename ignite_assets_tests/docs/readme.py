@@ -15,7 +15,7 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
 from ignite_assets_tests.audiences.drops import shapes
-from ignite_assets_tests.commands import ROOT, run
+from ignite_assets_tests.commands import IGNITE_ASSETS, ROOT, run_anew
 from ignite_assets_tests.docs import reference
 from ignite_assets_tests.docs.blocks import WRITTEN, blocks, moved, normalised
 from ignite_assets_tests.docs.project import project, with_outputs
@@ -96,7 +96,7 @@ def shown_demo() -> str:
     """The demo's transcript, run as `make run` does."""
     folder = Path(tempfile.mkdtemp(prefix="ignite-readme-"))
     try:
-        return transcript(run("demo", folder=folder).stdout)
+        return transcript(run_anew(IGNITE_ASSETS, "demo", folder=folder).stdout)
     finally:
         shutil.rmtree(folder)
 
