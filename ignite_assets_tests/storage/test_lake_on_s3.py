@@ -44,13 +44,17 @@ def cut(_: socket.socket) -> None:
 
 
 class Way(socketserver.ThreadingTCPServer):
-    """A TCP proxy: `strike` is called with the client's connection when a PUT of a partition's file has begun."""
+    """A TCP proxy: `strike` is called with the client's connection when a PUT of a partition's file has begun.
+
+    `changes`: how the requests begin that it is called for.
+    """
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", 0), Passage)
         self.target = port
         self.port: int = self.server_address[1]
         self.strike: Strike | None = None
+        self.changes: tuple[bytes, ...] = (PUT,)
         self.open: set[socket.socket] = set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -84,7 +88,7 @@ class Passage(socketserver.BaseRequestHandler):
 
     def ask(self, store: socket.socket) -> None:
         while data := self.request.recv(1 << 16):
-            if self.server.strike and data.startswith(PUT):
+            if self.server.strike and data.startswith(self.server.changes):
                 self.server.strike(self.request)  # before the store, which takes half a body for a whole one, sees it
             store.sendall(data)
 
