@@ -13,18 +13,20 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ignite_assets.audiences import folders, ledger
-from ignite_assets.audiences.folders import List
+from ignite_assets.audiences import history, ledger
+from ignite_assets.audiences.lists import List
 from ignite_assets.storage import store as storing
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.store import Store
@@ -84,16 +86,17 @@ def export(root: str, _: Version) -> None:
 
 
 def read_export(root: str) -> str | None:
-    """The export as its manifest describes it. Fails for a manifest that describes other files than there are."""
-    store = Store(below(root, "exports"))
-    sent = folders.last_sent(store, List("everyone", WEBSITE))
-    if sent is None:
+    """Who is on the list after the newest export. Fails for a manifest of other files than there are."""
+    newest = history.newest(List(below(root, "exports"), "everyone", WEBSITE))
+    if newest is None:
         return None
-    base = f"{store.shown}/"
-    data = {entry.name: store.read(sent.location(entry.name).removeprefix(base)) for entry in sent.manifest.files}
-    for entry in sent.manifest.files:
-        assert sha256(data[entry.name]).hexdigest() == entry.sha256
-    people = set(data["add.txt"].decode().split())
+    store = Store(newest.of.to)
+    for entry in newest.manifest.files:
+        assert sha256(store.read(f"{newest.path}/{entry.name}")).hexdigest() == entry.sha256
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state.parquet"
+        history.fetch_state(newest, state)
+        people = {row["hash"] for row in pq.ParquetFile(state).read().to_pylist() if row["listed"]}
     (version,) = (name for name, members in MEMBERS.items() if people == {hashed(each) for each in members})
     return version
 
