@@ -6,6 +6,16 @@ from typing import Literal
 MISFITS = "_misfits"
 """The lake's folder of records that can't be rows; no asset's."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+_HEX = re.compile(r"0x[0-9a-f]+")
+_TRUTHS = {"true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"}
+_NULLS = {"null", "none", "nil", "na", "n.a", "n-a", "undefined"}
+_NUMBERS = {"nan", "inf", "infinity"}
+_MONTHS = re.compile(
+    "jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?"
+)
+_IN_NUMBERS = set("exbodfl") | _NUMBERS
+"""Letters of numbers as programs write them: `1e5`, `0x1f`, `0b1`, `1.5f`, `1l`."""
+_IN_TIMES = {"t", "w", "z", "q", "am", "pm", "utc", "gmt"}
 _WEBSITE_KEY = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _ASSET = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 
@@ -13,6 +23,27 @@ _ASSET = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 def is_website_key(name: str) -> bool:
     """Whether it can be a website's key: part of a folder's name, of a partition key and of a run tag."""
     return bool(_WEBSITE_KEY.fullmatch(name)) and not _is_special(name)
+
+
+def taken_for(key: str) -> str | None:
+    """What readers of a lake may take a website's key for (`a number`, `a date`, …), since it stands in a path.
+
+    None when every reader takes it for text. A key without a word of its own is none: DuckDB, Polars, pandas, Arrow
+    and Spark infer kinds of partition values, each by rules of its own, so that `007` and `7` become one website.
+    """
+    if key in _TRUTHS:
+        return "true or false"
+    if key in _NULLS:
+        return "no value"
+    if key in _NUMBERS or _HEX.fullmatch(key):
+        return "a number"
+    words = re.findall("[a-z]+", key)
+    if key == "epoch" or (key != "".join(words) and all(_MONTHS.fullmatch(word) for word in words) and words):
+        return "a date"
+    if not key[:1].isdigit() or not set(words) <= _IN_NUMBERS | _IN_TIMES | set(filter(_MONTHS.fullmatch, words)):
+        return None
+    dated = len(re.findall("[0-9]+", key)) > 2 or "-" in key or not set(words) <= _IN_NUMBERS
+    return "a date" if dated else "a number"
 
 
 def credential_variable(website: str, kind: Literal["token", "secret"]) -> str:

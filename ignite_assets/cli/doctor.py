@@ -49,6 +49,8 @@ def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
     yield "lists", lambda: _lists(settings)
     for website in sorted(settings.websites):
         yield f"website {website}", lambda website=website: _website(ignite, website)  # type: ignore[misc]
+    for folder, trouble in _mistakable(settings):
+        yield f"lake {folder}", lambda trouble=trouble: _fail(trouble)  # type: ignore[misc]
     for website, trouble in _opt_outs(settings):
         yield f"opt-outs {website}", lambda trouble=trouble: _fail(trouble)  # type: ignore[misc]
 
@@ -107,6 +109,19 @@ def _website(ignite: "IgniteResource", website: str) -> str:
         call = Call(endpoint=by_name()["audience_groups"])
         received = client.read(call, lambda pieces: sum(len(piece) for piece in pieces), Tally())
     return f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"
+
+
+def _mistakable(settings: "Settings") -> Iterator[tuple[str, str]]:
+    """The lake's folders of websites whose names readers don't take for text, each with what to do."""
+    from ignite_assets.api.names import taken_for
+    from ignite_assets.storage.lake import Lake
+
+    lake = Lake(settings.root)
+    for asset in lake.folders():
+        for name in sorted(info.base_name for info in lake.store.infos(asset, recursive=False)):
+            website = name.removeprefix("website=")
+            if website != name and (kind := taken_for(website)):
+                yield f"{asset}/{name}", f"readers take the website for {kind}; rename it: docs/operations.md"
 
 
 def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import get_args
 
 from pydantic_core import ErrorDetails
 
+from ignite_assets.api.names import taken_for
 from ignite_assets.api.section import Unshown
 from ignite_assets.config.kinds import allowed_words, choices_of, is_mapping, kind_at, kind_of
 
@@ -22,6 +23,11 @@ def in_words(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{_dotted(loc)}: {_unknown_key(loc, found)}"
     if loc[-1] == "[key]" and is_mapping(mapping := kind_at(loc[:-2])[0]):
+        if kind := taken_for(str(loc[-2])):
+            return (
+                f"{_dotted(loc[:-1])}: readers of the lake take this key for {kind}, and may take another key for the "
+                f"same; name it dealer-{loc[-2]}, say"
+            )
         return f"{_dotted(loc[:-1])}: found this key; allowed: {allowed_words(*kind_of(get_args(mapping)[0]))}"
     annotation, metadata = kind_at(loc)
     allowed = allowed_words(annotation, metadata)

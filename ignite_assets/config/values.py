@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from ignite_assets.api.addresses import base_url
-from ignite_assets.api.names import is_website_key
+from ignite_assets.api.names import is_website_key, taken_for
 from ignite_assets.api.section import AllowedText, Unshown
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -22,7 +22,7 @@ _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 def _website_key(key: str) -> str:
     """Keep keys that name a folder, part of a partition key and a run tag, on every operating system."""
-    if not is_website_key(key):
+    if not is_website_key(key) or taken_for(key):
         raise ValueError("not a website key")
     return key
 
@@ -71,7 +71,8 @@ WebsiteKey = Annotated[
     str,
     AfterValidator(_website_key),
     AllowedText(
-        "1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..', no Windows device name)"
+        "1 to 63 lower-case letters a-z, digits and, inside only, '.', '_' and '-' (no '..', no Windows device name, "
+        "nothing that readers take for a number, a date or the like)"
     ),
 ]
 Variable = Annotated[

@@ -52,6 +52,19 @@ def test_a_lake_that_can_not_be_written_to_is_wrong(shop: Shop) -> None:
     assert str(shop.folder / "lake") in done.stdout
 
 
+def test_a_folder_whose_website_readers_take_for_a_number_is_wrong(shop: Shop) -> None:
+    for website in ("007", "acme-honda"):
+        (shop.folder / "lake" / "visitors" / f"website={website}").mkdir(parents=True)
+
+    done = shop.run("doctor")
+
+    assert done.returncode == 1
+    (wrong,) = (line for line in done.stdout.splitlines() if line.startswith("wrong"))
+    assert wrong == (
+        "wrong lake visitors/website=007  readers take the website for a number; rename it: docs/operations.md"
+    )
+
+
 def test_a_platform_that_is_not_there_is_wrong_for_each_website(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))  # and nobody listens

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from ignite_assets.api.errors import ConfigurationError
+from ignite_assets.api.names import taken_for
 from ignite_assets.config import EXAMPLE, Settings, WebsiteKey, load_settings, reference
 
 WEBSITE = '[websites.acme]\ntoken_env = "ACME_TOKEN"\nsecret_env = "ACME_SECRET"\n'
@@ -375,7 +376,7 @@ def test_a_secret_in_the_place_of_a_name_is_told_as_what_it_is_not(write: Write)
 KEYS: TypeAdapter[str] = TypeAdapter(WebsiteKey)
 
 
-@pytest.mark.parametrize("key", ["a", "7", "acme-honda", "www.acme.com", "a_b", "com", "com10", "console", "a" * 63])
+@pytest.mark.parametrize("key", ["a", "a7", "acme-honda", "www.acme.com", "a_b", "com", "com10", "console", "a" * 63])
 def test_a_website_key_is_accepted(key: str) -> None:
     assert KEYS.validate_python(key) == key
 
@@ -420,7 +421,16 @@ def test_no_website_key_that_is_accepted_leaves_its_folder_or_splits_a_partition
 @given(st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", fullmatch=True))
 def test_website_keys_of_the_documented_shape_are_accepted_but_for_dots_in_a_row_and_device_names(key: str) -> None:
     devices = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-    assert is_accepted(key) == (".." not in key and key.partition(".")[0] not in devices)
+    folder = ".." not in key and key.partition(".")[0] not in devices
+    assert is_accepted(key) == (folder and taken_for(key) is None)
+
+
+def test_a_website_key_that_readers_take_for_a_number_is_refused_with_the_reason_and_a_suggestion(write: Write) -> None:
+    (mistake,) = mistakes_of(write(PARTITIONS + '[websites.007]\ntoken_env = "A"\nsecret_env = "B"\n'))
+    assert mistake == (
+        "websites.007: readers of the lake take this key for a number, and may take another key for the same; "
+        "name it dealer-007, say"
+    )
 
 
 # The reference.
