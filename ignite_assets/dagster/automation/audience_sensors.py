@@ -50,8 +50,8 @@ def _removals_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=60,
         default_status=_status(settings),
         description=(
-            "Every minute: when somebody opted out of a website, has them removed from each list of it that was ever "
-            "written, whether or not the website is still captured or configured."
+            "Every minute: when somebody opted out of a website, has them removed from each list that was ever written "
+            "of it, configured or not."
         ),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
