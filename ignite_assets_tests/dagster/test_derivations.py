@@ -272,7 +272,7 @@ def test_every_derived_asset_is_described(row: Derived, settings: Settings) -> N
     assert node.owners == ["team:data"]
     assert node.tags["ignite/personal_data"] == ("false" if row.name == "audience_trends" else "true")
     assert "coverage" in (node.description or "")
-    assert f"--select {row.name} --force" in (node.description or "")
+    assert "the heal schedule derives it" in (node.description or "")
     schema = node.metadata["dagster/column_schema"]
     assert [column.name for column in schema.columns] == [*(c.name for c in row.columns), "derived_at"]
     assert all(column.description for column in schema.columns)
@@ -298,9 +298,9 @@ def test_lineage_is_recorded_with_the_partition(runner: Runner) -> None:
 
 
 @ROW
-def test_derived_partitions_are_checked_for_their_keys_and_columns(row: Derived, settings: Settings) -> None:
+def test_derived_assets_are_checked_for_their_keys_columns_and_freshness(row: Derived, settings: Settings) -> None:
     keys = graph_of(settings).get_check_keys_for_assets({dg.AssetKey(row.name)})
-    assert {key.name for key in keys} == {"keys_unique", "columns_as_declared"}
+    assert {key.name for key in keys} == {"keys_unique", "columns_as_declared", "fresh"}
     assert {check.name for check in CHECKS if check.applies(row)} == {"keys_unique", "columns_as_declared"}
 
 
