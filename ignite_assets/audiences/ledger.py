@@ -30,7 +30,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,7 +55,7 @@ SCHEMA = pa.schema(
 )
 _HASHES = {"md5": "VARCHAR", "sha1": "VARCHAR", "sha256": "VARCHAR"}
 _TIMED = {**_HASHES, "first_seen": "TIMESTAMPTZ"}
-_CHUNK = 100_000
+_CHUNK = 25_000
 """People in a file, at most: a list of a million is never held whole."""
 _HELD, _CONFIRMED = "held", "confirmed"
 _REASON, _SALT = b"reason", b"salt"
@@ -67,16 +67,12 @@ class LedgerError(IgniteError):
     """A file of the ledger can't be read; who opted out is not known, so nothing is exported."""
 
 
-@dataclass(frozen=True, order=True, repr=False)
-class Hashes:
+class Hashes(NamedTuple):
     """One person as the ledger knows them: of an address all three, of a hash given alone that one."""
 
     md5: str = ""
     sha1: str = ""
     sha256: str = ""
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((self.md5, self.sha1, self.sha256))
 
     def __repr__(self) -> str:
         return "Hashes(***)"
@@ -315,7 +311,7 @@ def _append(
         else " ".join([source_hash, *_files(lake, website, "withdrawn")])
     )
     each = iter(people)
-    while known := sorted(set(islice(each, _CHUNK)), key=tuple):
+    while known := sorted(set(islice(each, _CHUNK))):
         name = f"{_folder(website)}/{kind}-{_digest(known, salt)}.parquet"
         if not _is_whole(lake.store, name):
             told = {_REASON: reason.encode(), _SALT: salt.encode() if salt != source_hash else b""}
@@ -340,18 +336,16 @@ def _parquet(
 ) -> pa.Buffer:
     count = len(people)
     columns = {
-        name: [value or None for value in values]
-        for name, values in zip(_HASHES, zip(*people, strict=True), strict=True)
-    }
-    columns |= {
+        **{name: pa.array((person[at] or None for person in people), pa.string()) for at, name in enumerate(_HASHES)},
         "first_seen": pa.repeat(pa.scalar(at, _TIME), count),
         "submitted_at": pa.repeat(pa.scalar(at if kind == "submitted" else None, _TIME), count),
         "source_hash": pa.repeat(source_hash, count),
     }
     schema = SCHEMA.with_metadata({key: value for key, value in told.items() if value} or None)
     sink = io.BytesIO()
-    pq.write_table(pa.table(columns, schema), sink, compression="zstd")
-    return pa.py_buffer(sink.getvalue())
+    # Hashes are unlike each other: a dictionary of them would only take memory.
+    pq.write_table(pa.table(columns, schema), sink, compression="zstd", use_dictionary=["source_hash"])
+    return pa.py_buffer(sink.getbuffer())
 
 
 def _digest(people: list[Hashes], salt: str) -> str:

@@ -5,13 +5,13 @@ acknowledges is recorded before the next is sent: a kill at any point loses nobo
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ignite_assets.api.errors import BodyError, IgniteError, ShapeError
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.acknowledgement import MOST_TRIES, UnclearAnswerError
-from ignite_assets.audiences.confirming import Examine
+from ignite_assets.audiences.confirming import Examine, People
 from ignite_assets.audiences.drops.digests import HashList, read_hashes
 from ignite_assets.audiences.drops.reading import Reading, read_addresses
 from ignite_assets.audiences.drops.tables import Reject
@@ -86,7 +86,7 @@ def suppress_hashes(
     `algorithms`: those of the captures, as the ledger's columns. Raises `DropError` for a file that can't be read.
     """
     found = read_hashes(data, name)
-    unconfirmed = _held(lake, website, found.source_hash, found.people, examine, now=now, confirm=confirm)
+    unconfirmed = _held(lake, website, found.source_hash, lambda: found.people, examine, now=now, confirm=confirm)
     ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
     effective = len(found.people) - ledger.without_effect(lake, found.people, algorithms)
     return Receipt(
@@ -125,11 +125,14 @@ def suppress(
     Raises `DropError` for a file that can't be read at all.
     """
     found = read_addresses(data, name, columns, must_have=must_have)
-    people = [hashes_of(each) for each in found.people] if len(found.people) > 1 else []
+
+    def people() -> Iterable[Hashes]:
+        return map(hashes_of, found.people)
+
     found.doubts += _held(lake, website, found.source_hash, people, examine, now=now, confirm=confirm)
     alike = (hashes_of(form) for each in found.people for form in found.forms(each))
     ledger.record_alike(lake, website, alike, source_hash=found.source_hash, at=now)
-    ledger.record(lake, website, map(hashes_of, found.people), source_hash=found.source_hash, at=now)
+    ledger.record(lake, website, people(), source_hash=found.source_hash, at=now)
     return found
 
 
@@ -137,7 +140,7 @@ def _held(
     lake: Lake,
     website: str,
     source_hash: str,
-    people: Sequence[Hashes],
+    people: People,
     examine: Examine,
     *,
     now: dt.datetime,
@@ -165,12 +168,12 @@ def tell(lake: Lake, website: str, found: Reading, *, send: Send, room: int, now
     batches before it stay acknowledged. Answers that nobody understands are counted, and raise `NotSettledError`.
     """
     before = ledger.acknowledged(lake, website)
-    waiting = [one for one in map(Person, found.submitted) if one.hashes.sha256 not in before]
+    waiting = [each for each in found.submitted if not before or hashes_of(each).sha256 not in before]
     tried = ledger.unclear(lake, website)
-    asked = [one for one in waiting if tried.get(one.hashes, 0) < MOST_TRIES]
+    asked = [each for each in waiting if not tried or tried.get(hashes_of(each), 0) < MOST_TRIES]
     progress = begin("people submitted", len(asked))
     unclear = None
-    for batch in batches(asked, room):
+    for batch in batches(map(Person, asked), room):
         hashes: list[Hashes] = [one.hashes for one in batch]
         try:
             send(batch)

@@ -64,6 +64,8 @@ _NOTHING = FoundAddresses(tokens=(), alone=True)
 
 def find(cell: str) -> FoundAddresses:
     """The addresses of a cell, each once."""
+    if cell.isascii() and not ("@" in cell or "%" in cell or "&" in cell):
+        return _NOTHING  # most cells of a wide table
     text = cell.strip()
     if _PLAIN.fullmatch(text) and "xn--" not in text:
         return FoundAddresses(tokens=(Token(address=text.lower()),), alone=True)

@@ -251,6 +251,8 @@ class Choice:
 
 def plain(text: str) -> str:
     """Text in lower case without accents."""
+    if text.isascii():
+        return text.lower()
     return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 

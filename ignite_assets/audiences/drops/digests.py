@@ -84,7 +84,7 @@ class HashList:
     @property
     def by_algorithm(self) -> Counter[str]:
         """How many people are known by a hash of each algorithm."""
-        return Counter(name for person in self.people for name, value in vars(person).items() if value)
+        return Counter(name for person in self.people for name, value in person._asdict().items() if value)
 
 
 def read_hashes(data: bytes, name: str) -> HashList:
