@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
 from pydantic_core import ErrorDetails
@@ -44,6 +44,14 @@ def _unknown_key(loc: Sequence[int | str], found: object) -> str:
     annotation, _ = kind_at(loc[:-1])
     known = sorted(annotation.model_fields)
     return f"unknown key; allowed: {', '.join(known)}{_suggestion(loc[-1], known)}"
+
+
+def unknown_websites(table: str, found: Iterable[str], websites: Sequence[str]) -> Iterator[str]:
+    """A line for each key of a table by website that is no configured website."""
+    for key in found:
+        if key not in websites:
+            allowed = ", ".join(websites) + _suggestion(key, websites)
+            yield f"{_dotted((*table.split('.'), key))}: found this key; allowed: {allowed}"
 
 
 def _suggestion(found: object, choices: Sequence[str]) -> str:

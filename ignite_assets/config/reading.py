@@ -12,7 +12,7 @@ from pydantic import (
 
 from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.audiences.rules import mistakes_between
-from ignite_assets.config.mistakes import in_words
+from ignite_assets.config.mistakes import in_words, unknown_websites
 from ignite_assets.config.models import CONFIG_FILE, Settings
 
 CONFIG_VARIABLE = "IGNITE_CONFIG"
@@ -50,6 +50,7 @@ def judge(document: Mapping[str, Any], path: Path) -> Settings:
     else:
         algos = {website: settings.algo(website) for website in settings.websites}
         mistakes = [f"exports, {mistake}" for mistake in mistakes_between(settings.exports, algos)]
+        mistakes += unknown_websites("opt_outs.columns", settings.opt_outs.columns, sorted(settings.websites))
         if not mistakes:
             return settings
     raise ConfigurationError(str(path), mistakes)

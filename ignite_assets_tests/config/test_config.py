@@ -455,3 +455,9 @@ def test_the_defaults_of_the_reference_are_what_an_empty_setting_means(write: Wr
     rows = [row for row in reference() if row.default not in ("required", "not set") and "[]" not in row.key]
     in_full = "\n".join(f"{row.key} = {row.default}" for row in rows) + "\n" + EXAMPLE
     assert load_settings(write(in_full)) == load_settings(write(EXAMPLE))
+
+
+def test_a_column_of_opt_outs_for_no_configured_website_is_a_mistake(write: Write) -> None:
+    assert the_mistake(write, '[opt_outs.columns]\nacne = "Customer Email"\n') == (
+        "opt_outs.columns.acne: found this key; allowed: acme; did you mean acme?"
+    )
