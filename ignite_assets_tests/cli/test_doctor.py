@@ -1,9 +1,13 @@
 """`ignite-assets doctor`: a line a check, nothing written."""
 
+import datetime as dt
 import re
 import socket
 from pathlib import Path
 
+from ignite_assets.audiences import ledger
+from ignite_assets.audiences.ledger import Hashes
+from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 
 
@@ -80,3 +84,20 @@ def test_without_a_configuration_the_status_is_2(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no such file" in done.stderr
+
+
+def test_rejects_and_hashes_without_effect_are_told(shop: Shop) -> None:
+    with (shop.folder / "ignite.toml").open("a") as config:
+        config.write('\n[opt_outs]\ninbox = "inbox"\n')
+    kept = shop.folder / "inbox" / "acme-honda" / "processed" / "ab-a.txt.rejects"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    lake = Lake(str(shop.folder / "lake"))
+    ledger.record(lake, "acme-honda", [Hashes(md5="ab" * 16)], source_hash="a", at=dt.datetime.now(dt.UTC))
+
+    done = shop.run("doctor")
+
+    assert done.returncode == 1
+    rejects, idle = [line for line in done.stdout.splitlines() if line.startswith("wrong")]
+    assert "rejects wait for somebody: acme-honda/processed/ab-a.txt.rejects" in rejects
+    assert "1 people are known by a hash that can't take effect: captured is sha256" in idle

@@ -1,11 +1,13 @@
 """`ignite-assets opt-out` as a process."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ignite_assets.audiences import ledger
+from ignite_assets.audiences.opt_outs import hashes_of
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
@@ -124,3 +126,18 @@ def test_an_opt_out_is_withdrawn_with_a_reason(shop: Shop) -> None:
     assert (done.returncode, known(shop)) == (0, (0, 0))
     assert shop.run("opt-out", *WEBSITE, "a.txt").returncode == 0
     assert known(shop) == (1, 1)
+
+
+def test_held_files_are_confirmed_and_unclear_answers_settled_by_command(shop: Shop) -> None:
+    lake, now = Lake(str(shop.folder / "lake")), dt.datetime.now(dt.UTC)
+    ledger.hold(lake, ACME.key, "ab", at=now)
+    done = shop.run("opt-out", *WEBSITE, "--confirm", "--reason", "as meant")
+    assert (done.returncode, ledger.held(lake, ACME.key)) == (0, frozenset())
+    assert done.stdout.startswith("1 file is confirmed")
+    for option, acknowledged in (("--not-acknowledged", 0), ("--acknowledged", 1)):
+        ledger.note(lake, ACME.key, "unclear", [hashes_of(CANARY)], source_hash="ab", at=dt.datetime.now(dt.UTC))
+        assert shop.run("opt-out", *WEBSITE, option).returncode == 2, "a reason is missing"
+        done = shop.run("opt-out", *WEBSITE, option, "--reason", "they say so")
+        assert (done.returncode, ledger.unclear(lake, ACME.key)) == (0, {})
+        assert done.stdout.startswith("1 person is ")
+        assert len(ledger.acknowledged(lake, ACME.key)) == acknowledged
