@@ -54,7 +54,7 @@ WORDS: Mapping[Role, str] = {
 }
 """By role, the words of headers, without accents; a header with words of two roles is the later one's."""
 
-_MAIL = re.compile(r"e?mails?|emailadd?res+e?s?|mailadd?res+e?n?|courriels?|correos?|epost|mel")
+_MAIL = re.compile(r"e?mails?|e?mailadd?res+e?[sn]?|courriels?|correos?|epost|mel")
 _QUALIFIERS = frozenset(
     [
         "address",
@@ -262,7 +262,7 @@ def words(header: str) -> tuple[str, ...]:
     parts = [plain(part) for part in _PART.findall(unicodedata.normalize("NFC", header))]
     joined: list[str] = []
     for part in parts:
-        if part in ("mail", "mails", "post") and joined and joined[-1] == "e":
+        if (part.startswith("mail") or part == "post") and joined and joined[-1] == "e":
             joined[-1] = f"e{part}"
         else:
             joined.append(part)

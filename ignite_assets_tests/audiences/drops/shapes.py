@@ -62,6 +62,7 @@ SHAPES = (
     _shape("a customer beside a salesperson", "a.csv", f"Customer Email,Salesperson Email\n{ANN},{REP}\n{BOB},{REP}\n", suppressed=ALL),  # noqa: E501 - a row of the table
     _shape("a contact beside an account owner", "a.csv", f"Contact: Email,Account Owner: Email\n{ANN},{REP}\n{BOB},{REP}\n", suppressed=ALL),  # noqa: E501 - a row of the table
     _shape("a German customer beside an adviser", "a.csv", f"Kunden-Mail;Verkaufsberater\n{ANN};{REP}\n{BOB};{REP}\n", suppressed=ALL),  # noqa: E501 - a row of the table
+    _shape("a Dutch address beside a salesperson", "a.csv", f"E-mailadres;E-mail verkoper\n{ANN};{REP}\n{BOB};{REP}\n", suppressed=ALL),  # noqa: E501 - a row of the table
     _shape("JSON with `contact_email` and `owner_email`", "a.json", json.dumps([{"contact_email": each, "owner_email": REP} for each in BOTH]), suppressed=ALL),  # noqa: E501 - a row of the table
     _shape("several columns that may be the person's", "a.csv", f"Email,Customer Email\n{ANN},{BOB}\n", submitted=(), kept="the file"),  # noqa: E501 - a row of the table
     _shape("two columns without a header", "a.csv", f"{ANN},{REP}\n{BOB},{REP}\n", suppressed=ALL, submitted=(), kept="the file"),  # noqa: E501 - a row of the table
