@@ -208,8 +208,8 @@ def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_d
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-@settings(max_examples=400, **COMMON)  # type: ignore[arg-type]  # of a dictionary
+@pytest.mark.timeout(900)
+@settings(max_examples=60, **COMMON)  # type: ignore[arg-type]  # of a dictionary
 @given(nights=st.lists(NIGHT, min_size=1, max_size=6))
 def test_an_uploader_never_holds_an_opted_out_person_whatever_happens(
     workspace: Workspace, nights: list[Night]
