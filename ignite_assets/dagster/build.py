@@ -16,6 +16,7 @@ from ignite_assets.dagster.assets.reports import build_reports
 from ignite_assets.dagster.automation.alert_sensors import build_sensors
 from ignite_assets.dagster.automation.audience_sensors import build_audience_sensors
 from ignite_assets.dagster.automation.opt_out_job import build_opt_out_job
+from ignite_assets.dagster.automation.returning import build_come_back_sensor
 from ignite_assets.dagster.automation.schedules import build_schedules
 from ignite_assets.dagster.checks.freshness import build_freshness
 from ignite_assets.dagster.checks.partition_checks import build_checks
@@ -84,7 +85,11 @@ def build_defs(
             *([build_opt_out_job(settings)] if settings.opt_outs.inbox else []),
         ],
         schedules=[*schedules, freshness_schedule, report_schedule],
-        sensors=[*build_sensors(settings), *build_audience_sensors(settings)],
+        sensors=[
+            build_come_back_sensor(settings, endpoints, derived, horizon, jobs[1]),
+            *build_sensors(settings),
+            *build_audience_sensors(settings),
+        ],
         resources={
             "ignite": IgniteResource.from_settings(settings),
             IO_MANAGER: ParquetIOManager(root=settings.root),

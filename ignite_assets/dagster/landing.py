@@ -18,6 +18,7 @@ from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.metadata import partition_metadata
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import DATA_VERSION, PARTITION
+from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
 
@@ -71,6 +72,8 @@ class Landings:
         if errors:
             for landing in landed:
                 self._record(landing)
+            if told := tags(errors.values()):
+                self._context.instance.add_run_tags(self._context.run.run_id, told)
             raise failure(errors, several=bool(landed) or len(errors) > 1)
         self._describe(landed)
 

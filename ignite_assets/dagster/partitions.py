@@ -5,11 +5,12 @@
 
 import datetime as dt
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
 from ignite_assets.config import Settings
+from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
 from ignite_assets.storage.lake import Partition
 
 DATE = "date"
@@ -53,3 +54,14 @@ def lake_partitions(asset: str, keys: Iterable[str]) -> tuple[Partition, ...]:
     """The lake's partitions for an asset's keys, by website and date: Dagster hands ranges over as unordered sets."""
     read = (read_key(key) for key in keys)
     return tuple(sorted(Partition(asset, website, day) for day, website in read))
+
+
+def keys_of(tags: Mapping[str, str]) -> Iterator[str]:
+    """The partitions that a run's tags name: one, or the days of a website."""
+    if key := tags.get(PARTITION):
+        yield key
+    elif start := tags.get(RANGE_START):
+        first, website = read_key(start)
+        last, _ = read_key(tags[RANGE_END])
+        for day in range((last - first).days + 1):
+            yield partition_key(first + dt.timedelta(days=day), website)

@@ -8,7 +8,7 @@ Thin shells over pure functions. Backfills need no job: launch them from an asse
 
 import datetime as dt
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -23,9 +23,9 @@ from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.instance import UNFINISHED
-from ignite_assets.dagster.partitions import partition_key, read_key
-from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
+from ignite_assets.dagster.partitions import keys_of, partition_key
 from ignite_assets.dagster.stale import stale_partitions
+from ignite_assets.dagster.waiting import waiting
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import TABLES
 
@@ -43,6 +43,11 @@ class Gap:
     """What is to be captured."""
     derived: tuple[str, ...] = ()
     """What is to be derived, its main input being there or among `assets`."""
+
+    @property
+    def key(self) -> str:
+        """The partition's key."""
+        return f"{self.date}|{self.website}"
 
 
 def build_schedules(
@@ -81,8 +86,10 @@ def build_schedules(
             derived=derived,
             stale=stale_keys(settings, derived, horizon),
             start=settings.partitions.start_date,
-            under_way=_under_way(context.instance),
+            under_way=under_way(context.instance),
         )
+        alone = waiting(context.instance, horizon)
+        gaps = [gap for gap in gaps if gap.website not in alone]
         for line in expiring(gaps, horizon):
             context.log.warning(line)
         most = settings.schedule.heal_runs_per_tick
@@ -185,15 +192,20 @@ def healing_requests(
     expiring = [gap for gap in gaps if gap.assets]
     lasting = [gap for gap in gaps if not gap.assets]
     for gap in [*_in_turn(expiring), *_in_turn(lasting, newest_first=True)][:most]:
-        due = (*gap.assets, *gap.derived)
-        left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
-        yield dg.RunRequest(
-            run_key=f"heal|{night}|{gap.date}|{gap.website}",
-            partition_key=partition_key(gap.date, gap.website),
-            asset_selection=[dg.AssetKey(name) for name in due],
-            asset_check_keys=_checks(table for table in tables if table.name in due),
-            tags=left,
-        )
+        yield gap_request(gap, f"heal|{night}", horizon, tables)
+
+
+def gap_request(gap: Gap, occasion: str, horizon: Horizon, tables: Sequence[Table]) -> dg.RunRequest:
+    """The run that closes a gap, once an occasion."""
+    due = (*gap.assets, *gap.derived)
+    left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
+    return dg.RunRequest(
+        run_key=f"{occasion}|{gap.date}|{gap.website}",
+        partition_key=partition_key(gap.date, gap.website),
+        asset_selection=[dg.AssetKey(name) for name in due],
+        asset_check_keys=_checks(table for table in tables if table.name in due),
+        tags=left,
+    )
 
 
 def _checks(tables: Iterable[Table]) -> list[dg.AssetCheckKey]:
@@ -229,18 +241,7 @@ def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
     ]
 
 
-def _under_way(instance: dg.DagsterInstance) -> set[str]:
+def under_way(instance: dg.DagsterInstance) -> set[str]:
     """The partitions of runs that have not finished."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
-    return {key for run in runs for key in _keys_of(run.tags)}
-
-
-def _keys_of(tags: Mapping[str, str]) -> Iterator[str]:
-    """The partitions that a run's tags name: one, or the days of a website."""
-    if key := tags.get(PARTITION):
-        yield key
-    elif start := tags.get(RANGE_START):
-        first, website = read_key(start)
-        last, _ = read_key(tags[RANGE_END])
-        for day in range((last - first).days + 1):
-            yield partition_key(first + dt.timedelta(days=day), website)
+    return {key for run in runs for key in keys_of(run.tags)}
