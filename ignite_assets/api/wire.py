@@ -317,7 +317,7 @@ def _tls_reason(chain: list[BaseException], party: str, *, proxied: bool) -> str
         return f"{party} speaks an old protocol that isn't accepted"
     if reasons & _NO_TLS:
         return "a proxy answers in the platform's place" if proxied else f"{party} doesn't speak TLS"
-    if "UNEXPECTED_EOF_WHILE_READING" in reasons:
+    if any(isinstance(e, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for e in found):
         return f"{'the proxy, or what is behind it,' if proxied else party} closed the connection"
     return f"{party}'s certificate or protocol isn't trusted"
 

@@ -69,7 +69,8 @@ def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg
     for description in [job.description for job in jobs] + [starter.description for starter in starters]:
         assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", str(description))
     assert all(
-        re.match(r"Every (day|night|morning|minute|5 minutes|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description)) for s in starters
+        re.match(r"Every (day|night|morning|minute|5 minutes|30 seconds)\b[^:]*(:\d\d)?: ", str(s.description))
+        for s in starters
     )
     assert [job.name for job in jobs if not re.search("[Ss]tarted |; runs ", str(job.description))] == []
 
