@@ -1,11 +1,13 @@
 """`ignite-assets endpoints`: the table, in three forms."""
 
 import json
+from pathlib import Path
 
 from click.testing import CliRunner
 
 from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.cli import main
+from ignite_assets_tests.commands import run
 from ignite_assets_tests.conftest import NAMES
 
 
@@ -43,8 +45,8 @@ def test_markdown_is_a_table_of_as_many_rows() -> None:
     assert len(lines) == len(ENDPOINTS) + 2
 
 
-def test_json_and_markdown_exclude_each_other() -> None:
-    done = CliRunner().invoke(main, ["endpoints", "--json", "--markdown"])
+def test_json_and_markdown_exclude_each_other(tmp_path: Path) -> None:
+    done = run("endpoints", "--json", "--markdown", folder=tmp_path)
 
-    assert done.exit_code == 2
+    assert done.returncode == 2
     assert done.stdout == ""

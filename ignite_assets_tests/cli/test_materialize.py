@@ -7,9 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from click.testing import CliRunner
 
-from ignite_assets.cli import main
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.cli.conftest import Shop, on_terminal, shop_in, statuses
 from ignite_assets_tests.conftest import CURRENT_STATE, DERIVED_NAMES, EVERY, LOOK_BACK, RANGE_END, RANGE_START
@@ -225,16 +223,14 @@ def test_refusals_for_the_same_reason_share_a_line(shop: Shop) -> None:
         ("--date 2026-11-01 --from 2026-11-01", "give one or the other"),
         ("--to 2026-11-01", "--to needs --from"),
         ("--from 2026-11-05 --to 2026-11-01", "--from 2026-11-05 is after --to 2026-11-01"),
-        ("--frob", "No such option '--frob'"),
+        ("--frob", "--frob"),
         ("2026-11-01", "unexpected extra argument"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(shop: Shop, arguments: str, told: str) -> None:
-    done = CliRunner(env={"IGNITE_CONFIG": str(shop.folder / "ignite.toml")}).invoke(
-        main, ["materialize", *arguments.split()]
-    )
+    done = shop.run("materialize", *arguments.split())
 
-    assert (done.exit_code, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (2, "")
     *_, error = done.stderr.splitlines()
     assert error.startswith("Error: ")
     assert told in error
