@@ -27,7 +27,7 @@ def answer(session: "Session", query: str, form: Format, output: Path | None = N
         if not _is_query(statement):
             session.run(statement)
             continue
-        with replacing(output) if output else printed() as path:
+        with replacing(output) if output else printed(form) as path:
             session.answer(statement, partial(write, form=form, path=path))
 
 

@@ -1,9 +1,13 @@
 """What every command shares: `--debug`, errors as one readable line, and an end without a traceback when stopped."""
 
 import contextlib
+import io
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -26,6 +30,7 @@ class Command(click.Command):
         """Run the command."""
         from ignite_assets.api.errors import ConfigurationError, IgniteError
 
+        _with_streams_for_any_text()
         try:
             with _sigterm_like_ctrl_c():
                 return super().invoke(ctx)
@@ -41,6 +46,15 @@ class Command(click.Command):
             advice = f"; {error.advice}" if isinstance(error, IgniteError) and error.advice else ""
             click.echo(f"Error: {told}{advice}", err=True)
             raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
+
+
+def _with_streams_for_any_text() -> None:
+    """Let a terminal that can't show a character show `?`, and a closed standard input be an empty one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 
 
 @contextlib.contextmanager

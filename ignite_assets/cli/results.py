@@ -47,13 +47,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def printed() -> Iterator[Path]:
-    """A file to write to; its text is printed when the block ends well."""
+def printed(form: Format) -> Iterator[Path]:
+    """A file to write to; it is printed when the block ends well.
+
+    A table is text, in the terminal's encoding. CSV and JSON are UTF-8 whatever that is: no value is changed.
+    """
     with tempfile.TemporaryDirectory(prefix="ignite-") as folder:
         path = Path(folder) / "printed"
         yield path
-        with path.open(encoding="utf-8", newline="") as stream:
-            shutil.copyfileobj(stream, sys.stdout)
+        if form == "table":
+            with path.open(encoding="utf-8", newline="") as text:
+                shutil.copyfileobj(text, sys.stdout)
+        else:
+            with path.open("rb") as data:
+                sys.stdout.flush()
+                shutil.copyfileobj(data, sys.stdout.buffer)
 
 
 def _write_table(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:

@@ -41,6 +41,13 @@ def _date(value: object) -> object:
     return value
 
 
+def _plausible(date: dt.date) -> dt.date:
+    """Refuse a slip of the pen: each day since then is a partition of every website."""
+    if not 2000 <= date.year < 2100:
+        raise ValueError("not in this century")
+    return date
+
+
 def _time(value: object) -> object:
     if isinstance(value, str) and _TIME.fullmatch(value):
         return dt.time.fromisoformat(value)
@@ -86,7 +93,12 @@ BaseUrl = Annotated[
     AfterValidator(base_url),
     AllowedText("an https URL, or an http one on loopback, without user, query or fragment"),
 ]
-Date = Annotated[dt.date, BeforeValidator(_date), AllowedText('a date such as "2026-09-01"')]
+Date = Annotated[
+    dt.date,
+    BeforeValidator(_date),
+    AfterValidator(_plausible),
+    AllowedText('a date such as "2026-09-01", of the years 2000 to 2099'),
+]
 TimeOfDay = Annotated[
     dt.time,
     BeforeValidator(_time),

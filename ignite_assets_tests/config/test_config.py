@@ -243,11 +243,14 @@ def test_a_mistake_is_told_with_its_key_what_was_found_and_what_is_allowed(
     assert the_mistake(write, text).startswith(mistake)
 
 
-@pytest.mark.parametrize("date", ['"1 Sept"', '"2026-13-01"', '"20260901"', "20260901", "2026-09-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "date",
+    ['"1 Sept"', '"2026-13-01"', '"20260901"', '"0001-01-01"', '"9999-12-31"', "20260901", "2026-09-01T00:00:00Z"],
+)
 def test_a_start_date_that_is_no_date_is_refused(write: Write, date: str) -> None:
     (mistake,) = mistakes_of(write(f"partitions.start_date = {date}\n{WEBSITE}"))
     assert mistake.startswith("partitions.start_date: found ")
-    assert mistake.endswith('; allowed: a date such as "2026-09-01"')
+    assert mistake.endswith('; allowed: a date such as "2026-09-01", of the years 2000 to 2099')
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "America", "", "../etc/passwd", "/etc/localtime"])
@@ -293,7 +296,7 @@ def test_an_unknown_key_or_choice_is_told_with_the_known_ones_and_the_closest(
 
 def test_what_is_required_is_told_with_its_shape(write: Write) -> None:
     assert mistakes_of(write("")) == (
-        'partitions.start_date: missing; required: a date such as "2026-09-01"',
+        'partitions.start_date: missing; required: a date such as "2026-09-01", of the years 2000 to 2099',
         "websites: found none; allowed: at least one table such as [websites.acme-honda] with token_env and secret_env",
     )
     missing = mistakes_of(write(PARTITIONS + "[websites.acme]\n"))

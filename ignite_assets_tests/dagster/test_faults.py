@@ -41,6 +41,7 @@ BROKEN = {
     "a number": Fault(body=b"42"),
     "nested arrays": Fault(body=b"[[[1]]]"),
     "endless": Fault(body=b"[", endless=True),
+    "dripping": Fault(body=b"[" + b" " * 100_000, pause=0.05, piece=1),
     "too large": Fault(body=b"[" + b" " * 3_000_000 + b"]"),
     "broken gzip": Fault(body=gzip.compress(b"[]", mtime=0)[:-9], content_encoding="gzip"),
     "Latin-1": Fault(body='["é"]'.encode("latin-1")),
@@ -61,7 +62,7 @@ class HastyResource(IgniteResource):
     """Asks as the configuration says, but waits no longer than a test can."""
 
     def limits(self) -> Limits:
-        return replace(super().limits(), backoff_seconds=0.0, longest_wait_seconds=0.0, call_seconds=20.0)
+        return replace(super().limits(), backoff_seconds=0.0, longest_wait_seconds=0.0, call_seconds=3.0)
 
 
 @pytest.fixture
