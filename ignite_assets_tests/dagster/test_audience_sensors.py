@@ -282,7 +282,9 @@ def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings
     with SandboxServer(WEBSITES) as server:
         start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=5)
         path = tmp_path / "ignite.toml"
-        more = f"{VISITORS}{OPT_OUTS}[schedule]\nenabled = false\n"
+        far = f'"{dt.datetime.now(dt.UTC) + dt.timedelta(hours=12):%H:%M}"'  # no schedule has a tick while a test lasts
+        times = f"[schedule]\nnightly = {far}\nheal = {far}\n[alerts]\ndeadline = {far}\n[reports]\nat = {far}\n"
+        more = f"{VISITORS}{OPT_OUTS}{times}"
         path.write_text(config_text(server.url, WEBSITES, start=start, more=more))
         yield load_settings(path)
 
@@ -338,7 +340,9 @@ def test_a_daemon_that_is_killed_between_misses_and_doubles_no_export(living: Se
         assert Counter(run.tags["dagster/partition"] for run in runs) == wanted
         assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
         assert Counter(runner.recorded(audience_exports.ASSET)) == wanted
-    assert len(list((tmp_path / "exports").rglob("manifest.json"))) == 3
+    written = [path.parent.name for path in (tmp_path / "exports").glob("*/website=*/*/manifest.json")]
+    assert [name.partition("-")[0] for name in written] == ["000001"] * 3
+    assert len(list((tmp_path / "exports").glob("*/website=*/manifest.json"))) == 3
 
 
 # Removals.
