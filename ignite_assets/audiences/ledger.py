@@ -159,6 +159,16 @@ def acknowledged(lake: Lake, website: str, source_hash: str | None = None) -> fr
     )
 
 
+def first_recorded(lake: Lake, website: str, source_hash: str) -> dt.datetime | None:
+    """When a file's people were first written down; None when they never were."""
+    return min((at for _, at, source in _rows(lake, website, ("seen",)) if source == source_hash), default=None)
+
+
+def withdrawn_since(lake: Lake, website: str, moment: dt.datetime) -> frozenset[str]:
+    """The hashes of people whose opt-out was taken back after a moment."""
+    return frozenset(value for value, at in _withdrawn(lake, website).items() if value and at > moment)
+
+
 def unclear(lake: Lake, website: str) -> dict[Hashes, int]:
     """How often the platform's answer about each person was unclear, since it was last settled."""
     rows = sorted(_rows(lake, website, ("unclear", "submitted", "retry"), named=True), key=lambda row: row[1])
@@ -302,13 +312,12 @@ def _append(
 ) -> str | None:
     """Add files of these people, unless they are there and whole; returns the last one's name, None for nobody.
 
-    After a withdrawal the same people of the same source are a new opt-out. `again`: each record counts by itself.
+    After a withdrawal the same people of the same source are a new opt-out; one that came `at` a moment before is not.
+    `again`: each record counts by itself.
     """
     name = None
     salt = (
-        f"{source_hash} {secrets.token_hex(8)}"
-        if again
-        else " ".join([source_hash, *_files(lake, website, "withdrawn")])
+        f"{source_hash} {secrets.token_hex(8)}" if again else " ".join([source_hash, *_withdrawals(lake, website, at)])
     )
     each = iter(people)
     while known := sorted(set(islice(each, _CHUNK))):
@@ -317,6 +326,18 @@ def _append(
             told = {_REASON: reason.encode(), _SALT: salt.encode() if salt != source_hash else b""}
             lake.store.put(name, _parquet(known, kind, source_hash, at, told))
     return name
+
+
+def _withdrawals(lake: Lake, website: str, until: dt.datetime) -> list[str]:
+    """The files of withdrawals up to a moment; a damaged one counts, so that it keeps nobody from opting out."""
+
+    def counts(name: str) -> bool:
+        try:
+            return all(at <= until for _, at, _ in _records(_read_file(lake.store, name), ""))
+        except LedgerError:
+            return True
+
+    return [name for name in _files(lake, website, "withdrawn") if counts(name)]
 
 
 def _is_whole(store: Store, name: str) -> bool:

@@ -38,6 +38,8 @@ class Receipt:
     """Acknowledged by the platform now."""
     known: int = 0
     """Acknowledged before."""
+    withdrawn: int = 0
+    """Taken back since the file came: no longer among `people`, and not submitted."""
     found: int
     """Everything in the file that looked like an address, or was a hash."""
     suppressed: int
@@ -161,14 +163,25 @@ def _held(
     ]
 
 
-def tell(lake: Lake, website: str, found: Reading, *, send: Send, room: int, now: Callable[[], dt.datetime]) -> Receipt:
+def tell(
+    lake: Lake,
+    website: str,
+    found: Reading,
+    *,
+    send: Send,
+    room: int,
+    now: Callable[[], dt.datetime],
+    withdrawn: Collection[str] = (),
+) -> Receipt:
     """Tell the platform of those of a file's people that it hasn't acknowledged yet.
 
-    `room`: the characters that the encoded `emails` parameter of one call may have. Raises what `send` raises: the
-    batches before it stay acknowledged. Answers that nobody understands are counted, and raise `NotSettledError`.
+    `withdrawn`: hashes of people who aren't told of, since their opt-out was taken back after the file came. `room`:
+    the characters that the encoded `emails` parameter of one call may have. Raises what `send` raises: the batches
+    before it stay acknowledged. Answers that nobody understands are counted, and raise `NotSettledError`.
     """
     before = ledger.acknowledged(lake, website)
-    waiting = [each for each in found.submitted if not before or hashes_of(each).sha256 not in before]
+    settled = before.union(withdrawn)
+    waiting = [each for each in found.submitted if not settled or hashes_of(each).sha256 not in settled]
     tried = ledger.unclear(lake, website)
     asked = [each for each in waiting if not tried or tried.get(hashes_of(each), 0) < MOST_TRIES]
     progress = begin("people submitted", len(asked))
@@ -191,15 +204,17 @@ def tell(lake: Lake, website: str, found: Reading, *, send: Send, room: int, now
             f"it has them, then `ignite-assets opt-out --website {website} --acknowledged --reason …`, or "
             "--not-acknowledged"
         )
-    return receipt(found, submitted=len(waiting))
+    return receipt(found, submitted=len(waiting), withdrawn=withdrawn)
 
 
-def receipt(found: Reading, *, submitted: int = 0) -> Receipt:
+def receipt(found: Reading, *, submitted: int = 0, withdrawn: Collection[str] = ()) -> Receipt:
     """The receipt of a file of addresses."""
+    back = {each for each in found.people if hashes_of(each).sha256 in withdrawn} if withdrawn else set[str]()
     return Receipt(
-        people=len(found.people),
+        people=len(found.people) - len(back),
         submitted=submitted,
-        known=len(found.submitted) - submitted,
+        known=len(found.submitted) - submitted - len(back.intersection(found.submitted)),
+        withdrawn=len(back),
         found=found.found,
         suppressed=found.suppressed,
         rejected=found.rejected,

@@ -137,7 +137,8 @@ def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:
             yield website, f"rejects wait for somebody: {name} of the inbox; deal with them and delete it"
         if idle := ledger.idle(lake, website, settings.captured_hashes(website)):
             captured = ", ".join(sorted(settings.captured_hashes(website)))
-            yield website, f"{idle:,} people are known by a hash that can't take effect: captured is {captured}"
+            people = "1 person is" if idle == 1 else f"{idle:,} people are"
+            yield website, f"{people} known by a hash that can't take effect: captured is {captured}"
 
 
 def _fail(trouble: str) -> str:

@@ -100,4 +100,4 @@ def test_rejects_and_hashes_without_effect_are_told(shop: Shop) -> None:
     assert done.returncode == 1
     rejects, idle = [line for line in done.stdout.splitlines() if line.startswith("wrong")]
     assert "rejects wait for somebody: acme-honda/processed/ab-a.txt.rejects" in rejects
-    assert "1 people are known by a hash that can't take effect: captured is sha256" in idle
+    assert "1 person is known by a hash that can't take effect: captured is sha256" in idle

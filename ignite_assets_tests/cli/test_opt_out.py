@@ -12,6 +12,7 @@ from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
 from ignite_assets.testing import find_leaks
+from ignite_assets_tests.audiences.drops.shapes import SHAPES, Shape
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import run
 from ignite_assets_tests.conftest import ACME, WEBSITES
@@ -48,6 +49,17 @@ def test_the_people_of_a_file_are_suppressed_and_submitted_at_once(shop: Shop, p
     assert (shop.folder / "a.csv").exists(), "the user's own file stays"
     again = shop.run("opt-out", *WEBSITE, "a.csv")
     assert "0 submitted, 2 known" in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_shape_of_file_is_dealt_with_as_the_page_says(shop: Shop, platform: SandboxServer, shape: Shape) -> None:
+    (shop.folder / shape.name).write_bytes(shape.data)
+    done = shop.run("opt-out", *WEBSITE, shape.name)
+    assert done.returncode == (1 if shape.kept else 0)
+    assert known(shop) == (len(shape.suppressed), len(shape.submitted))
+    assert platform.world.opt_outs.of(ACME.key) == set(map(fingerprint, shape.submitted))
+    assert "@" not in done.stdout + done.stderr
 
 
 def test_standard_input_is_one_address_a_line_and_bad_lines_are_told_by_number(shop: Shop) -> None:

@@ -141,6 +141,8 @@ def test_it_is_exported_again_when_a_source_has_other_content(
     runner.day(["visitors"], website=BAYSIDE.key)
     (third,) = exports.tick()
     assert len({first.run_key, second.run_key, third.run_key}) == 3
+    told = [each.run_config["ops"][opt_outs.OP]["config"]["again"] for each in (first, second, third)]
+    assert told == [False, True, True]
     assert {str(each.partition_key) for each in (first, second, third)} == {f"{YESTERDAY}|{BAYSIDE.key}"}
 
 
@@ -225,7 +227,9 @@ def test_a_dropped_file_is_submitted_once_it_is_complete(inbox: Sensor, settings
     file.write_text("ann@example.com\nbob@example.com")
     assert inbox.tick() == [], "it grew"
     (request,) = inbox.tick()
-    assert request.run_config["ops"] == {opt_outs.OP: {"config": {"website": ACME.key, "label": "a.csv"}}}
+    assert request.run_config["ops"] == {
+        opt_outs.OP: {"config": {"website": ACME.key, "label": "a.csv", "again": False}}
+    }
     assert inbox.tick() == []
     assert inbox.said == "1 file waits: to be complete, for its run, or to be tried again"
 

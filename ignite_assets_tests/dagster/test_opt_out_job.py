@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
+from ignite_assets.api.horizon import utc_now
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.inbox import clear, dropped
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
+from ignite_assets.dagster.automation.alerts import failed_partitions, messages
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
@@ -99,8 +102,8 @@ class Office:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    def run(self, label: str, *, loud: bool = False) -> dg.ExecuteInProcessResult:
-        config = {"ops": {opt_outs.OP: {"config": {"website": ACME.key, "label": label}}}}
+    def run(self, label: str, *, loud: bool = False, again: bool = False) -> dg.ExecuteInProcessResult:
+        config = {"ops": {opt_outs.OP: {"config": {"website": ACME.key, "label": label, "again": again}}}}
         return (
             build_defs(self.settings)
             .resolve_job_def(opt_outs.JOB)
@@ -177,6 +180,28 @@ def test_a_bad_line_is_told_by_its_number_beside_the_processed_file(office: Offi
     assert rejects.read_text() == "line,reason,content\n2,not an e-mail address,nobody here\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.txt", f"ann@example.com\nnobody {CANARY}\n", "1 line rejected (line 2: an address in a sentence"),
+        ("b.csv", f"Left,Right\nann@example.com,{CANARY}\n", "nobody can tell which column"),
+    ],
+)
+def test_what_a_person_has_to_look_at_is_alerted_for_the_file_alone(
+    office: Office, name: str, text: str, reason: str
+) -> None:
+    office.drop(name, text)
+    office.run(name)
+    records = office.instance.get_run_records()
+    (message,) = messages(
+        office.instance, records, failed_partitions, websites=office.settings.websites, zone=ZoneInfo("UTC")
+    )
+    said = message.text("did not land")
+    assert (message.website, message.file) == (ACME.key, name)
+    assert reason in said
+    assert "@" not in said
+
+
 def test_processed_files_are_kept_where_that_is_configured(
     tmp_path: Path, sandbox: SandboxServer, instance: dg.DagsterInstance, office: Office
 ) -> None:
@@ -237,6 +262,29 @@ def test_a_platform_that_fails_keeps_the_file_and_is_asked_for_the_rest_alone(
     assert office.known() == (30, 30)
     assert sandbox.world.opt_outs.of(ACME.key) == {fingerprint(one) for one in PEOPLE if PEOPLE.index(one) >= submitted}
     assert office.inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.txt", "ann@example.com\nbob@example.com\n"), ("a.csv", "Email\nbob@example.com\nann@example.com\n")],
+)
+def test_an_opt_out_that_is_taken_back_while_its_file_waits_stays_so(
+    office: Office, sandbox: SandboxServer, name: str, text: str
+) -> None:
+    office.drop(name, text)
+    sandbox.faults.add(Fault(endpoint="opt_outs", status=400, times=1))
+    assert not office.run(name).success
+    ann = [Person("ann@example.com").hashes]
+    assert ledger.withdraw(office.lake, ACME.key, [ann], reason="signed up again", at=utc_now()) == 1
+
+    assert office.run(name, again=True).success
+    assert sandbox.world.opt_outs.of(ACME.key) == {fingerprint("bob@example.com")}
+    assert office.known() == (1, 1)
+
+    office.drop(name, text)  # as another file that says so again
+    assert office.run(name).success
+    assert sandbox.world.opt_outs.of(ACME.key) == {fingerprint("ann@example.com"), fingerprint("bob@example.com")}
+    assert office.known() == (2, 2)
 
 
 @pytest.mark.slow

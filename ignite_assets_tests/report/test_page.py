@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from ignite_assets.audiences import ledger
+from ignite_assets.audiences.ledger import Hashes
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.page import render
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.testing import find_leaks
-from ignite_assets_tests.audiences.captures import DAY, WEBSITE, hashed
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, hashed
 from ignite_assets_tests.commands import ROOT
 from ignite_assets_tests.report.made import HOSTILE, capture, derive, figures, location, locations, visitors
 
@@ -162,6 +164,25 @@ def test_nobodys_name_street_place_or_hash_is_on_it(full: Lake, page: str) -> No
     looked_for = secrets(full)
     assert len(looked_for) > 150
     assert find_leaks(looked_for, texts={"page": page}) == []
+
+
+def test_opt_outs_that_wait_for_somebody_or_take_no_effect_are_told(lake: Lake, tmp_path: Path) -> None:
+    visitors(lake, DAY, [1])
+    ledger.record(lake, WEBSITE, [Hashes(md5="0" * 32)], source_hash="a", at=NOW)
+    waiting = tmp_path / "inbox" / WEBSITE / "processed" / "0123-a.csv.rejects"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_text("line,reason,content\n2,not an e-mail address,ann@example\n")
+    captured = {WEBSITE: frozenset({"sha256"})}
+
+    page = render(figures(lake, inbox=str(tmp_path / "inbox"), captured_hashes=captured))
+    text = " ".join("".join(Reader(page).text).split())
+
+    assert "1 person is known by a hash of another algorithm than the captures: that opt-out can't take effect." in text
+    assert "1 file of rejected opt-outs waits for somebody, in processed/ of the inbox." in text
+    assert "ann@" not in text
+    quiet = "".join(Reader(render(figures(lake))).text)
+    assert "another algorithm" not in quiet
+    assert "rejected opt-outs" not in quiet
 
 
 def test_details_are_on_it_when_they_are_asked_for(full: Lake) -> None:

@@ -195,7 +195,7 @@ def _told(waiting: int, astray: int) -> str:
 
 
 def _request(file: inbox.Dropped, tried: int) -> dg.RunRequest:
-    config = {"website": file.website, "label": file.label}
+    config = {"website": file.website, "label": file.label, "again": tried > 0}
     return dg.RunRequest(
         run_key=f"{file.key}@{file.version}#{tried}",
         run_config={"ops": {opt_outs.OP: {"config": config}}},

@@ -1,5 +1,7 @@
 """Opt-outs through Dagster: the job that submits a dropped file, and what it shares with the command line."""
 
+import datetime as dt
+import hashlib
 from collections.abc import Sequence
 
 import dagster as dg
@@ -7,7 +9,7 @@ import dagster as dg
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.patience import Tally
-from ignite_assets.audiences import acknowledgement, inbox, submission
+from ignite_assets.audiences import acknowledgement, inbox, ledger, submission
 from ignite_assets.audiences.confirming import Examine, large_losses
 from ignite_assets.audiences.drops.decoding import DropError
 from ignite_assets.audiences.drops.reading import Reading
@@ -31,19 +33,33 @@ class DroppedFile(dg.Config):
     website: str
     label: str
     """As the inbox calls it: never by an address."""
+    again: bool = False
+    """Whether a run has dealt with it before: an opt-out that was taken back since then stays so."""
 
 
-def tell(settings: Settings, lake: Lake, ignite: IgniteResource, website: str, found: Reading) -> Receipt:
-    """Tell the platform of people who are suppressed already, unless there are doubts. Raises `IgniteError`."""
+def tell(
+    settings: Settings,
+    lake: Lake,
+    ignite: IgniteResource,
+    website: str,
+    found: Reading,
+    *,
+    since: dt.datetime | None = None,
+) -> Receipt:
+    """Tell the platform of people who are suppressed already, unless there are doubts. Raises `IgniteError`.
+
+    `since`: when the file came, if it was dealt with before.
+    """
+    withdrawn = ledger.withdrawn_since(lake, website, since) if since else frozenset[str]()
     if not found.submitted:
-        return submission.receipt(found)
+        return submission.receipt(found, withdrawn=withdrawn)
     with ignite.client(website) as client, ignite.websites[website].advising():
 
         def send(people: tuple[Person, ...]) -> None:
             acknowledgement.check(client.opt_out(parameter(people), Tally()), len(people))
 
         room = settings.opt_outs.max_url_chars - client.opt_out_url_chars
-        return submission.tell(lake, website, found, send=send, room=room, now=utc_now)
+        return submission.tell(lake, website, found, send=send, room=room, now=utc_now, withdrawn=withdrawn)
 
 
 def suppress(
@@ -55,15 +71,19 @@ def suppress(
     *,
     columns: Sequence[str] = (),
     confirm: bool = False,
+    since: dt.datetime | None = None,
 ) -> Reading:
-    """Suppress the people of a file of addresses; `columns`: in the place of the configured one."""
+    """Suppress the people of a file of addresses.
+
+    `columns`: in the place of the configured one; `since`: see `tell`.
+    """
     configured = [settings.opt_outs.columns[website]] if website in settings.opt_outs.columns else []
     return submission.suppress(
         lake,
         website,
         data,
         name,
-        now=utc_now(),
+        now=since or utc_now(),
         columns=columns or configured,
         must_have=bool(columns),
         examine=_examine(settings, lake, website),
@@ -78,9 +98,16 @@ def _examine(settings: Settings, lake: Lake, website: str) -> Examine:
 
 
 def suppress_hashes(
-    settings: Settings, lake: Lake, website: str, data: bytes, name: str, *, confirm: bool = False
+    settings: Settings,
+    lake: Lake,
+    website: str,
+    data: bytes,
+    name: str,
+    *,
+    confirm: bool = False,
+    since: dt.datetime | None = None,
 ) -> Receipt:
-    """Suppress the people of a list of hashes."""
+    """Suppress the people of a list of hashes; `since`: see `tell`."""
     algorithms = settings.captured_hashes(website)
     return submission.suppress_hashes(
         lake,
@@ -88,7 +115,7 @@ def suppress_hashes(
         data,
         name,
         algorithms=algorithms,
-        now=utc_now(),
+        now=since or utc_now(),
         examine=_examine(settings, lake, website),
         confirm=confirm,
     )
@@ -110,7 +137,7 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
             context.log.info("the file is gone: it was dealt with before")
             return
         with showing(lines(context.log.info)):
-            _without_names(context, settings, ignite_lake.lake, ignite, store, waiting[0])
+            _without_names(context, settings, ignite_lake.lake, ignite, store, waiting[0], again=config.again)
 
     @dg.job(
         name=JOB,
@@ -130,11 +157,13 @@ def _without_names(
     ignite: IgniteResource,
     store: Store,
     file: inbox.Dropped,
+    *,
+    again: bool,
 ) -> None:
     """Deal with a file; where the file system fails, its own errors quote the file's name, which may be an address."""
     error: IgniteError | None = None
     try:
-        _deal_with(context, settings, lake, ignite, store, file)
+        _deal_with(context, settings, lake, ignite, store, file, again=again)
     except IgniteError as raised:
         error = raised
     except OSError as raised:
@@ -151,12 +180,14 @@ def _deal_with(
     ignite: IgniteResource,
     store: Store,
     file: inbox.Dropped,
+    *,
+    again: bool,
 ) -> None:
     """Suppress, submit, and put the file away; raises an error when a person has to look at something."""
     data = store.read(file.path)
     receipt: Receipt | None = None
     try:
-        receipt = _submit(settings, lake, ignite, file, data)
+        receipt = _submit(settings, lake, ignite, file, data, again=again)
         said = describe(receipt)
     except DropError as error:
         said = str(error)
@@ -173,15 +204,22 @@ def _deal_with(
         context.log.info("the file was changed meanwhile: it will be read again")
 
 
-def _submit(settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes) -> Receipt:
+def _submit(
+    settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes, *, again: bool
+) -> Receipt:
+    website = file.website
+    since = ledger.first_recorded(lake, website, hashlib.sha256(data).hexdigest()) if again else None
     if file.of_hashes:
-        return suppress_hashes(settings, lake, file.website, data, file.name)
-    return tell(settings, lake, ignite, file.website, suppress(settings, lake, file.website, data, file.name))
+        return suppress_hashes(settings, lake, website, data, file.name, since=since)
+    found = suppress(settings, lake, website, data, file.name, since=since)
+    return tell(settings, lake, ignite, website, found, since=since)
 
 
 def describe(receipt: Receipt) -> str:
     """A receipt in two lines: people and rejected lines; every address that was found, with its verdict."""
     parts = [suppressed(receipt.people), _told(receipt)]
+    if receipt.withdrawn:
+        parts.append(f"{_count(receipt.withdrawn, 'opt-out')} taken back since the file came")
     if receipt.rejects:
         shown = ", ".join(f"line {reject.line}: {reject.reason}" for reject in receipt.rejects[:10])
         more = f", and {len(receipt.rejects) - 10} more" if len(receipt.rejects) > 10 else ""
