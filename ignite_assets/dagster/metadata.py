@@ -51,8 +51,7 @@ def storage_uri(root: str, asset: str) -> str:
 
 def storage_kinds(root: str) -> set[str]:
     """What Dagster's UI has a picture of: the object store that the lake is in."""
-    kind = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}.get(root.partition("://")[0])
-    return {kind} if kind else set()
+    return {"s3"} if root.startswith("s3://") else set()
 
 
 def partition_metadata(made: MadePartition, location: str, seconds: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a person should hear of a night: one message a website, made from the instance's records of finished runs.
 
-Whom it reaches is `notify`'s business, when it is looked for `sensors`'. Messages quote only what this package wrote
+`webhook` delivers the messages; `alert_sensors` says when. Messages quote only what this package wrote
 itself; a foreign exception is named by its class, since its text may hold anything.
 """
 

@@ -1,4 +1,4 @@
-"""The checks of `quality` as Dagster's asset checks. An asset's are one step, after the asset's own."""
+"""The checks of `tables.checks` as Dagster's asset checks. An asset's are one step, after the asset's own."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
