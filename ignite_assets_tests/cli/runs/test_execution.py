@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import dagster as dg
@@ -40,7 +41,10 @@ def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
 
     def kill_acme(result: PartitionResult) -> None:
         if (result.website, result.asset) == ("acme-honda", "products"):
-            min(multiprocessing.active_children(), key=lambda child: child.name).kill()  # the first that was started
+            min(multiprocessing.active_children(), key=started).kill()
+
+    def started(child: BaseProcess) -> int:
+        return int(child.name.rpartition("-")[2])  # as a number: "SpawnProcess-10" is not before "SpawnProcess-9"
 
     results = execute(
         plan([horizon.yesterday()], KEYS, ASSETS, horizon, named=False).runs,
