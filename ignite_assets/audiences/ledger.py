@@ -287,10 +287,11 @@ def _unconfirmed(workspace: Workspace, lake: Lake, website: str | None) -> None:
 def _standing() -> str:
     """The hashes of `opted_out` that were not withdrawn since."""
     listed = ", ".join(_HASHES)
-    each = f"SELECT unnest([{listed}]) AS hash, first_seen AS at FROM"
+    each = f"SELECT unnest([{listed}]) AS hash, first_seen AS seen FROM"
     return f"""
-        SELECT hash FROM (SELECT hash, max(at) AS at FROM ({each} opted_out) WHERE hash IS NOT NULL GROUP BY hash) AS o
-        WHERE NOT EXISTS (FROM ({each} withdrawn) AS w WHERE w.hash = o.hash AND w.at > o.at)
+        SELECT hash
+        FROM (SELECT hash, max(seen) AS seen FROM ({each} opted_out) WHERE hash IS NOT NULL GROUP BY hash) AS o
+        WHERE NOT EXISTS (FROM ({each} withdrawn) AS w WHERE w.hash = o.hash AND w.seen > o.seen)
     """  # noqa: S608 - our own names
 
 
