@@ -159,9 +159,9 @@ def acknowledged(lake: Lake, website: str, source_hash: str | None = None) -> fr
     )
 
 
-def first_recorded(lake: Lake, website: str, source_hash: str) -> dt.datetime | None:
-    """When a file's people were first written down; None when they never were."""
-    return min((at for _, at, source in _rows(lake, website, ("seen",)) if source == source_hash), default=None)
+def last_recorded(lake: Lake, website: str, source_hash: str) -> dt.datetime | None:
+    """When a file's people were last written down as new opt-outs; None when they never were."""
+    return max((at for _, at, source in _rows(lake, website, ("seen",)) if source == source_hash), default=None)
 
 
 def withdrawn_since(lake: Lake, website: str, moment: dt.datetime) -> frozenset[str]:

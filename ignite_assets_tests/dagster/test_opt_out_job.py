@@ -281,8 +281,10 @@ def test_an_opt_out_that_is_taken_back_while_its_file_waits_stays_so(
     assert sandbox.world.opt_outs.of(ACME.key) == {fingerprint("bob@example.com")}
     assert office.known() == (1, 1)
 
-    office.drop(name, text)  # as another file that says so again
-    assert office.run(name).success
+    office.drop(name, text)  # as another file that says so again, and has to wait as well
+    sandbox.faults.add(Fault(endpoint="opt_outs", status=400, times=1))
+    assert not office.run(name).success
+    assert office.run(name, again=True).success
     assert sandbox.world.opt_outs.of(ACME.key) == {fingerprint("ann@example.com"), fingerprint("bob@example.com")}
     assert office.known() == (2, 2)
 

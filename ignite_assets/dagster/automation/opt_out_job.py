@@ -208,7 +208,7 @@ def _submit(
     settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes, *, again: bool
 ) -> Receipt:
     website = file.website
-    since = ledger.first_recorded(lake, website, hashlib.sha256(data).hexdigest()) if again else None
+    since = ledger.last_recorded(lake, website, hashlib.sha256(data).hexdigest()) if again else None
     if file.of_hashes:
         return suppress_hashes(settings, lake, website, data, file.name, since=since)
     found = suppress(settings, lake, website, data, file.name, since=since)
