@@ -125,9 +125,8 @@ def test_a_derived_partition_shows_its_coverage_and_no_personal_data(
     facts = dict(itertools.pairwise(lines))
     assert facts["coverage"] == "0.1"  # three nights of thirty days
     rows = duckdb.read_parquet(facts["path"])
-    standings = dict(
-        rows.aggregate("standing, count(*)").fetchall()
-    )  # none of a location that a late capture brought, first seen after the window
+    # NULL for a location that a late capture brought, first seen after the window.
+    standings = dict(rows.aggregate("standing, count(*)").fetchall())
     assert int(facts["dagster/row_count"]) == sum(standings.values())
     assert (int(facts["new"]), int(facts["returning"])) == (standings.get("new", 0), standings.get("returning", 0))
     assert "id city state zip latitude longitude last_seen score stars sessions first_visit standing" in shown
