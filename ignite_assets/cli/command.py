@@ -28,12 +28,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        import logging
-
         from ignite_assets.api.errors import ConfigurationError, IgniteError
 
-        # Ctrl-C while a connection to Dagster's records closes goes on to us, but is logged with a traceback as well.
-        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
         _with_streams_for_any_text()
         try:
             with _sigterm_like_ctrl_c():

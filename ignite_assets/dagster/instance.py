@@ -3,6 +3,7 @@
 So is the dialog that greets a new user of the Dagster UI.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -66,4 +67,11 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     """
     os.environ[HOME_VARIABLE] = str(prepare_home(home))
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+    return inherited_instance()
+
+
+def inherited_instance() -> dg.DagsterInstance:
+    """The instance of `DAGSTER_HOME`. Use it as a context manager."""
+    # An interrupt while a connection to the records closes is raised, and would be logged with a traceback as well.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     return dg.DagsterInstance.get()

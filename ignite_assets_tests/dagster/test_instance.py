@@ -1,8 +1,10 @@
 """Where runs are recorded."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.instance import dagster_home, open_instance, prepare_home
@@ -46,3 +48,24 @@ def test_one_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     prepare_home(tmp_path)
 
     assert (tmp_path / "dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection that is interrupted while it closes."""
+
+    def close(self) -> None:
+        super().close()
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_a_connection_closes_is_raised_and_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_instance(tmp_path / "home"):
+        pass
+    engine = sqlalchemy.create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(":memory:", factory=Interrupted), poolclass=sqlalchemy.NullPool
+    )
+    with pytest.raises(KeyboardInterrupt):
+        engine.connect().close()
+    assert caplog.records == []

@@ -22,7 +22,7 @@ from ignite_assets.config import load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.failures import failed_partitions, failed_step
-from ignite_assets.dagster.instance import RUNS_AT_ONCE
+from ignite_assets.dagster.instance import RUNS_AT_ONCE, inherited_instance
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.private import RANGE_END, RANGE_START, held_open, plan_ranges_as_one
 from ignite_assets.storage.lake import Lake
@@ -264,7 +264,7 @@ def _execute_run(order: _Order) -> None:
     job = _job(order.config, ranged=not one).get_subset(
         asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks
     )
-    with dg.DagsterInstance.get() as instance, held_open(instance):
+    with inherited_instance() as instance, held_open(instance):
         job.execute_in_process(
             instance=instance,
             run_id=order.run_id,
