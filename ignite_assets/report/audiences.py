@@ -24,11 +24,6 @@ class Trend:
     left: int
     """In the days that can be told."""
 
-    @property
-    def net(self) -> int:
-        """How much it grew."""
-        return self.joined - self.left
-
 
 @dataclass(frozen=True, kw_only=True)
 class Audiences:

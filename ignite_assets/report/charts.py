@@ -1,16 +1,14 @@
 """The charts of a report: numbers in, drawings out."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import altair as alt
 
 from ignite_assets.report.audiences import Audiences, Trend
 from ignite_assets.report.drawing import Chart, ChartRow, Drawing, draw, inline
 from ignite_assets.report.inventory import Stack
 from ignite_assets.report.visitors import VisitorDay
 from ignite_assets.report.words import count, day_words, short_day
-
-if TYPE_CHECKING:
-    import altair as alt
 
 MOST_AUDIENCES = 10
 _WIDE, _HALF = 720, 440
@@ -30,8 +28,6 @@ def visitors_chart(days: Sequence[VisitorDay]) -> Drawing:
 
 
 def _visitors(days: Sequence[VisitorDay], width: int) -> Chart:
-    import altair as alt
-
     top = max([day.visitors or 0 for day in days] + [1])
     height = alt.Scale(domain=[0, top], nice=True)
     axis = alt.Axis(tickCount=4, ticks=False, domain=False)
@@ -53,10 +49,8 @@ def _visitors(days: Sequence[VisitorDay], width: int) -> Chart:
     )
 
 
-def _days_across(days: Sequence[VisitorDay], *, every: int) -> "alt.X":
+def _days_across(days: Sequence[VisitorDay], *, every: int) -> alt.X:
     """The days in order, some of them labelled: the last, and back from there."""
-    import altair as alt
-
     shown = [short_day(day.date) for day in days]
     return alt.X(
         "day:N",
@@ -93,8 +87,6 @@ def audiences_chart(audiences: Audiences) -> Drawing:
 
 
 def _audiences(trends: Sequence[Trend], width: int) -> Chart:
-    import altair as alt
-
     rows = [row for trend in trends for row in _moves(trend)]
     most = max([trend.joined for trend in trends] + [trend.left for trend in trends] + [1])
     base = alt.Chart(inline(rows), width=width, height=alt.Step(25)).encode(
@@ -128,8 +120,6 @@ def inventory_chart(name: str, of: str, stacks: Sequence[Stack]) -> Drawing:
 
 
 def _stacks(stacks: Sequence[Stack], width: int) -> Chart:
-    import altair as alt
-
     most = max([stack.total for stack in stacks] + [1])
     x = alt.X("products:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most * 1.15], nice=False))
     y = _labels_down("label:N", [stack.label for stack in stacks], width)
@@ -158,16 +148,12 @@ def _parts(stack: Stack) -> list[ChartRow]:
     ]
 
 
-def _labels_down(field: str, labels: Sequence[str], width: int) -> "alt.Y":
-    import altair as alt
-
+def _labels_down(field: str, labels: Sequence[str], width: int) -> alt.Y:
     longest = min(_LONGEST_LABEL, width * 2 // 5)
     axis = alt.Axis(ticks=False, domain=False, labelLimit=longest, labelColor="var(--ink)")
     return alt.Y(field, sort=list(labels), title=None, axis=axis)
 
 
-def _colours(field: str, colours: dict[str, str]) -> "alt.Color":
-    import altair as alt
-
+def _colours(field: str, colours: dict[str, str]) -> alt.Color:
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return alt.Color(field, scale=scale, legend=None)

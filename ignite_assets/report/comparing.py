@@ -1,8 +1,11 @@
 """A number beside that of the week before, or the reason why the two can't be compared."""
 
+import datetime as dt
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ignite_assets.report.readings import DAY, WEEK, Readings
+from ignite_assets.report.readings import WEEK, Readings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,33 +34,36 @@ class Compared:
         return self.change / self.before if self.change is not None and self.before else None
 
 
-def rows_compared(readings: Readings, asset: str, *, name: str, label: str, unit: str = "") -> Compared:
+def rows_compared(readings: Readings, asset: str, *, name: str, label: str, unit: str) -> Compared:
     """The rows of a day beside those of the same day a week before, if both were captured in their own nights."""
-    day, before = readings.day, readings.day - WEEK
-    value = readings.row_count(asset, day)
-    late = readings.trouble(asset, day, day)
-    trouble = late or readings.trouble(asset, before, before)
-    return Compared(
-        name=name,
-        label=label,
-        value=value,
-        before=None if trouble else readings.row_count(asset, before),
-        note=_why(trouble, of_before=not late),
-        unit=unit,
-    )
+    return _compared(readings, asset, 1, lambda _, day: readings.row_count(asset, day), name, label, unit)
 
 
-def week_compared(readings: Readings, asset: str, column: str, *, name: str, label: str, unit: str = "") -> Compared:
+def week_compared(readings: Readings, asset: str, column: str, *, name: str, label: str, unit: str) -> Compared:
     """The different values of a column over seven days, beside those of the seven days before."""
+    values = functools.partial(readings.distinct, asset, column)
+    return _compared(readings, asset, 7, values, name, label, unit)
+
+
+def _compared(
+    readings: Readings,
+    asset: str,
+    days: int,
+    counted: Callable[[dt.date, dt.date], int | None],
+    name: str,
+    label: str,
+    unit: str,
+) -> Compared:
+    """What is counted over the days up to the report's, beside that of as many days a week before."""
+    span = dt.timedelta(days=days - 1)
     last, last_before = readings.day, readings.day - WEEK
-    first, first_before = last_before + DAY, last_before - WEEK + DAY
-    mine = readings.trouble(asset, first, last)
-    trouble = mine or readings.trouble(asset, first_before, last_before)
+    mine = readings.trouble(asset, last - span, last)
+    trouble = mine or readings.trouble(asset, last_before - span, last_before)
     return Compared(
         name=name,
         label=label,
-        value=readings.distinct(asset, column, first, last),
-        before=None if trouble else readings.distinct(asset, column, first_before, last_before),
+        value=counted(last - span, last),
+        before=None if trouble else counted(last_before - span, last_before),
         note=_why(trouble, of_before=not mine),
         unit=unit,
     )

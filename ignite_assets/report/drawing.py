@@ -8,17 +8,12 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
 from xml.etree import ElementTree as ET
 
+import altair as alt
 from markupsafe import Markup
 
-from ignite_assets.api.errors import IgniteError
-
-if TYPE_CHECKING:
-    import altair as alt
-
-Chart = Union["alt.Chart", "alt.LayerChart", "alt.FacetChart"]
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 ChartRow = Mapping[str, object]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -26,23 +21,6 @@ _ID = re.compile(r'(id="|url\(#|href="#)(?=[A-Za-z])')
 _XMLNS = re.compile(r' xmlns(:\w+)?="[^"]*"')
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _ARIA = ("aria-label", "aria-roledescription", "aria-hidden", "role")
-
-
-class MissingExtraError(IgniteError):
-    """A report needs libraries that only the extra `ignite_assets[report]` installs."""
-
-    retryable = False
-
-
-def require_charts() -> None:
-    """Raise `MissingExtraError` when the libraries that draw charts are not installed."""
-    try:
-        import altair as alt  # noqa: F401 - only whether it can be imported
-        import vl_convert  # noqa: F401 - altair imports it when it draws
-    except ImportError as error:
-        raise MissingExtraError(
-            f"reports need {error.name}, which is not installed: pip install 'ignite_assets[report]'"
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -61,10 +39,8 @@ def draw(name: str, summary: str, chart: Callable[[int], Chart], *, wide: int, n
     )
 
 
-def inline(rows: Iterable[ChartRow]) -> "alt.InlineData":
+def inline(rows: Iterable[ChartRow]) -> alt.InlineData:
     """Rows that stand in the chart itself."""
-    import altair as alt
-
     return alt.InlineData(values=list(rows))
 
 
@@ -97,8 +73,6 @@ def _simplify(mark: ET.Element) -> None:
 
 def _styled(chart: Chart) -> Chart:
     """The look of every chart."""
-    import altair as alt
-
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     configured = chart.configure(background="transparent", font=FONT, padding=2, autosize=fit)
     styled: Chart = configured.configure_view(stroke=None).configure_axis(

@@ -1,14 +1,13 @@
 """All numbers of a report: one website, one day, and the window that ends with it."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.errors import IgniteError
-from ignite_assets.audiences.rules import ExportRule, Scope
+from ignite_assets.config import Settings
 from ignite_assets.report import audiences, condition, exports, inventory, locations, opted_out, visitors
 from ignite_assets.report.audiences import Audiences
 from ignite_assets.report.comparing import Compared
@@ -24,7 +23,6 @@ from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.examination import captured_at
 from ignite_assets.tables.registry import DERIVED
-from ignite_assets.tables.thresholds import Thresholds
 
 
 class NothingCapturedError(IgniteError):
@@ -37,20 +35,10 @@ class NothingCapturedError(IgniteError):
 class ReportOptions:
     """What a report is made with."""
 
-    window_days: int
-    first_day: dt.date
-    """The first day that has partitions."""
-    zone: ZoneInfo
+    settings: Settings
     now: dt.datetime
     endpoints: tuple[Endpoint, ...] = ENDPOINTS
     derived: tuple[Derived, ...] = DERIVED
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    rules: tuple[ExportRule, ...] = ()
-    scope: Scope = "website"
-    inbox: str | None = None
-    captured_hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By website, the algorithms of the captures, as the ledger names them: no other hash takes effect."""
-    personal_details: bool = False
     recorded: tuple[Recorded, ...] = ()
     """What is on record of the day's exports, newest first."""
 
@@ -79,9 +67,8 @@ class Figures:
     locations: Locations | None
     inventory: Inventory | None
     lists: tuple[ListState, ...]
-    exported: bool
+    """Empty where no export covers the website."""
     removals_due: int | None
-    """Whether any export covers the website."""
     opt_outs: OptOutFigures
     condition: tuple[AssetState, ...]
     headlines: tuple[Compared, ...]
@@ -107,16 +94,7 @@ def newest_day(lake: Lake, website: str, endpoints: Sequence[Endpoint] = ENDPOIN
 def gather(lake: Lake, website: str, day: dt.date, options: ReportOptions) -> Figures:
     """Read a report's numbers. Raises `NothingCapturedError` when the website has nothing of the day."""
     with Workspace() as workspace:
-        readings = Readings(
-            lake=lake,
-            workspace=workspace,
-            website=website,
-            day=day,
-            window_days=options.window_days,
-            first_day=options.first_day,
-            zone=options.zone,
-        )
-        return _gather(readings, options)
+        return _gather(Readings(lake, workspace, website, day, options.settings), options)
 
 
 def _gather(readings: Readings, options: ReportOptions) -> Figures:
@@ -124,25 +102,18 @@ def _gather(readings: Readings, options: ReportOptions) -> Figures:
     there = [name for name in names if readings.has(name)]
     if not there:
         raise NothingCapturedError(f"nothing of {readings.website} was captured for {readings.day}")
-    lake, website, day = readings.lake, readings.website, readings.day
+    lake, website, day, settings = readings.lake, readings.website, readings.day, options.settings
     footers = [footer for name in there if (footer := readings.footer(name, day))]
     seen = visitors.read(readings)
     trends = audiences.read(readings)
-    lists = exports.read(lake, options.rules, website, day, options.recorded)
-    opt_outs = opted_out.read(
-        lake,
-        website,
-        scope=options.scope,
-        inbox_at=options.inbox,
-        captured=options.captured_hashes.get(website, frozenset()),
-        now=options.now,
-    )
+    lists = exports.read(lake, settings.rules(), website, day, options.recorded)
+    opt_outs = opted_out.read(lake, website, settings, options.now)
     newest = max(day for name in names for day in readings.captured(name)[-1:])
     return Figures(
         website=website,
         date=day,
         first=readings.window[0],
-        zone=options.zone.key,
+        zone=readings.zone.key,
         written_at=options.now,
         captured_at=max(captured_at(footer) for footer in footers),
         days_late=readings.days_late(visitors.ASSET, day),
@@ -151,13 +122,12 @@ def _gather(readings: Readings, options: ReportOptions) -> Figures:
         wanted=len(names),
         visitors=seen,
         audiences=trends,
-        locations=locations.read(readings, personal_details=options.personal_details),
+        locations=locations.read(readings, personal_details=settings.reports.personal_details),
         inventory=inventory.read(readings),
         lists=tuple(lists),
-        exported=bool(lists),
-        removals_due=exports.removals_due(readings.workspace, lake, website, options.scope),
+        removals_due=exports.removals_due(readings.workspace, lake, website, settings.opt_outs.scope),
         opt_outs=opt_outs,
-        condition=condition.read(readings, (*options.endpoints, *options.derived), options.thresholds),
+        condition=condition.read(readings, (*options.endpoints, *options.derived), settings.checks),
         headlines=tuple(_headlines(readings, seen, trends, lists, opt_outs)),
     )
 

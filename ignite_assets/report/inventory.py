@@ -59,14 +59,15 @@ def read(readings: Readings) -> Inventory | None:
     told = readings.one("""
         SELECT floor(median(days))::BIGINT AS middle, count(*) FILTER (days > 90) AS over_90 FROM listed
     """)
-    makes = _stacks(readings, "make")
+    stacks = list(_stacks(readings, "make").values())
+    rest = stacks[_MOST_MAKES:]
     return Inventory(
         date=newest,
-        all=_sum("all", list(makes.values())),
+        all=_sum("all", stacks),
         median_days=told["middle"],
         over_90=told["over_90"],
         by_age=_by_age(readings),
-        by_make=_largest(makes),
+        by_make=(*stacks[:_MOST_MAKES], *([_sum(OTHERS, rest)] if rest else [])),
     )
 
 
@@ -102,12 +103,6 @@ def _by_age(readings: Readings) -> tuple[Stack, ...]:
         for first, last in _AGES
     ]
     return (*found, *([_sum(UNKNOWN, [days[None]])] if None in days else []))
-
-
-def _largest(makes: dict[Any, Stack]) -> tuple[Stack, ...]:
-    stacks = list(makes.values())
-    rest = stacks[_MOST_MAKES:]
-    return (*stacks[:_MOST_MAKES], *([_sum(OTHERS, rest)] if rest else []))
 
 
 def _sum(label: str, stacks: Sequence[Stack]) -> Stack:

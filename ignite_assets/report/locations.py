@@ -123,11 +123,7 @@ def read(readings: Readings, *, personal_details: bool = False) -> Locations | N
     spots = _spots(readings, view) if view else ()
     placed = int(readings.one("SELECT count(*) AS number FROM placed")["number"])
     return Locations(
-        total=sums["total"],
-        new=sums["new"],
-        returning=sums["returning"],
-        score=sums["score"],
-        coverage=sums["coverage"],
+        **sums,
         unplaced=sums["total"] - placed,
         outside=placed - sum(spot.locations for spot in spots),
         view=view,
@@ -235,18 +231,19 @@ def _cities(readings: Readings) -> tuple[CityLocations, ...]:
 def _people(readings: Readings) -> tuple[Resident, ...]:
     """The best-scored locations with what the newest partition that holds each says of it."""
     best = readings.rows(f"""
-        SELECT id, standing, score, sessions, last_seen FROM places
+        SELECT id, coalesce(standing, 'unknown') AS standing, score, sessions, last_seen FROM places
         WHERE score IS NOT NULL ORDER BY score DESC, id LIMIT {_MOST_PEOPLE}
     """)  # noqa: S608 - a number of our own
     found = []
     for row in best:
         if readings.view("homes", "locations", [row["last_seen"]]):
-            homes = readings.rows("SELECT * FROM homes WHERE id = getvariable('home')", home=row["id"])
-            found += [_person(row, home) for home in homes[:1]]
+            homes = readings.rows(_HOME, home=row.pop("id"))
+            found += [Resident(**home, **row) for home in homes[:1]]
     return tuple(found)
 
 
-def _person(row: dict[str, object], home: dict[str, object]) -> Resident:
-    texts = {name: str(home[name] or "") for name in ("resident", "street", "city", "state", "zip")}
-    facts = {name: row[name] for name in ("score", "sessions", "last_seen")}
-    return Resident(**texts | facts | {"state": texts["state"].upper(), "standing": str(row["standing"] or "unknown")})  # type: ignore[arg-type]
+_HOME = """
+    SELECT coalesce(resident, '') AS resident, coalesce(street, '') AS street, coalesce(city, '') AS city,
+        coalesce(upper(state), '') AS state, coalesce(zip, '') AS zip
+    FROM homes WHERE id = getvariable('home')
+"""

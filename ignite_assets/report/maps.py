@@ -2,17 +2,15 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import altair as alt
 from markupsafe import Markup
 
 from ignite_assets.report import outlines
 from ignite_assets.report.drawing import Chart, ChartRow, Drawing, draw, inline, svg
 from ignite_assets.report.locations import CityLocations, Locations, Spot, View, step_of
 from ignite_assets.report.words import count
-
-if TYPE_CHECKING:
-    import altair as alt
 
 _WIDE, _NARROW = 720, 330
 _MOST_LABELS = 6
@@ -39,8 +37,6 @@ def locations_map(locations: Locations) -> Drawing | None:
 
 def inset(locations: Locations) -> Markup | None:
     """The whole country with the view on it; None where the view shows it already."""
-    import altair as alt
-
     view = locations.view
     if view is None or view.east - view.west > _WIDE_VIEW:
         return None
@@ -60,8 +56,6 @@ def inset(locations: Locations) -> Markup | None:
 
 
 def _map(locations: Locations, view: View, width: int) -> Chart:
-    import altair as alt
-
     frame = _Frame(view, width)
     states = alt.Chart(_features(frame.states())).mark_geoshape(
         fill="var(--land)", stroke="var(--card)", strokeWidth=1, clip=True
@@ -129,7 +123,7 @@ def _latitude(y: float) -> float:
     return math.degrees(2 * math.atan(math.exp(y)) - math.pi / 2)
 
 
-def _features(states: Iterable[outlines.State]) -> "alt.InlineData":
+def _features(states: Iterable[outlines.State]) -> alt.InlineData:
     return inline(
         {
             "type": "Feature",
@@ -140,10 +134,8 @@ def _features(states: Iterable[outlines.State]) -> "alt.InlineData":
     )
 
 
-def _spots(spots: Sequence[Spot], frame: _Frame) -> "alt.Chart":
+def _spots(spots: Sequence[Spot], frame: _Frame) -> alt.Chart:
     """A pie a spot: its area for the scores, its parts for new and returning locations."""
-    import altair as alt
-
     most = max([spot.score for spot in spots] + [1e-9])
     rows = [wedge for spot in spots for wedge in _pie(spot, frame, most)]
     colours = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
@@ -175,10 +167,8 @@ def _pie(spot: Spot, frame: _Frame, most: float) -> Iterator[ChartRow]:
         begin = end
 
 
-def _labels(cities: Sequence[CityLocations], frame: _Frame) -> "list[alt.Chart]":
+def _labels(cities: Sequence[CityLocations], frame: _Frame) -> list[alt.Chart]:
     """The names of the largest cities, where there is room."""
-    import altair as alt
-
     rows: list[ChartRow] = []
     taken: list[tuple[float, float]] = []
     for city in cities:

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from ignite_assets.audiences import inbox, ledger
-from ignite_assets.audiences.rules import Scope
+from ignite_assets.config import Settings
 from ignite_assets.report.readings import WEEK
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -28,31 +28,24 @@ class OptOutFigures:
     """People of all websites' ledgers, where these count as well; None where they don't."""
     waiting: int | None
     """Files of the inbox not yet dealt with; None without an inbox."""
-    rejects: int = 0
+    rejects: int
     """Files of rejected lines, and whole files, that wait for a person."""
-    idle: int = 0
+    idle: int
     """Of the people, those known by a hash that can't take effect: the captures are of another algorithm."""
 
 
-def read(
-    lake: Lake,
-    website: str,
-    *,
-    scope: Scope,
-    inbox_at: str | None,
-    captured: frozenset[str] = frozenset(),
-    now: dt.datetime,
-) -> OptOutFigures:
+def read(lake: Lake, website: str, settings: Settings, now: dt.datetime) -> OptOutFigures:
     """Count a website's opt-outs."""
     tally, arrivals = ledger.tally(lake, website), ledger.arrivals(lake, website)
+    box = Store(settings.place(settings.opt_outs.inbox)) if settings.opt_outs.inbox else None
     return OptOutFigures(
         people=tally.known,
         submitted=tally.submitted,
         by_hash=tally.by_hash,
         in_week=sum(at > now - WEEK for at in arrivals),
         since=arrivals[0] if arrivals else None,
-        elsewhere=len(ledger.arrivals(lake, None)) if scope == "all" else None,
-        waiting=len(inbox.of_website(Store(inbox_at), website)) if inbox_at else None,
-        rejects=len(inbox.rejects(Store(inbox_at), [website]).get(website, ())) if inbox_at else 0,
-        idle=ledger.idle(lake, website, captured) if captured else 0,
+        elsewhere=len(ledger.arrivals(lake, None)) if settings.opt_outs.scope == "all" else None,
+        waiting=len(inbox.of_website(box, website)) if box else None,
+        rejects=len(inbox.rejects(box, [website]).get(website, ())) if box else 0,
+        idle=ledger.idle(lake, website, settings.captured_hashes(website)),
     )

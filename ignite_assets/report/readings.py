@@ -1,12 +1,12 @@
 """What a report reads of: one website's partitions of a lake, for a day and the window that ends with it."""
 
 import datetime as dt
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ignite_assets.api.errors import MissingPartitionError
+from ignite_assets.config import Settings
 from ignite_assets.report.words import day_words
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake, Partition
@@ -22,32 +22,25 @@ def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-@dataclass(frozen=True, kw_only=True)
 class Readings:
-    """A website's partitions, each footer read once."""
+    """A website's partitions; each folder is listed and each footer read once."""
 
-    lake: Lake
-    workspace: Workspace
-    website: str
-    day: dt.date
-    window_days: int
-    first_day: dt.date
-    """The first day that has partitions: no day before it is missing."""
-    zone: ZoneInfo
-    """The time zone in which days begin."""
-    _footers: dict[tuple[str, dt.date], dict[str, str] | None] = field(default_factory=dict, repr=False)
-    _captured: dict[str, list[dt.date]] = field(default_factory=dict, repr=False)
+    def __init__(self, lake: Lake, workspace: Workspace, website: str, day: dt.date, settings: Settings) -> None:
+        self.lake, self.workspace = lake, workspace
+        self.website, self.day = website, day
+        self.window_days = settings.derived.window_days
+        self.first_day, self.zone = settings.partitions.start_date, settings.partitions.zone
+        self.captured = functools.cache(self._captured)
+        self.footer = functools.cache(self._footer)
 
-    @property
+    @functools.cached_property
     def window(self) -> list[dt.date]:
         """The days of the window, in order; none before the first that has partitions."""
         return list(trailing((), self.day, self.window_days, self.first_day).missing)
 
-    def captured(self, asset: str) -> list[dt.date]:
+    def _captured(self, asset: str) -> list[dt.date]:
         """The days of an asset that are in the lake, in order."""
-        if asset not in self._captured:
-            self._captured[asset] = self.lake.dates(asset, self.website)
-        return self._captured[asset]
+        return self.lake.dates(asset, self.website)
 
     def has(self, asset: str, day: dt.date | None = None) -> bool:
         """Whether an asset is in the lake for a day, the report's own unless given."""
@@ -57,15 +50,12 @@ class Readings:
         """The asset's newest day of the window; None when none of it is in the lake."""
         return max((day for day in self.captured(asset) if self.window[0] <= day <= self.day), default=None)
 
-    def footer(self, asset: str, day: dt.date) -> dict[str, str] | None:
+    def _footer(self, asset: str, day: dt.date) -> dict[str, str] | None:
         """What a partition's file says of itself; None when there is none."""
-        key = asset, day
-        if key not in self._footers:
-            try:
-                self._footers[key] = self.lake.footer(Partition(asset, self.website, day))
-            except MissingPartitionError:
-                self._footers[key] = None
-        return self._footers[key]
+        try:
+            return self.lake.footer(Partition(asset, self.website, day))
+        except MissingPartitionError:
+            return None
 
     def row_count(self, asset: str, day: dt.date) -> int | None:
         """How many rows a partition has; None when there is none."""

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -12,6 +11,7 @@ from ignite_assets._version import __version__
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.audiences import ledger
+from ignite_assets.config import Settings
 from ignite_assets.report.figures import Figures, ReportOptions, gather
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.staging import Stage
@@ -128,18 +128,17 @@ def derive(lake: Lake, *days: dt.date) -> None:
                 lake.commit(Partition(derived.name, WEBSITE, day), outcome.staged.file)
 
 
-def options(**changed: Any) -> ReportOptions:
-    usual: dict[str, Any] = {
-        "window_days": WINDOW_DAYS,
-        "first_day": FIRST_DAY,
-        "zone": ZoneInfo("UTC"),
-        "now": NOW + dt.timedelta(hours=6),
+def figures(lake: Lake, day: dt.date = DAY, **tables: Mapping[str, Any]) -> Figures:
+    """The figures of a day, with these values in tables of the settings."""
+    usual: dict[str, Mapping[str, Any]] = {
+        "partitions": {"start_date": FIRST_DAY},
+        "websites": {WEBSITE: {"token_env": "TOKEN", "secret_env": "SECRET"}},
+        "derived": {"window_days": WINDOW_DAYS},
     }
-    return ReportOptions(**usual | changed)
-
-
-def figures(lake: Lake, day: dt.date = DAY, **changed: Any) -> Figures:
-    return gather(lake, WEBSITE, day, options(**changed))
+    settings = Settings.model_validate(
+        usual | {name: {**usual.get(name, {}), **table} for name, table in tables.items()}
+    )
+    return gather(lake, WEBSITE, day, ReportOptions(settings=settings, now=NOW + dt.timedelta(hours=6)))
 
 
 def fill(lake: Lake) -> None:

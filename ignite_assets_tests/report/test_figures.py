@@ -88,7 +88,7 @@ def test_opt_outs_are_counted_and_dated(lake: Lake, tmp_path: Path) -> None:
     inbox.mkdir(parents=True)
     (inbox / "somebody@example.com.txt").write_text("somebody@example.com")
 
-    found = figures(lake, inbox=str(tmp_path / "inbox"), scope="all").opt_outs
+    found = figures(lake, opt_outs={"inbox": str(tmp_path / "inbox"), "scope": "all"}).opt_outs
 
     assert (found.people, found.in_week, found.since, found.elsewhere, found.waiting) == (3, 1, old, 4, 1)
     (headline,) = [each for each in figures(lake).headlines if each.name == "opted_out"]

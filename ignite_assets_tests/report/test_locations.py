@@ -18,7 +18,7 @@ DEGREES = st.floats(-170, 170)
 def reported(lake: Lake, *, personal_details: bool = False) -> Locations:
     visitors(lake, DAY, [1])
     derive(lake, DAY)
-    found = figures(lake, personal_details=personal_details).locations
+    found = figures(lake, reports={"personal_details": personal_details}).locations
     assert found is not None
     return found
 
@@ -142,7 +142,7 @@ def test_details_are_no_part_of_the_document(lake: Lake) -> None:
     visitors(lake, DAY, [1])
     derive(lake, DAY)
 
-    document = figures(lake, personal_details=True).document()
+    document = figures(lake, reports={"personal_details": True}).document()
 
     assert "people" not in document["locations"]
     assert "RESIDENT" not in str(document)

@@ -1,7 +1,5 @@
 """Visitors in a report, against plain Python over the same history."""
 
-from zoneinfo import ZoneInfo
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,7 +88,7 @@ def test_days_before_the_first_are_not_missing(lake: Lake) -> None:
     for age in range(3):
         visitors(lake, ago(age), range(5))
 
-    found = figures(lake, first_day=ago(2))
+    found = figures(lake, partitions={"start_date": ago(2)})
 
     assert found.first == ago(2)
     assert [day.visitors for day in found.visitors.days] == [5, 5, 5]
@@ -101,11 +99,11 @@ def test_days_before_the_first_are_not_missing(lake: Lake) -> None:
 def test_a_day_begins_in_the_time_zone_of_the_partitions(lake: Lake) -> None:
     visitors(lake, DAY, range(3))  # at half past midnight, UTC, of the day after
 
-    assert figures(lake, zone=ZoneInfo("Pacific/Kiritimati")).days_late == 0
-    assert figures(lake, day=DAY, zone=ZoneInfo("America/Chicago")).days_late == 0
+    assert figures(lake, partitions={"timezone": "Pacific/Kiritimati"}).days_late == 0
+    assert figures(lake, partitions={"timezone": "America/Chicago"}).days_late == 0
     visitors(lake, DAY, range(3), late=1)
     assert figures(lake).days_late == 1
-    assert figures(lake, zone=ZoneInfo("America/Chicago")).days_late == 0
+    assert figures(lake, partitions={"timezone": "America/Chicago"}).days_late == 0
 
 
 def test_recency_counts_everyone_once_by_the_day_they_were_last_seen(lake: Lake) -> None:

@@ -6,7 +6,6 @@ Its partitions are those of the other assets. It stores nothing through the IO m
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import partition_key, read_key, trailing_mapping
 from ignite_assets.report.exports import Recorded
-from ignite_assets.report.figures import Figures, ReportOptions, gather
+from ignite_assets.report.figures import ReportOptions, gather
 from ignite_assets.storage.duck import told
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -39,21 +38,6 @@ class ReportError(IgniteError):
     """A page could not be written, or what it is made of not be read."""
 
     retryable = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """A page that was written."""
-
-    figures: Figures
-    location: str
-    """As a user writes the place."""
-    bytes: int
-
-    @property
-    def url(self) -> str:
-        """Where a browser finds it."""
-        return self.location if "://" in self.location else Path(self.location).as_uri()
 
 
 def build_reports(
@@ -86,18 +70,17 @@ def build_reports(
         context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
-        options = report_options(
-            settings,
+        options = ReportOptions(
+            settings=settings,
             now=now(),
             endpoints=endpoints,
             derived=derived,
             recorded=tuple(recorded(context.instance, context.partition_key)),
         )
         try:
-            written = write_report(settings, ignite_lake.lake, website, day, options)
+            return dg.MaterializeResult(metadata=write_report(ignite_lake.lake, website, day, options))
         except IgniteError as error:
             raise input_failure(error) from None
-        return dg.MaterializeResult(metadata=_metadata(written))
 
     job = dg.define_asset_job(
         JOB,
@@ -124,34 +107,8 @@ def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
     )
 
 
-def report_options(
-    settings: Settings,
-    *,
-    now: dt.datetime,
-    endpoints: tuple[Endpoint, ...],
-    derived: tuple[Derived, ...],
-    recorded: tuple[Recorded, ...] = (),
-) -> ReportOptions:
-    """What reports are made with, by the settings."""
-    return ReportOptions(
-        window_days=settings.derived.window_days,
-        first_day=settings.partitions.start_date,
-        zone=settings.partitions.zone,
-        now=now,
-        endpoints=endpoints,
-        derived=derived,
-        thresholds=settings.checks,
-        rules=settings.rules(),
-        scope=settings.opt_outs.scope,
-        inbox=settings.place(settings.opt_outs.inbox) if settings.opt_outs.inbox else None,
-        captured_hashes={website: settings.captured_hashes(website) for website in settings.websites},
-        personal_details=settings.reports.personal_details,
-        recorded=recorded,
-    )
-
-
-def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, options: ReportOptions) -> Written:
-    """Write the page of a website's day. A reader sees the page before or this one.
+def write_report(lake: Lake, website: str, day: dt.date, options: ReportOptions) -> dict[str, dg.MetadataValue]:
+    """Write the page of a website's day; its place and headlines. A reader sees the page before or this one.
 
     Raises `NothingCapturedError` when the website has nothing of the day, `MissingExtraError` without the libraries
     that draw charts, `ReportError` when files fail.
@@ -161,6 +118,7 @@ def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, opt
 
     from ignite_assets.report.page import render
 
+    settings = options.settings
     store, name = Store(settings.place(settings.reports.to)), page_name(website, day)
     try:
         figures = gather(lake, website, day, options)
@@ -168,7 +126,13 @@ def write_report(settings: Settings, lake: Lake, website: str, day: dt.date, opt
         store.put(name, page)
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         raise ReportError(f"the page of {website} for {day}: {told(error)}") from None
-    return Written(figures=figures, location=store.location(name), bytes=len(page))
+    location = store.location(name)
+    return {
+        "page": dg.MetadataValue.url(location if "://" in location else Path(location).as_uri()),
+        "path": dg.MetadataValue.path(location),
+        "bytes": dg.MetadataValue.int(len(page)),
+        **{each.name: dg.MetadataValue.int(each.value) for each in figures.headlines if each.value is not None},
+    }
 
 
 def page_name(website: str, day: dt.date) -> str:
@@ -192,19 +156,6 @@ def _as_recorded(row: audience_exports.Row) -> Recorded:
         members=int(row["members"]),
         reasons=str(row["reasons"]),
     )
-
-
-def _metadata(written: Written) -> dict[str, dg.MetadataValue]:
-    return {
-        "page": dg.MetadataValue.url(written.url),
-        "path": dg.MetadataValue.path(written.location),
-        "bytes": dg.MetadataValue.int(written.bytes),
-        **_numbers(written.figures),
-    }
-
-
-def _numbers(figures: Figures) -> dict[str, dg.MetadataValue]:
-    return {each.name: dg.MetadataValue.int(each.value) for each in figures.headlines if each.value is not None}
 
 
 def written_by(events: Sequence[dg.DagsterEvent]) -> list[str]:
