@@ -218,7 +218,7 @@ class Soak:
 
     def _read_journal(self) -> None:
         """Note what was asked at the moment that the clock shows, and for which dates."""
-        asked = self._server.requests.all()
+        asked = list(self._server.requests)
         self._server.requests.clear()
         self.report.requests += len(asked)
         dates = [dt.date.fromisoformat(request.date) for request in asked if request.date]

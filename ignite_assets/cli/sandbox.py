@@ -1,11 +1,13 @@
 """`ignite-assets sandbox`: the platform, embedded, on a loopback port, with a configuration that points to it."""
 
+import contextlib
 import datetime as dt
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from types import FrameType
@@ -58,23 +60,19 @@ def sandbox(
       ignite-assets sandbox -- ignite-assets materialize
       ignite-assets sandbox -- dagster dev -w workspace.yaml
     """
-    from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer, frozen, serve, utc_now, websites
+    from ignite_assets.api.horizon import utc_now
+    from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer, frozen, websites
 
     served = websites(count, households) if count else DEMO_WEBSITES
     clock = frozen(now.replace(tzinfo=dt.UTC)) if now else utc_now
-    if not command:
-        serve(
-            lambda server: _announce(server, write_configuration(server, folder)),
-            served,
-            port=port,
-            now=clock,
-            opt_outs_file=opt_outs,
-            faults=_faults(latency, failing),
-        )
-        return
     with SandboxServer(served, port=port, now=clock, opt_outs_file=opt_outs) as server:
         server.faults.add(*_faults(latency, failing))
-        raise SystemExit(_run(command, write_configuration(server, folder)))
+        environment = write_configuration(server, folder)
+        if command:
+            raise SystemExit(_run(command, environment))
+        _announce(server, environment)
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, and SIGTERM, which ends every command as Ctrl-C does
+            threading.Event().wait()
 
 
 def _faults(latency: float, failing: float) -> "list[Fault]":

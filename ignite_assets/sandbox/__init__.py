@@ -17,10 +17,9 @@ The contract:
 Nothing here imports Dagster, and nothing outside tests, demo and command line imports this.
 """
 
-from ignite_assets.sandbox.app import create_app
-from ignite_assets.sandbox.clock import Clock, frozen, utc_now
+from ignite_assets.sandbox.clock import Clock, frozen
 from ignite_assets.sandbox.faults import Fault
-from ignite_assets.sandbox.server import SandboxServer, serve
+from ignite_assets.sandbox.server import SandboxServer
 from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, demo_websites, websites
 from ignite_assets.sandbox.world import World
 
@@ -31,10 +30,7 @@ __all__ = [
     "SandboxServer",
     "SandboxWebsite",
     "World",
-    "create_app",
     "demo_websites",
     "frozen",
-    "serve",
-    "utc_now",
     "websites",
 ]

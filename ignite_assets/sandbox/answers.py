@@ -7,10 +7,8 @@ belongs to `app`, what is true to `world`.
 import datetime as dt
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
-from itertools import accumulate
+from dataclasses import dataclass
 
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.table import Algo
@@ -18,6 +16,10 @@ from ignite_assets.sandbox import synthetic
 from ignite_assets.sandbox.visits import LOOK_BACK_DAYS, window_start
 from ignite_assets.sandbox.websites import SandboxWebsite
 from ignite_assets.sandbox.world import UnknownIdError, World
+
+_SMALLEST_KEPT = 1 << 16
+"""Smaller bodies are quicker made than kept."""
+_ROOM = 256 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,30 +55,6 @@ ANSWERS: Mapping[str, Callable[[World, Question], object]] = {
 }
 
 
-@dataclass
-class Bodies:
-    """The latest large bodies, ready to send again; small ones are quicker made than kept."""
-
-    smallest: int = 1 << 16
-    room: int = 256 << 20
-    _kept: OrderedDict[Hashable, bytes] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, key: Hashable) -> bytes | None:
-        """The body under a key, if it is still kept."""
-        with self._lock:
-            return self._kept.get(key)
-
-    def keep(self, key: Hashable, body: bytes) -> None:
-        """Keep a body; the oldest go when there is no room."""
-        if self.smallest <= len(body) <= self.room:
-            with self._lock:
-                self._kept[key] = body
-                sizes = list(accumulate(len(kept) for kept in reversed(self._kept.values())))
-                for _ in range(sum(size > self.room for size in sizes)):
-                    self._kept.popitem(last=False)
-
-
 class Answers:
     """The bodies that answer questions, for every row of a table."""
 
@@ -84,7 +62,8 @@ class Answers:
         """Answers of `world` for `endpoints`."""
         self._world = world
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
-        self._bodies = Bodies()
+        self._kept: dict[Hashable, bytes] = {}
+        self._keeping = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
 
     def body(self, endpoint: Endpoint, asked: Question) -> bytes:
@@ -92,13 +71,17 @@ class Answers:
         # One at a time for each website: side by side, two threads would make the same million hashes twice.
         with self._locks.setdefault(asked.website.key, threading.Lock()):
             key = self._key(endpoint, asked)
-            kept = self._bodies.get(key)
-            return kept if kept is not None else self._made(key, endpoint, asked)
+            body = self._kept.get(key) or json.dumps(self._answer(endpoint, asked)).encode()
+            if len(body) >= _SMALLEST_KEPT:
+                self._keep(key, body)
+            return body
 
-    def _made(self, key: Hashable, endpoint: Endpoint, asked: Question) -> bytes:
-        made = json.dumps(self._answer(endpoint, asked)).encode()
-        self._bodies.keep(key, made)
-        return made
+    def _keep(self, key: Hashable, body: bytes) -> None:
+        """Have a large body ready to send again; the oldest go when there is no room."""
+        with self._keeping:
+            self._kept[key] = body
+            while sum(map(len, self._kept.values())) > _ROOM:
+                del self._kept[next(iter(self._kept))]
 
     def _key(self, endpoint: Endpoint, asked: Question) -> Hashable:
         # Products change by the millisecond, visits by the minute.

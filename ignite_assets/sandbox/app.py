@@ -10,29 +10,20 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.sandbox.answers import Answers, Question
-from ignite_assets.sandbox.clock import Clock, utc_now
+from ignite_assets.sandbox.clock import Clock
 from ignite_assets.sandbox.damage import damaged
 from ignite_assets.sandbox.faults import Faults, SandboxCall
 from ignite_assets.sandbox.journal import Journal
 from ignite_assets.sandbox.journal import Request as Noted
-from ignite_assets.sandbox.reading import (
-    Refusal,
-    holds_secret,
-    read_algo,
-    read_date,
-    read_emails,
-    read_id,
-    website_of,
-)
-from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, distinct
+from ignite_assets.sandbox.reading import Refusal, read_algo, read_date, read_emails, read_id
+from ignite_assets.sandbox.websites import SandboxWebsite, distinct
 from ignite_assets.sandbox.world import UnknownIdError, World
 
 OPT_OUTS = "opt_outs"
@@ -43,47 +34,63 @@ _Reply = Callable[[Request, SandboxWebsite | None], Awaitable[Response]]
 
 
 def create_app(
-    websites: Sequence[SandboxWebsite] = DEMO_WEBSITES,
-    *,
-    endpoints: tuple[Endpoint, ...] = ENDPOINTS,
-    world: World | None = None,
-    faults: Faults | None = None,
-    journal: Journal | None = None,
-    now: Clock = utc_now,
+    websites: Sequence[SandboxWebsite],
+    endpoints: tuple[Endpoint, ...],
+    world: World,
+    faults: Faults,
+    journal: Journal,
+    now: Clock,
 ) -> Starlette:
     """The platform for those websites, as an ASGI app; `now` answers the moment (aware) that the world is at."""
-    platform = _Platform(websites, endpoints, world or World(), now)
-    # An empty journal is falsy.
-    desk = _Desk(platform, faults or Faults(), Journal() if journal is None else journal)
-    routes = [Route(row.path, desk.counter(row.name, platform.asking(row)), methods=["GET"]) for row in endpoints]
-    routes.append(Route("/opt_outs/new", desk.counter(OPT_OUTS, platform.opt_out), methods=["POST"]))
+    platform = _Platform(websites, endpoints, world, faults, journal, now)
+    routes = [platform.route("GET", row.path, row.name, platform.asking(row)) for row in endpoints]
+    routes.append(platform.route("POST", "/opt_outs/new", OPT_OUTS, platform.opt_out))
     return Starlette(routes=routes, exception_handlers={HTTPException: _as_json})
 
 
 class _Platform:
-    """What the platform does with a request that arrives unharmed."""
+    """What is done with a request: faults strike it, it is answered, and everything is noted."""
 
     def __init__(
         self,
         websites: Sequence[SandboxWebsite],
         endpoints: tuple[Endpoint, ...],
         world: World,
+        faults: Faults,
+        journal: Journal,
         now: Clock,
     ) -> None:
-        self._websites = distinct(websites)
-        self._world = world
-        self._answers = Answers(world, endpoints)
-        self._now = now
+        self._by_token = {website.token: website for website in distinct(websites)}
+        self._world, self._answers, self._now = world, Answers(world, endpoints), now
+        self._faults, self._journal = faults, journal
 
-    def website(self, query: QueryParams) -> SandboxWebsite | None:
-        """The website whose token the query carries."""
-        return website_of(self._websites, query.get("token"))
+    def route(self, method: str, path: str, name: str, reply: _Reply) -> Route:
+        """The route whose requests `reply` answers."""
+
+        async def handle(request: Request) -> Response:
+            note, query = self._journal.begin(), request.query_params
+            website = self._by_token.get(query.get("token", ""))
+            call = SandboxCall(name, website.key if website else None, read_id(request.path_params.get("id")))
+            response, status = await self._answer(call, lambda: reply(request, website))
+            note(Noted(method, *call, query.get("date"), query.get("algo"), status))
+            return response
+
+        return Route(path, handle, methods=[method])
+
+    async def _answer(self, call: SandboxCall, reply: Callable[[], Awaitable[Response]]) -> tuple[Response, int | None]:
+        delay, fault = self._faults.strike(call)
+        await asyncio.sleep(delay)
+        answer = await _polite(reply) if fault is None or fault.keeps_answer else Response()
+        if fault is None:
+            return answer, answer.status_code
+        response = damaged(fault, answer)
+        return response, None if fault.cut in {"reset", "close"} else response.status_code
 
     def asking(self, endpoint: Endpoint) -> _Reply:
         """What answers requests to one row of the table."""
 
         async def reply(request: Request, website: SandboxWebsite | None) -> Response:
-            if website is None or not holds_secret(website, request.query_params.get("secret")):
+            if website is None or request.query_params.get("secret") != website.secret:
                 raise Refusal(401, "token and secret are not those of a website")
             asked = self._question(endpoint, request, website)
             return _json(await run_in_threadpool(self._answers.body, endpoint, asked))
@@ -105,45 +112,12 @@ class _Platform:
     async def opt_out(self, request: Request, website: SandboxWebsite | None) -> Response:
         """Take the addresses of an opt-out, from the query or from a form."""
         form = await request.form()
-        site = website or website_of(self._websites, str(form.get("token", "")))
+        site = website or self._by_token.get(str(form.get("token", "")))
         if site is None:
             raise Refusal(401, "token is not that of a website")
         sent = [*request.query_params.getlist("emails"), *map(str, form.getlist("emails"))]
         await run_in_threadpool(self._world.opt_outs.add, site.key, read_emails(sent))
         return _json(b"{}")
-
-
-class _Desk:
-    """Where requests come in: faults strike here, and everything is noted."""
-
-    def __init__(self, platform: _Platform, faults: Faults, journal: Journal) -> None:
-        self._platform = platform
-        self._faults = faults
-        self._journal = journal
-
-    def counter(self, name: str, reply: _Reply) -> Callable[[Request], Awaitable[Response]]:
-        """The handler of one route."""
-
-        async def handle(request: Request) -> Response:
-            volume = self._journal.volume
-            website = self._platform.website(request.query_params)
-            call = SandboxCall(name, website.key if website else None, read_id(request.path_params.get("id")))
-            response, status = await self._answer(call, lambda: reply(request, website))
-            query = request.query_params
-            noted = Noted(request.method, *call, query.get("date"), query.get("algo"), status)
-            self._journal.add(noted, volume)
-            return response
-
-        return handle
-
-    async def _answer(self, call: SandboxCall, reply: Callable[[], Awaitable[Response]]) -> tuple[Response, int | None]:
-        delay, fault = self._faults.strike(call)
-        await asyncio.sleep(delay)
-        answer = await _polite(reply) if fault is None or fault.keeps_answer else Response()
-        if fault is None:
-            return answer, answer.status_code
-        response = damaged(fault, answer)
-        return response, None if fault.cut in {"reset", "close"} else response.status_code
 
 
 async def _polite(reply: Callable[[], Awaitable[Response]]) -> Response:

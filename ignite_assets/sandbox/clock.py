@@ -6,11 +6,6 @@ from collections.abc import Callable
 Clock = Callable[[], dt.datetime]
 
 
-def utc_now() -> dt.datetime:
-    """The real time."""
-    return dt.datetime.now(dt.UTC)
-
-
 def frozen(moment: dt.datetime) -> Clock:
     """A clock that stands still at a moment, which must be aware of its zone."""
     if moment.tzinfo is None:

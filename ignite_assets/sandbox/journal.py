@@ -3,9 +3,8 @@
 It holds no token, secret, address or answer.
 """
 
-import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 LONGEST = 200_000
@@ -29,39 +28,23 @@ class Journal:
 
     def __init__(self) -> None:
         """Nothing was asked."""
-        self._lock = threading.Lock()
-        self._requests: deque[Request] = deque(maxlen=LONGEST)
-        self._volume = 0
-
-    @property
-    def volume(self) -> int:
-        """Which volume is being written: clearing the journal begins another."""
-        return self._volume
-
-    def add(self, request: Request, volume: int) -> None:
-        """Note a request whose answer is about to go out, unless the volume in which it arrived is forgotten."""
-        with self._lock:
-            if volume == self._volume:
-                self._requests.append(request)
+        self.clear()
 
     def clear(self) -> None:
         """Forget everything, also the requests that are still being answered."""
-        with self._lock:
-            self._requests.clear()
-            self._volume += 1
+        self._requests: deque[Request] = deque(maxlen=LONGEST)
 
-    def all(self) -> list[Request]:
-        """A copy of the journal as it stands."""
-        with self._lock:
-            return list(self._requests)
+    def begin(self) -> Callable[[Request], None]:
+        """Notes a request that arrives now, when its answer goes out; in vain once the journal was cleared."""
+        return self._requests.append
 
     def of(self, endpoint: str) -> list[Request]:
         """The requests to one endpoint."""
-        return [request for request in self.all() if request.endpoint == endpoint]
+        return [request for request in self if request.endpoint == endpoint]
 
     def __iter__(self) -> Iterator[Request]:
         """The requests as they stand."""
-        return iter(self.all())
+        return iter(self._requests.copy())
 
     def __len__(self) -> int:
         """How many there were."""

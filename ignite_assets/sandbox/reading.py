@@ -1,18 +1,16 @@
-"""Reading what a request carries: credentials, date, algo, id, and the e-mails of an opt-out.
+"""Reading what a request carries: date, algo, id, and the e-mails of an opt-out.
 
 Pure functions from text to checked values; each refuses what the platform would with a `Refusal`, whose message
 never repeats a value.
 """
 
 import datetime as dt
-import hmac
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 from ignite_assets.api.table import ALGOS, Algo
-from ignite_assets.sandbox.websites import SandboxWebsite
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9]{1,18}")
@@ -26,17 +24,6 @@ class Refusal(Exception):  # noqa: N818 - a refusal isn't an error of ours
         """Refuse with a status and a message for the caller."""
         self.status = status
         super().__init__(message)
-
-
-def website_of(websites: Iterable[SandboxWebsite], token: str | None) -> SandboxWebsite | None:
-    """The website that a token stands for."""
-    sent = (token or "").encode()
-    return next((site for site in websites if hmac.compare_digest(site.token.encode(), sent)), None)
-
-
-def holds_secret(website: SandboxWebsite, secret: str | None) -> bool:
-    """Whether a secret is the website's."""
-    return hmac.compare_digest(website.secret.encode(), (secret or "").encode())
 
 
 def read_date(text: str | None) -> dt.date | None:

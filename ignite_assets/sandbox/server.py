@@ -1,25 +1,23 @@
-"""The sandbox as a running server on the loopback interface: in a thread for tests and demos, or in the foreground.
+"""The sandbox as a running server on the loopback interface: in a thread of its own.
 
 It logs no requests: their queries carry credentials. What it serves belongs to `app`.
 """
 
 import asyncio
-import datetime as dt
-import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import Self
 
 import uvicorn
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.horizon import utc_now
 from ignite_assets.sandbox.app import create_app
-from ignite_assets.sandbox.clock import Clock, utc_now
+from ignite_assets.sandbox.clock import Clock
 from ignite_assets.sandbox.damage import FaultyProtocol
-from ignite_assets.sandbox.faults import Fault, Faults
+from ignite_assets.sandbox.faults import Faults
 from ignite_assets.sandbox.journal import Journal
 from ignite_assets.sandbox.optouts import OptedOut
 from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite
@@ -47,31 +45,16 @@ class SandboxServer:
         self.faults = Faults()
         self.requests = Journal()
         self.world = World(OptedOut(opt_outs_file))
-        self._port = port
-        app = create_app(
-            self.websites,
-            endpoints=endpoints,
-            world=self.world,
-            faults=self.faults,
-            journal=self.requests,
-            now=self._moment,
-        )
+        self.port = port
+        clock = lambda: self.now()  # noqa: E731, PLW0108 - not the clock itself: one that is set later counts
+        app = create_app(self.websites, endpoints, self.world, self.faults, self.requests, clock)
         self._uvicorn = _Uvicorn(app)
         self._thread: threading.Thread | None = None
-
-    def _moment(self) -> dt.datetime:
-        # The app keeps this method, so that a clock set later counts.
-        return self.now()
-
-    @property
-    def port(self) -> int:
-        """The port it listens on, once started."""
-        return self._port
 
     @property
     def url(self) -> str:
         """The base URL, once started."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def website(self, key: str) -> SandboxWebsite:
         """The website of that key; `KeyError` when there is none."""
@@ -79,8 +62,8 @@ class SandboxServer:
 
     def start(self) -> Self:
         """Listen, and return when requests are answered. `OSError` when the port is taken."""
-        listener = _listener(self._port)
-        self._port = listener.getsockname()[1]
+        listener = _listener(self.port)
+        self.port = listener.getsockname()[1]
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([listener],), name="ignite-sandbox", daemon=True
         )
@@ -98,9 +81,7 @@ class SandboxServer:
         """Start."""
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 
@@ -151,32 +132,3 @@ def _listener(port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def serve(
-    on_ready: Callable[[SandboxServer], None],
-    websites: Sequence[SandboxWebsite] = DEMO_WEBSITES,
-    *,
-    port: int = 0,
-    now: Clock = utc_now,
-    opt_outs_file: Path | None = None,
-    faults: Sequence[Fault] = (),
-) -> None:
-    """Serve in the foreground until SIGINT or SIGTERM; `on_ready` is given the started server.
-
-    Call it in the main thread, where signals arrive.
-    """
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with SandboxServer(websites, port=port, now=now, opt_outs_file=opt_outs_file) as server:
-            server.faults.add(*faults)
-            on_ready(server)
-            stopping.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

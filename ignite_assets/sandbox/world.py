@@ -113,11 +113,6 @@ class World:
         """The plain e-mail addresses behind `visitors`, in the same order. No endpoint answers these."""
         return self._addresses(website, np.flatnonzero(self._seen(website, since, now)))
 
-    def addresses_at(self, website: SandboxWebsite, location_id: int) -> list[str]:
-        """The plain addresses of one household, the resident's first. No endpoint answers these."""
-        row = self._households(website).row(location_id)
-        return [] if row is None else self._addresses(website, np.array([row]))
-
     def _addresses(self, website: SandboxWebsite, rows: Rows) -> list[str]:
         households = self._households(website)
         places, slots = np.nonzero(everyone(households, rows) & ~self._out(website)[rows])

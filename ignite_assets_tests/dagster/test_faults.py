@@ -117,7 +117,7 @@ def test_the_assets_of_a_website_that_is_down_fail_together_and_are_not_tried_ag
     assert {*failed, "location_details"} == set(NAMES)
     assert all("the website is down: no answer for 0.02 s" in reason for reason in failed.values())
     assert sum("(no answer, 0 tries)" in reason for reason in failed.values()) == len(failed) - 2
-    assert len({request.endpoint for request in sandbox.requests.all()}) == 2, "the others are not asked for"
+    assert len({request.endpoint for request in sandbox.requests}) == 2, "the others are not asked for"
 
 
 def test_details_that_fail_leave_the_last_good_partition(

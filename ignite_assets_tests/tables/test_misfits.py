@@ -108,7 +108,7 @@ def test_a_listing_with_a_bad_id_loses_no_other_audience(platform: SandboxServer
     platform.faults.add(Fault(endpoint="audiences", body=listing))
     made = captured(capture_of, "audience_members")
     assert 0 < made.staged.rows <= before.staged.rows
-    assert {request.id for request in platform.requests.all() if request.endpoint == "audience_members"} >= set(ids)
+    assert {request.id for request in platform.requests if request.endpoint == "audience_members"} >= set(ids)
     assert captured(capture_of, "audiences").facts["misfits"] == 2
 
 

@@ -12,13 +12,13 @@ import dagster as dg
 import pytest
 
 from ignite_assets.api.endpoints import by_name
-from ignite_assets.api.horizon import Horizon
+from ignite_assets.api.horizon import Horizon, utc_now
 from ignite_assets.cli.runs.execution import execute
 from ignite_assets.cli.runs.plan import PartitionResult, WebsiteRun, plan
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.instance import open_instance
-from ignite_assets.sandbox import Fault, SandboxServer, utc_now
+from ignite_assets.sandbox import Fault, SandboxServer
 
 KEYS = ("acme-honda", "bayside-kia", "summit-ford")
 ASSETS = ("visitors", "products", "sales")
