@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ignite_assets.audiences.drops.columns import WORDS, plain
+from ignite_assets.audiences.drops.columns import WORDS, listed, plain
 
 LOOKS_LIKE = re.compile(r"[@\uff20\ufe6b]|%40|&(?:#0*64|#x0*40|commat);", re.IGNORECASE)
 """What a cell with an address has somewhere."""
@@ -28,7 +28,7 @@ _AROUND = "'=+*`‘’‚´.-!?&#~^$%_"
 _NAMED = re.compile(r"[^<>;,@]*<[^<>@]*@[^<>]*>|\([^()@]*\)")
 _LABELS = re.compile(r"\b(?:mailto|smtp|e-?mails?|mail|address|hyperlink)\b\s*:?", re.IGNORECASE)
 _PUNCTUATION = re.compile(rf"[{_BREAKS}'=+*.&‘’-]+")
-_SOMEBODY_ELSE = frozenset(word for word in WORDS["other"].split() if len(word) > 3)
+_SOMEBODY_ELSE = frozenset(word for word in listed(WORDS["other"]) if len(word) > 3)
 _NAME_WORDS = 4
 _GMAIL = ("gmail.com", "googlemail.com")
 

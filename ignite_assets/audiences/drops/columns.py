@@ -54,175 +54,34 @@ WORDS: Mapping[Role, str] = {
 }
 """By role, the words of headers, without accents; a header with words of two roles is the later one's."""
 
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a table of words, in its order."""
+    return tuple(text.split())
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a table of words."""
+    return frozenset(text.split())
+
+
 _MAIL = re.compile(r"e?mails?|e?mailadd?res+e?[sn]?|courriels?|correos?|epost|mel")
-_QUALIFIERS = frozenset(
-    [
-        "address",
-        "addresses",
-        "adresse",
-        "adressen",
-        "adresses",
-        "adres",
-        "direccion",
-        "indirizzo",
-        "endereco",
-        "electronico",
-        "electronica",
-        "electronique",
-        "additional",
-        "secondary",
-        "second",
-        "alternate",
-        "alternative",
-        "alt",
-        "other",
-        "further",
-        "more",
-        "primary",
-        "main",
-        "first",
-        "work",
-        "home",
-        "personal",
-        "private",
-        "business",
-        "weitere",
-        "zweite",
-        "autre",
-        "otro",
-        "altra",
-        "andere",
-        "outro",
-        "hashed",
-        "the",
-        "of",
-        "de",
-        "do",
-        "di",
-        "d",
-        "a",
-        "des",
-        "der",
-        "die",
-        "das",
-        "is",
-        "your",
-        "id",
-        "value",
-        "values",
-        "data",
-        "items",
-        "item",
-        "attributes",
-        "attribute",
-        "results",
-        "result",
-        "records",
-        "record",
-        "properties",
-        "property",
-        "fields",
-        "field",
-        "entries",
-        "entry",
-        "rows",
-        "row",
-        "list",
-        "lists",
-        "key",
-        "raw",
-        "elements",
-        "element",
-        "response",
-        "payload",
-        "hits",
-        "docs",
-        "documents",
-        "unsubscribed",
-        "unsubscribes",
-        "suppressed",
-        "suppressions",
-        "optouts",
-        "optedout",
-        "abgemeldet",
-    ]
-)
+_QUALIFIERS = word_set("""
+    address addresses adresse adressen adresses adres direccion indirizzo endereco electronico electronica
+    electronique additional secondary second alternate alternative alt other further more primary main first work home
+    personal private business weitere zweite autre otro altra andere outro hashed the of de do di d a des der die das
+    is your id value values data items item attributes attribute results result records record properties property
+    fields field entries entry rows row list lists key raw elements element response payload hits docs documents
+    unsubscribed unsubscribes suppressed suppressions optouts optedout abgemeldet
+""")
 """Words that don't say whose an address is."""
 
-_OTHER_WORDS = frozenset(
-    [
-        "name",
-        "names",
-        "firstname",
-        "lastname",
-        "fullname",
-        "last",
-        "surname",
-        "vorname",
-        "nachname",
-        "nom",
-        "prenom",
-        "nombre",
-        "apellido",
-        "cognome",
-        "naam",
-        "phone",
-        "mobile",
-        "telephone",
-        "telefon",
-        "tel",
-        "telefono",
-        "date",
-        "datum",
-        "fecha",
-        "data",
-        "time",
-        "at",
-        "on",
-        "status",
-        "state",
-        "type",
-        "reason",
-        "id",
-        "number",
-        "no",
-        "nr",
-        "country",
-        "land",
-        "city",
-        "zip",
-        "plz",
-        "postcode",
-        "street",
-        "region",
-        "code",
-        "ip",
-        "language",
-        "website",
-        "site",
-        "domain",
-        "company",
-        "title",
-        "salutation",
-        "anrede",
-        "gender",
-        "unsubscribe",
-        "optin",
-        "opt",
-        "out",
-        "in",
-        "consent",
-        "subscription",
-        "active",
-        "hash",
-        "md5",
-        "sha1",
-        "sha256",
-        "sha2",
-        "user",
-        "username",
-    ]
-)
+_OTHER_WORDS = word_set("""
+    name names firstname lastname fullname last surname vorname nachname nom prenom nombre apellido cognome naam phone
+    mobile telephone telefon tel telefono date datum fecha data time at on status state type reason id number no nr
+    country land city zip plz postcode street region code ip language website site domain company title salutation
+    anrede gender unsubscribe optin opt out in consent subscription active hash md5 sha1 sha256 sha2 user username
+""")
 """Further words of headers, to tell a header from a row."""
 
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
@@ -296,9 +155,9 @@ def column(header: str) -> HeaderColumn:
     raise AssertionError
 
 
-_ROLES: Mapping[str, Role] = {word: role for role, listed in WORDS.items() for word in listed.split()}
-_SUFFIXES = tuple(w for w in WORDS["other"].split() if len(w) >= _SUFFIX_LENGTH)
-_PREFIXES = tuple(w for w in WORDS["person"].split() if len(w) >= _SUFFIX_LENGTH)
+_ROLES: Mapping[str, Role] = {word: role for role, text in WORDS.items() for word in listed(text)}
+_SUFFIXES = tuple(w for w in listed(WORDS["other"]) if len(w) >= _SUFFIX_LENGTH)
+_PREFIXES = tuple(w for w in listed(WORDS["person"]) if len(w) >= _SUFFIX_LENGTH)
 
 
 def _role(word: str) -> Role:

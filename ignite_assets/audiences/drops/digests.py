@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ignite_assets.audiences.drops import addresses, columns, documents, tables, workbooks
-from ignite_assets.audiences.drops.columns import words
+from ignite_assets.audiences.drops.columns import word_set, words
 from ignite_assets.audiences.drops.decoding import Content, DropError, decode
 from ignite_assets.audiences.drops.survey import columns_of
 from ignite_assets.audiences.drops.tables import DroppedRow, DroppedTable, Reject
@@ -28,46 +28,11 @@ _DIGEST = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _SAID = {"md5": "md5", "sha1": "sha1", "sha2": "sha256", "sha256": "sha256"}
-_HASH_WORDS = frozenset(
-    ["hash", "hashes", "hashed", "md5", "sha", "sha1", "sha2", "sha256", "digest", "hem", "identifier"]
-)
-_NOT_PEOPLE = frozenset(
-    [
-        "phone",
-        "mobile",
-        "telephone",
-        "telefon",
-        "tel",
-        "cell",
-        "sms",
-        "id",
-        "uuid",
-        "guid",
-        "device",
-        "maid",
-        "idfa",
-        "gaid",
-        "ip",
-        "name",
-        "names",
-        "firstname",
-        "lastname",
-        "first",
-        "last",
-        "zip",
-        "postcode",
-        "address",
-        "street",
-        "household",
-        "file",
-        "checksum",
-        "transaction",
-        "order",
-        "session",
-        "cookie",
-        "request",
-    ]
-)
+_HASH_WORDS = word_set("hash hashes hashed md5 sha sha1 sha2 sha256 digest hem identifier")
+_NOT_PEOPLE = word_set("""
+    phone mobile telephone telefon tel cell sms id uuid guid device maid idfa gaid ip name names firstname lastname
+    first last zip postcode address street household file checksum transaction order session cookie request
+""")
 
 
 @dataclass(kw_only=True, repr=False)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from ignite_assets.audiences.drops.columns import plain, words
+from ignite_assets.audiences.drops.columns import listed, plain, word_set, words
 
 Said = Literal["out", "in", "neither", "unclear"]
 """`neither`: a known word that is about delivery (bounced, cleaned), not about what the person wants."""
@@ -16,127 +16,26 @@ Sense = Literal["out", "in", "words", "both", "dated"]
 """What *yes* means in a column; `words`: its values say it in words; `both`: the header says one and the other;
 `dated`: a value is when the person opted out."""
 
-_OUT = [
-    "unsubscribed",
-    "unsubscribe",
-    "unsub",
-    "optedout",
-    "optout",
-    "outopted",
-    "donotemail",
-    "donotmail",
-    "donotcontact",
-    "dnc",
-    "optedoutofemail",
-    "hasoptedoutofemail",
-    "nonsubscribed",
-    "notsubscribed",
-    "removed",
-    "revoked",
-    "withdrawn",
-    "declined",
-    "denied",
-    "suppressed",
-    "abgemeldet",
-    "abbestellt",
-    "ausgetragen",
-    "widerrufen",
-    "desabonne",
-    "desinscrit",
-    "baja",
-    "desuscrito",
-    "disiscritto",
-    "uitgeschreven",
-    "afgemeld",
-    "cancelado",
-    "descadastrado",
-]
-_IN = [
-    "subscribed",
-    "subscribe",
-    "optedin",
-    "optin",
-    "consent",
-    "consented",
-    "consenting",
-    "allowed",
-    "granted",
-    "permission",
-    "angemeldet",
-    "abonniert",
-    "eingetragen",
-    "abonne",
-    "inscrit",
-    "suscrito",
-    "iscritto",
-    "ingeschreven",
-    "aangemeld",
-    "inscrito",
-]
+_OUT = listed("""
+    unsubscribed unsubscribe unsub optedout optout outopted donotemail donotmail donotcontact dnc optedoutofemail
+    hasoptedoutofemail nonsubscribed notsubscribed removed revoked withdrawn declined denied suppressed abgemeldet
+    abbestellt ausgetragen widerrufen desabonne desinscrit baja desuscrito disiscritto uitgeschreven afgemeld
+    cancelado descadastrado
+""")
+_IN = listed("""
+    subscribed subscribe optedin optin consent consented consenting allowed granted permission angemeldet abonniert
+    eingetragen abonne inscrit suscrito iscritto ingeschreven aangemeld inscrito
+""")
 _CLEARLY_IN = frozenset(_IN) - {"subscribe", "consent", "permission", "allowed", "granted", "consenting"}
-_NEITHER = frozenset(
-    ["bounced", "bounce", "cleaned", "pending", "unconfirmed", "invalid", "undeliverable", "complained", "spam"]
-)
-_YES = frozenset(
-    ["1", "true", "t", "yes", "y", "ja", "oui", "si", "sim", "x", "on", "wahr", "vrai", "verdadero", "vero", "1.0"]
-)
-_NO = frozenset(["0", "false", "f", "no", "n", "nein", "non", "nee", "nao", "off", "falsch", "faux", "falso", "0.0"])
-_STATUS = frozenset(
-    ["status", "state", "subscription", "substatus", "optstatus", "abostatus", "statut", "estado", "stato"]
-)
-_ABOUT = frozenset(
-    [
-        "is",
-        "has",
-        "email",
-        "mail",
-        "emails",
-        "the",
-        "of",
-        "to",
-        "for",
-        "from",
-        "e",
-        "marketing",
-        "newsletter",
-        "global",
-        "all",
-        "user",
-        "person",
-        "contact",
-        "customer",
-        "subscriber",
-        "flag",
-        "yn",
-        "status",
-        "bool",
-        "opted",
-        "member",
-        "recipient",
-        "list",
-    ]
-)
-_HISTORY = frozenset(
-    [
-        "time",
-        "date",
-        "at",
-        "ip",
-        "on",
-        "reason",
-        "campaign",
-        "title",
-        "datum",
-        "fecha",
-        "by",
-        "source",
-        "count",
-        "link",
-        "url",
-        "id",
-        "email2",
-    ]
-)
+_NEITHER = word_set("bounced bounce cleaned pending unconfirmed invalid undeliverable complained spam")
+_YES = word_set("1 true t yes y ja oui si sim x on wahr vrai verdadero vero 1.0")
+_NO = word_set("0 false f no n nein non nee nao off falsch faux falso 0.0")
+_STATUS = word_set("status state subscription substatus optstatus abostatus statut estado stato")
+_ABOUT = word_set("""
+    is has email mail emails the of to for from e marketing newsletter global all user person contact customer
+    subscriber flag yn status bool opted member recipient list
+""")
+_HISTORY = word_set("time date at ip on reason campaign title datum fecha by source count link url id email2")
 _WHEN = frozenset(["time", "date", "at", "on", "datum", "fecha"])
 _LISTS = frozenset(["newsletter", "newsletters", "marketing", "mailings"])
 """What a column of yes and no is about when its header says no more."""
