@@ -71,7 +71,7 @@ def gather(
     days = window(lake, asset, website, day, rule.window_days, first_day)
     columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
     workspace.view_partitions("captured", lake, [Partition(asset, website, each) for each in days.captured], columns)
-    unusable = {row["date"] for row in workspace.rows(_OF_ANOTHER_ALGO, {"algo": algo})}
+    unusable = {row["date"] for row in workspace.rows(_OF_ANOTHER_ALGO, algo=algo)}
     if not rule.combine:
         sql = f"SELECT DISTINCT {column}, hashed_email, algo FROM captured ORDER BY {column}"  # noqa: S608 - our own name
         path = workspace.write("gathered", sql, {})

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from rich.console import Console
 from rich.progress import (
@@ -17,7 +18,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from ignite_assets.tables.progress import Cadence, Progress, rate, showing
+from ignite_assets.tables.progress import Cadence, Display, Progress, rate, showing
 
 _TICK_SECONDS = 1
 
@@ -30,21 +31,17 @@ def tracked(cadence: Cadence | None = None) -> Iterator[None]:
     """
     console = Console(stderr=True)
     if console.is_terminal:
-        with Bars(*_columns(), console=console, transient=True) as bars, showing(_Bars(bars)):
+        with Bars(*_columns(), console=console, transient=True) as bars, showing(partial(_only_bar, bars)):
             yield
     else:
-        with _ticking(_Lines(console, cadence)) as lines, showing(lines):
+        with _lines(console, cadence) as display, showing(display):
             yield
 
 
-class _Bars:
-    def __init__(self, bars: Bars) -> None:
-        self._bars = bars
-
-    def __call__(self, noun: str, total: int | None) -> "_Bar":
-        for task in self._bars.task_ids:
-            self._bars.remove_task(task)
-        return _Bar(self._bars, noun, total)
+def _only_bar(bars: Bars, noun: str, total: int | None) -> "_Bar":
+    for task in bars.task_ids:
+        bars.remove_task(task)
+    return _Bar(bars, noun, total)
 
 
 class _Bar:
@@ -75,36 +72,25 @@ def _columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-class _Lines:
-    def __init__(self, console: Console, cadence: Cadence | None) -> None:
-        self._console, self._cadence = console, cadence
-        self._last: Progress | None = None
-
-    def __call__(self, noun: str, total: int | None) -> Progress:
-        self._last = Progress(noun, total, self._print, cadence=self._cadence)
-        return self._last
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False)
-
-    def tick(self) -> None:
-        if self._last:
-            self._last.tick()
-
-
 @contextmanager
-def _ticking(lines: _Lines) -> Iterator[_Lines]:
-    """Look every second whether a line is due, for work that counts nothing for long."""
+def _lines(console: Console, cadence: Cadence | None) -> Iterator[Display]:
+    """Lines about the work begun last. Every second it is asked for one, since it may count nothing for long."""
+    begun: list[Progress] = []
     over = threading.Event()
+
+    def display(noun: str, total: int | None) -> Progress:
+        begun.append(Progress(noun, total, partial(console.print, highlight=False), cadence=cadence))
+        return begun[-1]
 
     def watch() -> None:
         while not over.wait(_TICK_SECONDS):
-            lines.tick()
+            for work in begun[-1:]:
+                work.tick()
 
     clock = threading.Thread(target=watch, daemon=True)
     clock.start()
     try:
-        yield lines
+        yield display
     finally:
         over.set()
         clock.join()

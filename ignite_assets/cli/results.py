@@ -1,7 +1,6 @@
 """A query's rows as a table, CSV, JSON or Parquet. All but the table write every row, batch by batch."""
 
 import contextlib
-import csv
 import io
 import os
 import shutil
@@ -29,10 +28,11 @@ def write(relation: "duckdb.DuckDBPyRelation", form: Format, path: Path) -> None
     """Write the rows to a file, from its start."""
     if form == "parquet":
         relation.write_parquet(str(path), compression="zstd")
-        return
-    writers = {"table": _write_table, "csv": _write_csv, "json": _write_json}
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writers[form](relation, stream)
+    elif form == "csv":
+        relation.write_csv(str(path))
+    else:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            (_write_json if form == "json" else _write_table)(relation, stream)
 
 
 @contextlib.contextmanager
@@ -93,13 +93,6 @@ def _box(relation: "duckdb.DuckDBPyRelation") -> str:
     lines = drawn.getvalue().rstrip().splitlines()
     end = max((at for at, line in enumerate(lines) if line.startswith("└")), default=len(lines))
     return "\n".join(lines[: end + 1])  # without its footer, which knows of no more rows than these
-
-
-def _write_csv(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(relation.columns)
-    for batch in relation.project("COLUMNS(*)::VARCHAR").to_arrow_reader(_BATCH_ROWS):
-        writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
 def _write_json(relation: "duckdb.DuckDBPyRelation", stream: IO[str]) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ignite_assets.report.comparing import Compared
-from ignite_assets.report.readings import DAY, WEEK, Readings, days_between
+from ignite_assets.report.readings import DAY, WEEK, Readings
+from ignite_assets.tables.windows import days_between
 
 ASSET = "audience_trends"
 

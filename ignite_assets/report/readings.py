@@ -2,8 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.config import Settings
@@ -11,15 +10,10 @@ from ignite_assets.report.words import day_words
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.examination import captured_at
-from ignite_assets.tables.windows import trailing
+from ignite_assets.tables.windows import days_between, trailing
 
 WEEK = dt.timedelta(days=7)
 DAY = dt.timedelta(days=1)
-
-
-def days_between(first: dt.date, last: dt.date) -> list[dt.date]:
-    """Every day from one to another, both included."""
-    return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 class Readings:
@@ -27,6 +21,7 @@ class Readings:
 
     def __init__(self, lake: Lake, workspace: Workspace, website: str, day: dt.date, settings: Settings) -> None:
         self.lake, self.workspace = lake, workspace
+        self.rows, self.one = workspace.rows, workspace.one
         self.website, self.day = website, day
         self.window_days = settings.derived.window_days
         self.first_day, self.zone = settings.partitions.start_date, settings.partitions.zone
@@ -93,14 +88,6 @@ class Readings:
         if files:
             self.workspace.view(name, self.lake.store, files, {})
         return bool(files)
-
-    def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
-        """The rows of a query over what was named; `getvariable(…)` finds the values."""
-        return self.workspace.rows(sql, values)
-
-    def one(self, sql: str, **values: object) -> Mapping[str, Any]:
-        """The only row of such a query."""
-        return self.rows(sql, **values)[0]
 
     def distinct(self, asset: str, column: str, first: dt.date, last: dt.date) -> int | None:
         """How many different values a column has over some days; None when none of them is there."""

@@ -4,7 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from ignite_assets.report.comparing import Compared, rows_compared, week_compared
-from ignite_assets.report.readings import DAY, WEEK, Readings, days_between
+from ignite_assets.report.readings import DAY, WEEK, Readings
+from ignite_assets.tables.windows import days_between
 
 ASSET = "visitors"
 RECENCY = "visitor_recency"

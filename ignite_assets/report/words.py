@@ -3,6 +3,8 @@
 import datetime as dt
 from collections.abc import Sequence
 
+from ignite_assets.tables.windows import consecutive
+
 
 def day_words(day: dt.date) -> str:
     """`19 November 2026`."""
@@ -21,13 +23,7 @@ def count(number: int, noun: str) -> str:
 
 def day_ranges(days: Sequence[dt.date]) -> str:
     """Days in order, consecutive ones together: `3 Nov, 5–8 Nov, 30 Nov – 2 Dec`."""
-    stretches: list[list[dt.date]] = []
-    for day in days:
-        if stretches and day - stretches[-1][-1] == dt.timedelta(days=1):
-            stretches[-1].append(day)
-        else:
-            stretches.append([day])
-    return ", ".join(_stretch(stretch[0], stretch[-1]) for stretch in stretches)
+    return ", ".join(_stretch(stretch[0], stretch[-1]) for stretch in consecutive(days))
 
 
 def _stretch(first: dt.date, last: dt.date) -> str:

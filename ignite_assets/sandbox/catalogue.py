@@ -43,15 +43,9 @@ class AudienceGroup:
 
     def holds(self, audience: Audience) -> bool:
         """Whether the group holds that audience."""
-        return (
-            _passes(self.primary_categories, audience.primary_category)
-            and _passes(self.brands, audience.brand)
-            and _passes(self.models, audience.model)
-        )
-
-
-def _passes(allowed: tuple[str, ...], value: str | None) -> bool:
-    return not allowed or value in allowed
+        filters = (self.primary_categories, self.brands, self.models)
+        values = (audience.primary_category, audience.brand, audience.model)
+        return all(not allowed or value in allowed for allowed, value in zip(filters, values, strict=True))
 
 
 def brands_of(website: SandboxWebsite) -> tuple[str, str, str]:

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -136,7 +135,7 @@ class Workspace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._session.close()
         self._folder.cleanup()
 
@@ -193,13 +192,13 @@ class Workspace:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(_BATCH_ROWS)
 
-    def one(self, sql: str) -> dict[str, Any]:
+    def one(self, sql: str, **values: object) -> dict[str, Any]:
         """The only row of a query, by column."""
-        return self.rows(sql)[0]
+        return self.rows(sql, **values)[0]
 
-    def rows(self, sql: str, values: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+    def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
         """The rows of a query, by column; few enough for memory. The query finds values by `getvariable(…)`."""
-        self._bind(values or {})
+        self._bind(values)
         answer = self._session.execute(sql)
         names = [column[0] for column in answer.description or ()]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]

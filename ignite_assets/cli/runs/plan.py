@@ -12,6 +12,7 @@ from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.table import History, Table
 from ignite_assets.tables.registry import TABLES
+from ignite_assets.tables.windows import consecutive
 
 _ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
 PartitionStatus = Literal["materialized", "failed", "refused"]
@@ -142,16 +143,5 @@ def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence
     return [
         WebsiteRun(website, stretch, tuple(sorted(names, key=order.index)))
         for days, names in groups
-        for stretch in consecutive(days)
+        for stretch in consecutive(days)  # a ranged run takes no gaps
     ]
-
-
-def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, ...]]:
-    """The days cut where one is missing: a ranged run takes no gaps."""
-    stretches: list[list[dt.date]] = []
-    for day in sorted(days):
-        if stretches and day - stretches[-1][-1] == dt.timedelta(days=1):
-            stretches[-1].append(day)
-        else:
-            stretches.append([day])
-    return [tuple(stretch) for stretch in stretches]

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.cli.runs.plan import Plan, WebsiteRun, consecutive, plan, runs_of
+from ignite_assets.cli.runs.plan import Plan, WebsiteRun, plan, runs_of
 from ignite_assets.sandbox import frozen
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets.tables.windows import consecutive
 from ignite_assets_tests.conftest import CURRENT_STATE, DERIVED_NAMES, EVERY, LOOK_BACK, NAMES, NOW, YESTERDAY, days_ago
 
 HORIZON = Horizon(now=frozen(NOW))
