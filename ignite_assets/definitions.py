@@ -3,7 +3,15 @@
 Raises `ConfigurationError` with every mistake when there is none, or a wrong one. Never falls back to the sandbox.
 """
 
-from ignite_assets.config import load_settings
-from ignite_assets.dagster.build import build_defs
+import dagster as dg
 
-defs = build_defs(load_settings())
+from ignite_assets.config import load_settings
+from ignite_assets.dagster.build import EXECUTORS, build_defs
+
+_settings = load_settings()
+
+defs = dg.Definitions.merge(
+    build_defs(_settings),
+    # For launches that name no job, such as those from the asset graph.
+    dg.Definitions(executor=EXECUTORS[_settings.dagster.executor]),
+)

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr
@@ -113,7 +113,10 @@ class Schedule(Section):
     nightly: TimeOfDay = Field(dt.time(0, 30), description="Time at which the day that just closed is captured.")
     heal: TimeOfDay = Field(dt.time(2, 30), description="Time at which missing days are captured.")
     heal_runs_per_tick: int = Field(100, ge=1, description="Most runs for missing days that a night starts.")
-    enabled: bool = Field(True, description="Whether both schedules are on when the code is first deployed.")
+    enabled: bool = Field(
+        True,
+        description="Whether schedules and sensors are on; if not, nothing is written, submitted or sent by itself.",
+    )
 
 
 class OptOuts(Section):
@@ -164,6 +167,15 @@ class Reports(Section):
     )
 
 
+class Dagster(Section):
+    """How Dagster executes runs."""
+
+    executor: Literal["in_process", "multiprocess"] = Field(
+        "in_process",
+        description="Where a run's steps are executed: all in the run's process, or each in a process of its own.",
+    )
+
+
 class Assets(Section):
     """How the assets are shown in Dagster."""
 
@@ -189,6 +201,7 @@ class Settings(Section):
     checks: Thresholds = Field(Thresholds(), description="When the checks of a partition warn or fail.")
     alerts: Alerts = Field(Alerts(), description="Messages about failures.")
     reports: Reports = Field(Reports(), description="The daily page of each website.")
+    dagster: Dagster = Field(Dagster(), description="How Dagster executes runs.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")
 
     _path: Path = PrivateAttr(default_factory=lambda: Path(CONFIG_FILE).absolute())

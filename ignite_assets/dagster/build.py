@@ -27,6 +27,12 @@ from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
 
+EXECUTORS: Mapping[str, dg.ExecutorDefinition] = {
+    "in_process": dg.in_process_executor,
+    "multiprocess": dg.multiprocess_executor,
+}
+"""The executors by the name that `dagster.executor` has for them."""
+
 
 def build_defs(
     settings: Settings,
@@ -36,22 +42,30 @@ def build_defs(
     now: Callable[[], datetime] = utc_now,
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
-    executor: dg.ExecutorDefinition | None = dg.in_process_executor,
+    executor: dg.ExecutorDefinition | None = None,
     ranged: bool = False,
 ) -> dg.Definitions:
     """The definitions that a configuration describes; `resources` replace those of the same name.
 
-    Without an executor, they can be merged into a code location that has one of its own. `ranged`: for
-    runs of several partitions, with checks that Dagster plans for a run rather than for each partition.
+    `executor`: the jobs' own; the configured one unless given. Launches that name no job, such as those from the asset
+    graph, use the code location's. `ranged`: for runs of several partitions, with checks that Dagster plans for a run
+    rather than for each partition.
     """
+    executor = executor or EXECUTORS[settings.dagster.executor]
     partitions = build_partitions(settings)
     horizon = Horizon(settings.partitions.zone, now)
-    schedules, jobs = build_schedules(settings, endpoints, derived, horizon)
-    exports, export_jobs = build_exports(settings, partitions=partitions, retry_policy=retry_policy)
+    schedules, jobs = build_schedules(settings, endpoints, derived, horizon, executor)
+    exports, export_jobs = build_exports(settings, partitions=partitions, executor=executor, retry_policy=retry_policy)
     report, report_job, report_schedule = build_reports(
-        settings, partitions=partitions, endpoints=endpoints, derived=derived, now=now, retry_policy=retry_policy
+        settings,
+        partitions=partitions,
+        endpoints=endpoints,
+        derived=derived,
+        executor=executor,
+        now=now,
+        retry_policy=retry_policy,
     )
-    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, derived, horizon)
+    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, derived, horizon, executor)
     return dg.Definitions(
         assets=[
             *build_assets(
@@ -82,7 +96,7 @@ def build_defs(
             *jobs,
             *export_jobs,
             report_job,
-            *([build_opt_out_job(settings)] if settings.opt_outs.inbox else []),
+            *([build_opt_out_job(settings, executor)] if settings.opt_outs.inbox else []),
         ],
         schedules=[*schedules, freshness_schedule, report_schedule],
         sensors=[
@@ -95,6 +109,4 @@ def build_defs(
             IO_MANAGER: ParquetIOManager(root=settings.root),
             **(resources or {}),
         },
-        # In one process a run unless told otherwise: nine steps in their own would take ten times as long.
-        executor=executor,
     )

@@ -281,7 +281,7 @@ def test_a_base_url_that_credentials_must_not_be_sent_to_is_refused(write: Write
         ("[platform]\nmax_concurency = 3", "; did you mean max_concurrency?"),
         (
             "[strage]\nroot = 'x'",
-            "strage: unknown key; allowed: alerts, assets, checks, derived, exports, opt_outs, partitions, platform, ",
+            "strage: unknown key; allowed: alerts, assets, checks, dagster, derived, exports, opt_outs, partitions, ",
         ),
         ("[strage]\nroot = 'x'", "; did you mean storage?"),
         ("[platform]\nalgo = 'SHA-1'", "; did you mean sha1?"),

@@ -75,6 +75,31 @@ def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg
     assert [job.name for job in jobs if not re.search("[Ss]tarted |; runs ", str(job.description))] == []
 
 
+@pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
+def test_every_job_has_the_configured_executor_wherever_it_is_merged_into(config_file: Path, executor: str) -> None:
+    config_file.write_text(f'{config_file.read_text()}{EVERYTHING}[dagster]\nexecutor = "{executor}"\n')
+    other = {"in_process": dg.multiprocess_executor, "multiprocess": dg.in_process_executor}[executor]
+    defs = dg.Definitions.merge(dg.Definitions(executor=other), build_defs(load_settings(config_file)))
+    repository = defs.get_repository_def()
+
+    names = {name: repository.get_job(name).executor_def.name for name in repository.job_names}
+
+    assert names.pop("__ASSET_JOB") == other.name  # launches from the asset graph name no job of ours
+    assert set(names.values()) == {executor}
+    assert len(names) == 7
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_starts_by_itself_is_on_or_off_as_a_whole(config_file: Path, enabled: bool) -> None:
+    config_file.write_text(f"{config_file.read_text()}{EVERYTHING}[schedule]\nenabled = {str(enabled).lower()}\n")
+    repository = build_defs(load_settings(config_file)).get_repository_def()
+
+    starters: list[dg.ScheduleDefinition | dg.SensorDefinition] = [*repository.schedule_defs, *repository.sensor_defs]
+
+    assert {starter.default_status.value for starter in starters} == {"RUNNING" if enabled else "STOPPED"}
+    assert len(starters) == 10
+
+
 def test_schedules_are_named_for_their_job_and_sensors_for_what_they_are(menu: dg.RepositoryDefinition) -> None:
     assert {schedule.name for schedule in menu.schedule_defs} == {
         f"{schedule.job_name}_schedule" for schedule in menu.schedule_defs

@@ -20,16 +20,15 @@ def test_a_project_with_its_own_io_manager_and_executor_takes_the_package_in(set
         resources={"io_manager": dg.FilesystemIOManager(base_dir="yours")}, executor=dg.multiprocess_executor
     )
 
-    merged = dg.Definitions.merge(yours, build_defs(settings, executor=None))
+    merged = dg.Definitions.merge(yours, build_defs(settings))
 
     dg.Definitions.validate_loadable(merged)
     assert merged.resources is not None
     assert {"io_manager", "ignite", IO_MANAGER} <= set(merged.resources)
 
 
-def test_dagster_refuses_to_merge_two_executors(defs: dg.Definitions) -> None:
-    with pytest.raises(dg.DagsterInvariantViolationError, match="both have an executor"):
-        dg.Definitions.merge(dg.Definitions(executor=dg.multiprocess_executor), defs)
+def test_the_launchpad_puts_a_launch_from_the_asset_graph_into_one_process(defs: dg.Definitions) -> None:
+    dg.validate_run_config(defs.resolve_implicit_global_asset_job_def(), {"execution": {"config": {"in_process": {}}}})
 
 
 def test_without_an_instances_records_the_healer_wants_every_day_again() -> None:

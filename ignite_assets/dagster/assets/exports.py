@@ -75,12 +75,13 @@ def build_exports(
     settings: Settings,
     *,
     partitions: dg.PartitionsDefinition[str],
+    executor: dg.ExecutorDefinition,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> tuple[list[dg.AssetsDefinition], list[Any]]:
     """The asset and its job, where an export is configured; and the job that removes people who opted out."""
     rules = settings.rules()
     if not rules:
-        return [], [_removals_job(settings, retry_policy)]
+        return [], [_removals_job(settings, executor, retry_policy)]
     sources = sorted({asset for rule in rules for asset in rule.source_assets})
 
     @dg.asset(
@@ -110,8 +111,9 @@ def build_exports(
         JOB,
         dg.AssetSelection.assets(ASSET),
         description="Writes one website's lists for ad platforms; runs once its newest day is captured.",
+        executor_def=executor,
     )
-    return [audience_exports], [job, _removals_job(settings, retry_policy)]
+    return [audience_exports], [job, _removals_job(settings, executor, retry_policy)]
 
 
 def _check_spec(partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
@@ -127,7 +129,9 @@ class Removals(dg.Config):
     website: str = Field(default="", description="Only this website's; every list's when empty.")
 
 
-def _removals_job(settings: Settings, retry_policy: dg.RetryPolicy | None) -> dg.JobDefinition:
+def _removals_job(
+    settings: Settings, executor: dg.ExecutorDefinition, retry_policy: dg.RetryPolicy | None
+) -> dg.JobDefinition:
     @dg.op(
         name=REMOVALS_OP,
         description="Removes people who opted out from every list that was ever written, and changes nothing else.",
@@ -147,6 +151,7 @@ def _removals_job(settings: Settings, retry_policy: dg.RetryPolicy | None) -> dg
 
     @dg.job(
         name=REMOVALS_JOB,
+        executor_def=executor,
         description="Writes the removals that opt-outs ask for, without waiting for a capture; started by an opt-out.",
     )
     def remove_opt_outs_everywhere() -> None:

@@ -46,6 +46,7 @@ def build_reports(
     partitions: dg.PartitionsDefinition[str],
     endpoints: tuple[Endpoint, ...],
     derived: tuple[Derived, ...],
+    executor: dg.ExecutorDefinition,
     now: Callable[[], dt.datetime],
     retry_policy: dg.RetryPolicy | None = None,
 ) -> tuple[dg.AssetsDefinition, Any, dg.ScheduleDefinition]:
@@ -86,6 +87,7 @@ def build_reports(
         JOB,
         dg.AssetSelection.assets(ASSET),
         description="Writes the page of one website's day, for people who never open Dagster; runs every morning.",
+        executor_def=executor,
     )
     return website_report, job, _schedule(settings, job)
 

@@ -8,6 +8,7 @@ import dagster as dg
 from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation import alerts
+from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.webhook import NotDeliveredError, post, webhook_url
 
 _SECONDS_A_TICK = 20
@@ -23,17 +24,17 @@ def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -
     failures = _Alert(settings, settings.alerts.webhook_env, "did not land", alerts.failed_partitions, now)
     checks = _Alert(settings, settings.alerts.webhook_env, "checks failed", alerts.failed_checks, now)
     return [
-        _sensor("run_failure_alert_sensor", _EVERY_MINUTE.format("partitions that did not land"), failures),
-        _sensor("failed_check_alert_sensor", _EVERY_MINUTE.format("checks that failed"), checks),
+        _sensor(settings, "run_failure_alert_sensor", _EVERY_MINUTE.format("partitions that did not land"), failures),
+        _sensor(settings, "failed_check_alert_sensor", _EVERY_MINUTE.format("checks that failed"), checks),
     ]
 
 
-def _sensor(name: str, description: str, alert: "_Alert") -> dg.SensorDefinition:
+def _sensor(settings: Settings, name: str, description: str, alert: "_Alert") -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         description=description,
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=sensor_status(settings),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         said, cursor = alert.tick(context.instance, context.cursor)

@@ -1,7 +1,4 @@
-"""What starts exports, removals and submissions: thin shells over `export_triggers`, the ledger and the inbox's looks.
-
-Where `schedule.enabled` is false, none of them is on when the code is first deployed.
-"""
+"""What starts exports, removals and submissions: thin shells over `export_triggers`, ledger and inbox."""
 
 import hashlib
 import json
@@ -15,6 +12,7 @@ from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
+from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.export_triggers import Captured, Watch
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.partitions import partition_key
@@ -39,16 +37,12 @@ def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = tim
     return [*exports, _removals_sensor(settings), *inbox_sensors]
 
 
-def _status(settings: Settings) -> dg.DefaultSensorStatus:
-    return dg.DefaultSensorStatus.RUNNING if settings.schedule.enabled else dg.DefaultSensorStatus.STOPPED
-
-
 def _removals_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="opt_out_removal_sensor",
         job_name=audience_exports.REMOVALS_JOB,
         minimum_interval_seconds=60,
-        default_status=_status(settings),
+        default_status=sensor_status(settings),
         description=(
             "Every minute: when somebody opted out of a website, has them removed from each list that was ever written "
             "of it, configured or not."
@@ -90,7 +84,7 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
         name="audience_export_sensor",
         job_name=audience_exports.JOB,
         minimum_interval_seconds=60,
-        default_status=_status(settings),
+        default_status=sensor_status(settings),
         description=(
             "Every minute: exports a website's audiences once everything they need has its newest day, and again when "
             "that day changes."
@@ -156,7 +150,7 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
         name="opt_out_inbox_sensor",
         job_name=opt_outs.JOB,
         minimum_interval_seconds=30,
-        default_status=_status(settings),
+        default_status=sensor_status(settings),
         description=(
             "Every 30 seconds: has each complete file in the opt-out inbox dealt with, so that its people are in no "
             "further export."

@@ -1,4 +1,7 @@
-"""Schedules that start a job once a day in the configured time zone, if the configuration enables schedules."""
+"""Schedules that start a job once a day in the configured time zone.
+
+Where `schedule.enabled` is false, no schedule and no sensor is on until somebody switches it on.
+"""
 
 import datetime as dt
 from collections.abc import Callable, Iterator
@@ -10,6 +13,11 @@ from ignite_assets.config import Settings
 
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
 Evaluate = Callable[[dg.ScheduleEvaluationContext], Requests]
+
+
+def sensor_status(settings: Settings) -> dg.DefaultSensorStatus:
+    """Whether sensors are on when the code is first deployed."""
+    return dg.DefaultSensorStatus.RUNNING if settings.schedule.enabled else dg.DefaultSensorStatus.STOPPED
 
 
 def daily_schedule(

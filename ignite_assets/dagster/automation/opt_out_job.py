@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 
 import dagster as dg
+from pydantic import Field
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
@@ -30,11 +31,12 @@ OP = "submit_dropped_file"
 class DroppedFile(dg.Config):
     """Which file of the inbox."""
 
-    website: str
-    label: str
-    """As the inbox calls it: never by an address."""
-    again: bool = False
-    """Whether a run has dealt with it before: an opt-out that was taken back since then stays so."""
+    website: str = Field(description="The website whose folder of the inbox holds the file.")
+    label: str = Field(description="The file as the inbox calls it: never by an address.")
+    again: bool = Field(
+        default=False,
+        description="Whether a run has dealt with it before: an opt-out that was taken back since then stays so.",
+    )
 
 
 def tell(
@@ -121,7 +123,7 @@ def suppress_hashes(
     )
 
 
-def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
+def build_opt_out_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
     """The job that suppresses and submits the people of one dropped file."""
 
     @dg.op(name=OP, description="Suppresses the people of one dropped file and submits them.")
@@ -141,6 +143,7 @@ def build_opt_out_job(settings: Settings) -> dg.JobDefinition:
 
     @dg.job(
         name=JOB,
+        executor_def=executor,
         description="Keeps the people of one dropped file out of every export, then tells the platform; started by its "
         "arrival in the inbox.",
     )

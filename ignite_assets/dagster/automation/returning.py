@@ -8,6 +8,7 @@ import dagster as dg
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
+from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.schedules import find_gaps, gap_request, under_way
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.waiting import told_to_wait
@@ -25,13 +26,12 @@ def build_come_back_sensor(
 ) -> dg.SensorDefinition:
     """The sensor that requests what the platform asked to come back for."""
     tables = (*endpoints, *derived)
-    status = dg.DefaultSensorStatus.RUNNING if settings.schedule.enabled else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
         name="come_back_sensor",
         job=job,
         minimum_interval_seconds=_SECONDS_BETWEEN_TICKS,
-        default_status=status,
+        default_status=sensor_status(settings),
         description="Every 5 minutes: captures what the platform asked to come back for, once that time has come.",
     )
     def come_back_sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

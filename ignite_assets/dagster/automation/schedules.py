@@ -51,7 +51,11 @@ class Gap:
 
 
 def build_schedules(
-    settings: Settings, endpoints: tuple[Endpoint, ...], derived: tuple[Derived, ...], horizon: Horizon
+    settings: Settings,
+    endpoints: tuple[Endpoint, ...],
+    derived: tuple[Derived, ...],
+    horizon: Horizon,
+    executor: dg.ExecutorDefinition,
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     """The two schedules and their jobs."""
     tables: tuple[Table, ...] = (*endpoints, *derived)
@@ -64,11 +68,13 @@ def build_schedules(
             "Captures every endpoint of one website for the day that just closed, and derives from it; runs every "
             "night."
         ),
+        executor_def=executor,
     )
     heal = dg.define_asset_job(
         "heal",
         selection,
         description="Captures and derives what is missing of one website's day; runs every night.",
+        executor_def=executor,
     )
 
     def capture(day: dt.date) -> Requests:

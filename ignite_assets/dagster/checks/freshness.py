@@ -37,7 +37,11 @@ def stale(materialized: Collection[str], websites: Collection[str], day: dt.date
 
 
 def build_freshness(
-    settings: Settings, endpoints: tuple[Endpoint, ...], derived: tuple[Derived, ...], horizon: Horizon
+    settings: Settings,
+    endpoints: tuple[Endpoint, ...],
+    derived: tuple[Derived, ...],
+    horizon: Horizon,
+    executor: dg.ExecutorDefinition,
 ) -> tuple[list[dg.AssetChecksDefinition], dg.ScheduleDefinition]:
     """The check of each asset, and the schedule that evaluates them at the deadline."""
     checks = [
@@ -49,6 +53,7 @@ def build_freshness(
         "freshness",
         dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys)),
         description="Checks that every website has the last day that is due; runs at the deadline.",
+        executor_def=executor,
     )
     return checks, daily_schedule(
         settings,
