@@ -225,24 +225,25 @@ class Runner:
     defs: dg.Definitions
 
     def day(
-        self, assets: Sequence[str], day: dt.date = YESTERDAY, website: str = ACME.key
+        self, assets: Sequence[str], day: dt.date = YESTERDAY, website: str = ACME.key, **config: Any
     ) -> dg.ExecuteInProcessResult:
-        """Materialize one partition of some assets."""
-        return self._execute(assets, partition_key=partition_key(day, website))
+        """Materialize one partition of some assets, each with the configuration given."""
+        return self._execute(assets, config, partition_key=partition_key(day, website))
 
     def days(
-        self, assets: Sequence[str], first: dt.date, last: dt.date, website: str = ACME.key
+        self, assets: Sequence[str], first: dt.date, last: dt.date, website: str = ACME.key, **config: Any
     ) -> dg.ExecuteInProcessResult:
-        """Materialize a range of dates in one run."""
+        """Materialize a range of dates in one run, each asset with the configuration given."""
         tags = {RANGE_START: partition_key(first, website), RANGE_END: partition_key(last, website)}
-        return self._execute(assets, tags=tags)
+        return self._execute(assets, config, tags=tags)
 
-    def _execute(self, assets: Sequence[str], **how: Any) -> dg.ExecuteInProcessResult:
+    def _execute(self, assets: Sequence[str], config: Mapping[str, Any], **how: Any) -> dg.ExecuteInProcessResult:
         job = self.defs.resolve_implicit_global_asset_job_def()
         # Without the assets' checks, which have tests of their own.
         subset = job.get_subset(asset_selection={dg.AssetKey(name) for name in assets}, asset_check_selection=set())
+        ops = {name: {"config": dict(config)} for name in assets if config}
         return subset.execute_in_process(
-            instance=self.instance, raise_on_error=False, run_config={"loggers": QUIET}, **how
+            instance=self.instance, raise_on_error=False, run_config={"loggers": QUIET, "ops": ops}, **how
         )
 
     def materializations(self, asset: str) -> list[dg.AssetMaterialization]:

@@ -8,14 +8,15 @@ the step fails with the reasons of the others.
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.dagster.failures import failure
-from ignite_assets.dagster.metadata import partition_metadata
+from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import DATA_VERSION, PARTITION
 from ignite_assets.dagster.waiting import tags
@@ -36,6 +37,15 @@ class Landing:
     error: StorageError | None = None
     """Why it could not be stored."""
 
+    @property
+    def content_hash(self) -> str:
+        """The hash of its rows."""
+        return self.made.staged.content_hash
+
+    def metadata(self) -> dict[str, Any]:
+        """What Dagster shows of it."""
+        return partition_metadata(self.made, self.location, self.seconds)
+
     def store(self, lake: Lake) -> None:
         """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
         with self.made.staged.file as file:
@@ -45,13 +55,44 @@ class Landing:
                 self.error = error
 
 
-class Landings:
-    """An asset's partitions in a run, each made when it is asked for. To be iterated once."""
+@dataclass(frozen=True)
+class Kept:
+    """A partition that the lake holds, and that a run leaves as it is."""
 
-    def __init__(self, context: dg.AssetExecutionContext, website: str, outcomes: Iterator[MadeOrFailed]) -> None:
+    partition: Partition
+    location: str
+    bytes: int
+    footer: Mapping[str, str]
+
+    @classmethod
+    def of(cls, lake: Lake, partition: Partition) -> Self:
+        """The partition as its file describes it."""
+        return cls(partition, lake.location(partition), lake.size(partition), lake.footer(partition))
+
+    @property
+    def content_hash(self) -> str:
+        """The hash of its rows."""
+        return self.footer["ignite.content_hash"]
+
+    def metadata(self) -> dict[str, Any]:
+        """What Dagster shows of it."""
+        return kept_metadata(self.footer, self.location, self.bytes)
+
+
+class Landings:
+    """An asset's partitions in a run, each made when it is asked for, beside those that are kept. Iterate it once."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        website: str,
+        outcomes: Iterator[MadeOrFailed],
+        kept: Sequence[Kept] = (),
+    ) -> None:
         self._context = context
         self._website = website
         self._outcomes = outcomes
+        self._kept = kept
 
     def __iter__(self) -> Iterator[Landing]:
         landed: list[Landing] = []
@@ -69,37 +110,37 @@ class Landings:
                 errors[partition_key(day, self._website)] = landing.error
             else:
                 landed.append(landing)
+        there: list[Landing | Kept] = [*self._kept, *landed]
         if errors:
-            for landing in landed:
-                self._record(landing)
+            for each in there:
+                self._record(each)
             if told := tags(errors.values()):
                 self._context.instance.add_run_tags(self._context.run.run_id, told)
-            raise failure(errors, several=bool(landed) or len(errors) > 1)
-        self._describe(landed)
+            raise failure(errors, several=bool(there) or len(errors) > 1)
+        self._describe(there)
 
-    def _describe(self, landed: list[Landing]) -> None:
+    def _describe(self, there: Sequence[Landing | Kept]) -> None:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
-        for landing in landed:
+        for each in there:
             self._context.add_asset_metadata(
-                partition_metadata(landing.made, landing.location, landing.seconds),
-                partition_key=partition_key(landing.partition.date, self._website),
+                each.metadata(), partition_key=partition_key(each.partition.date, self._website)
             )
-        self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(landed)))
+        self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(there)))
 
-    def _record(self, landing: Landing) -> None:
-        key = partition_key(landing.partition.date, self._website)
+    def _record(self, each: Landing | Kept) -> None:
+        key = partition_key(each.partition.date, self._website)
         dimensions = {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()}
         self._context.log_event(
             dg.AssetMaterialization(
                 self._context.asset_key,
                 partition=key,
-                metadata=partition_metadata(landing.made, landing.location, landing.seconds),
-                tags={DATA_VERSION: landing.made.staged.content_hash, **dimensions},
+                metadata=each.metadata(),
+                tags={DATA_VERSION: each.content_hash, **dimensions},
             )
         )
 
 
-def _data_version(landed: list[Landing]) -> str:
+def _data_version(there: Sequence[Landing | Kept]) -> str:
     """The content hash; over several partitions a hash of theirs, since Dagster keeps one version an output."""
-    hashes = [landing.made.staged.content_hash for landing in sorted(landed, key=lambda x: x.partition)]
+    hashes = [each.content_hash for each in sorted(there, key=lambda each: each.partition)]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()

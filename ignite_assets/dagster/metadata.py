@@ -12,6 +12,9 @@ from ignite_assets.tables.made import MadePartition
 
 MASK = "•••"
 
+LAUNCH = {"launch_from": "the page of the nightly job: all steps of its runs share one process, unless configured"}
+"""How to launch an asset by hand. From the asset graph, the code location's executor has a process for each step."""
+
 
 def column_schema(table: Table) -> dg.TableSchema:
     """The asset's columns with their types and descriptions."""
@@ -69,6 +72,17 @@ def partition_metadata(made: MadePartition, location: str, seconds: float) -> di
         **documented,
         **lineage_metadata(table),
         "preview": preview(table, made.preview),
+    }
+
+
+def kept_metadata(footer: Mapping[str, str], location: str, size: int) -> dict[str, Any]:
+    """What a partition that was there already says of itself in its footer, and that it was not captured again."""
+    return {
+        "dagster/row_count": int(footer["ignite.rows"]),
+        "bytes": size,
+        "path": place(location),
+        "content_hash": footer["ignite.content_hash"],
+        "skipped": True,
     }
 
 

@@ -517,6 +517,37 @@ def test_a_ranged_run_that_reaches_beyond_the_window_lands_what_is_within(runner
     assert runner.recorded("visitors") == ["2026-09-21|acme-honda", "2026-09-22|acme-honda"]
 
 
+def test_a_run_told_to_skip_captures_only_what_the_lake_lacks(
+    runner: Runner, lake: Lake, sandbox: SandboxServer
+) -> None:
+    assets, first = ["locations", "location_details"], days_ago(3)
+    runner.days(assets, first, YESTERDAY)
+    missing = partition("locations", days_ago(2))
+    before = {each: lake.footer(each)["ignite.content_hash"] for each in lake.partitions("locations")}
+    Path(lake.location(missing)).unlink()
+    sandbox.requests.clear()
+
+    assert runner.days(assets, first, YESTERDAY, skip_captured=True).success
+
+    assert [(each.endpoint, each.date) for each in sandbox.requests] == [("locations", str(days_ago(2)))]
+    told = runner.materializations("locations")[3:]
+    assert {each.partition for each in told if "skipped" in each.metadata} == {
+        f"{first}|{ACME.key}",
+        f"{YESTERDAY}|{ACME.key}",
+    }
+    hashes = {each.partition: each.metadata["content_hash"].value for each in told}
+    assert hashes == {f"{each.date}|{each.website}": content for each, content in before.items()}
+
+
+def test_what_a_run_skips_is_recorded_when_the_rest_fails(runner: Runner, sandbox: SandboxServer) -> None:
+    runner.day(["visitors"])
+    sandbox.faults.add(Fault(endpoint="visitors", status=400))
+
+    assert not runner.days(["visitors"], days_ago(2), YESTERDAY, skip_captured=True).success
+
+    assert runner.recorded("visitors") == [f"{YESTERDAY}|{ACME.key}"] * 2
+
+
 def test_a_ranged_run_in_which_some_dates_landed_is_not_tried_again(
     define: Define, instance: dg.DagsterInstance, sandbox: SandboxServer
 ) -> None:

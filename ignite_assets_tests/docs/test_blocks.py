@@ -4,16 +4,21 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import dagster as dg
 import pytest
+import yaml
 
+from ignite_assets.config import load_settings
 from ignite_assets.config.reading import judge
+from ignite_assets.dagster.build import build_defs
 from ignite_assets_tests.commands import BIN, environment
+from ignite_assets_tests.dagster.test_build import EVERYTHING
 from ignite_assets_tests.docs.blocks import Block, blocks, moved, normalised
 from ignite_assets_tests.docs.project import Project, with_outputs
 from ignite_assets_tests.docs.readme import PAGES
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-RUN = {"python", "sql", "toml", "console", "yaml workspace", "yaml dagster"}
+RUN = {"python", "sql", "toml", "console", "yaml workspace", "yaml dagster", "yaml run"}
 READ = {"", "sh", "text"}
 """Command lines, which `test_commands` looks at, and text: neither is run."""
 
@@ -76,6 +81,16 @@ def test_a_workspace_loads(block: Block, here: Project) -> None:
     done = here.run("dagster", "definitions", "validate", "-w", "workspace.yaml")
 
     assert done.returncode == 0, done.stderr
+
+
+@of("yaml run")
+def test_a_run_takes_its_configuration(block: Block, config_file: Path) -> None:
+    config_file.write_text(config_file.read_text() + EVERYTHING)
+    defs = build_defs(load_settings(config_file))
+    configuration = yaml.safe_load(block.text)
+    job = "export_audiences" if "audience_exports" in configuration["ops"] else "nightly"
+
+    dg.validate_run_config(defs.resolve_job_def(job), configuration)
 
 
 @pytest.mark.slow

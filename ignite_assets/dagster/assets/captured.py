@@ -4,19 +4,28 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
+from pydantic import Field
 
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.dagster.io_manager import IO_MANAGER
-from ignite_assets.dagster.landing import Landings
-from ignite_assets.dagster.metadata import column_schema, lineage_metadata, storage_kinds, storage_uri
-from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
+from ignite_assets.dagster.landing import Kept, Landings
+from ignite_assets.dagster.metadata import LAUNCH, column_schema, lineage_metadata, storage_kinds, storage_uri
+from ignite_assets.dagster.partitions import lake_partitions
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.storage.lake import Selection
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed
 from ignite_assets.tables.thresholds import Thresholds
+
+
+class CaptureConfig(dg.Config):
+    """What a run may ask for."""
+
+    skip_captured: bool = Field(
+        default=False, description="Leave partitions that the lake holds as they are; capture only what is missing."
+    )
 
 
 def build_assets(
@@ -53,6 +62,7 @@ def build_assets(
                 "dagster/uri": storage_uri(root, endpoint.name),
                 "endpoint": f"GET {endpoint.path}",
                 "documentation": dg.MetadataValue.url(endpoint.documentation_url),
+                **LAUNCH,
                 **lineage_metadata(endpoint),
             },
             io_manager_key=IO_MANAGER,
@@ -71,11 +81,19 @@ def _body(
 ) -> tuple[Callable[..., Landings], dict[str, dg.AssetIn]]:
     """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
 
-    def start(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection | None) -> Landings:
-        keys = [read_key(key) for key in context.partition_keys]
-        (website,) = {website for _, website in keys}
-        days = [day for day, _ in keys]
-        return Landings(context, website, _outcomes(ignite, website, days, listed))
+    def start(
+        context: dg.AssetExecutionContext,
+        config: CaptureConfig,
+        ignite: IgniteResource,
+        manager: ParquetIOManager,
+        listed: Selection | None,
+    ) -> Landings:
+        partitions = lake_partitions(endpoint.name, context.partition_keys)
+        (website,) = {partition.website for partition in partitions}
+        there = [each for each in partitions if manager.lake.exists(each)] if config.skip_captured else []
+        days = [each.date for each in partitions if each not in there]
+        outcomes = _outcomes(ignite, website, days, listed) if days else iter(())
+        return Landings(context, website, outcomes, [Kept.of(manager.lake, each) for each in there])
 
     def _outcomes(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
@@ -97,13 +115,24 @@ def _body(
 
     if endpoint.ids and endpoint.ids.from_partition:
 
-        def with_listed(context: dg.AssetExecutionContext, ignite: IgniteResource, listed: Selection) -> Landings:
-            return start(context, ignite, listed)
+        def with_listed(
+            context: dg.AssetExecutionContext,
+            config: CaptureConfig,
+            ignite: IgniteResource,
+            ignite_lake: dg.ResourceParam[ParquetIOManager],
+            listed: Selection,
+        ) -> Landings:
+            return start(context, config, ignite, ignite_lake, listed)
 
         return with_listed, {"listed": dg.AssetIn(endpoint.ids.endpoint)}
 
-    def alone(context: dg.AssetExecutionContext, ignite: IgniteResource) -> Landings:
-        return start(context, ignite, None)
+    def alone(
+        context: dg.AssetExecutionContext,
+        config: CaptureConfig,
+        ignite: IgniteResource,
+        ignite_lake: dg.ResourceParam[ParquetIOManager],
+    ) -> Landings:
+        return start(context, config, ignite, ignite_lake, None)
 
     return alone, {}
 

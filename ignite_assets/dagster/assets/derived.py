@@ -10,7 +10,7 @@ from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
 from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.dagster.landing import Landings
-from ignite_assets.dagster.metadata import column_schema, lineage_metadata, storage_kinds, storage_uri
+from ignite_assets.dagster.metadata import LAUNCH, column_schema, lineage_metadata, storage_kinds, storage_uri
 from ignite_assets.dagster.partitions import read_key, trailing_mapping
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.row import Derived, Input
@@ -42,6 +42,7 @@ def build_derived(
             metadata={
                 "dagster/column_schema": column_schema(row),
                 "dagster/uri": storage_uri(settings.root, row.name),
+                **LAUNCH,
                 **lineage_metadata(row),
                 "window_days": settings.derived.window_days,
             },
