@@ -180,7 +180,8 @@ class _List:
         ledger.suppress(self._workspace, self._lake, of.website, options.scope)
         try:
             before = history.read(of)
-            attempt = _Attempt(self._workspace, self._target, self._source, before, self._extent(), options)
+            extent = Ledger.of(self._read)
+            attempt = _Attempt(self._workspace, self._target, self._source, before, extent, options)
             if self._source is None and not before.last:
                 return []
             attempt.work_out(is_gone=self._event == "written" and not before.last)
@@ -190,10 +191,6 @@ class _List:
             return []
         written = self._commit(attempt) if attempt.is_due and not options.dry_run else None
         return [attempt.outcome(written)]
-
-    def _extent(self) -> Ledger:
-        names = "".join(f"{name}\n" for name in sorted(self._read))
-        return Ledger(files=len(self._read), sha256=hashlib.sha256(names.encode()).hexdigest())
 
     def _commit(self, attempt: "_Attempt") -> Export:
         of, now = self._target.of, attempt.now
@@ -299,16 +296,16 @@ class _Attempt:
     def _doubts(self, is_gone: bool) -> Iterator[str]:
         if is_gone:
             yield f"the list is on record as written, and nothing of it is left at {self._target.of.to}"
-        recorded = self._recorded_ledger()
-        if recorded and self._extent.lacks(recorded):
+        if recorded := self._larger_ledger():
             yield (
-                f"the ledger of opt-outs holds less than before: {self._extent.files:,} files, "
+                f"the ledger of opt-outs holds less than before: files are gone, it has {self._extent.files:,}, it had "
                 f"{recorded.files:,} when the list was last written"
             )
 
-    def _recorded_ledger(self) -> Ledger | None:
+    def _larger_ledger(self) -> Ledger | None:
+        """The ledger that the list was last written with, if it had files that are gone."""
         found = [head.manifest.ledger for head in self._before.heads if head.manifest.ledger]
-        return max(found, key=lambda each: each.files, default=None)
+        return max((each for each in found if self._extent.lacks(each)), key=lambda each: each.files, default=None)
 
     @property
     def _list_id(self) -> str | None:
@@ -375,8 +372,7 @@ class _Attempt:
 
     def _manifest(self, files: tuple[FileEntry, ...], state: FileEntry) -> Manifest:
         of, before, last = self._target.of, self._before, self._before.last
-        recorded = self._recorded_ledger()
-        less = self.decision.held and recorded is not None and self._extent.lacks(recorded)
+        recorded = self._larger_ledger() if self.decision.held else None
         return Manifest(
             number=max([before.count, *(head.manifest.number for head in before.heads)]) + 1,
             name=of.name,
@@ -395,7 +391,7 @@ class _Attempt:
             window=self._coverage(),
             files=files,
             state=state,
-            ledger=recorded if less else self._extent,
+            ledger=recorded or self._extent,
             follows=before.follows,
             written_at=self.now,
         )

@@ -107,6 +107,17 @@ def newest(of: List, day: dt.date | None = None) -> Export | None:
     return _export(store, of, folders[-1]) if folders else None
 
 
+def newest_by(of: List, moment: dt.datetime) -> Export | None:
+    """The newest export that was written by a moment, or the first one of all. Raises `DamagedError`."""
+    store = Store(of.to)
+    export = None
+    for folder in sorted(_committed(store, of), reverse=True):
+        export = _export(store, of, folder)
+        if export.manifest.written_at <= moment:
+            break
+    return export
+
+
 def _date(folder: str) -> dt.date:
     return dt.date.fromisoformat(_FOLDER.sub(r"\g<date>", folder))
 

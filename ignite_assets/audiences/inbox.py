@@ -232,9 +232,10 @@ class Looks:
             tries, not_before = self.asked.get(key, [0, 0])
             if file.key not in under_way and now >= not_before:
                 wanted.append((file, int(tries)))
-                self.asked[key] = [tries + 1, now + _wait(int(tries))]
+                self.asked[key] = [tries + 1, now + again_after(int(tries))]
         return wanted
 
 
-def _wait(tries: int) -> int:
+def again_after(tries: int) -> int:
+    """The seconds to wait after so many tries that went wrong: a minute, doubled each time, at most six hours."""
     return min(_FIRST_WAIT_SECONDS << min(tries, 16), _LONGEST_WAIT_SECONDS)

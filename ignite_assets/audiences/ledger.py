@@ -10,8 +10,10 @@ the lake. `what` is one of
 - `unclear`: the platform answered, and nobody can tell what; `retry`: a person said that it has not taken them;
 - `withdrawn`: a person took the opt-out back.
 
-`held-<source>.json` marks a file that would take too much of a list, `confirmed-<source>.json` that a person confirmed
-it: until then its people are in no new export, and are not removed from what was sent.
+Marks of a source, `<mark>-<source>.json`, say whether more than suppression may follow from its file: `examined` while
+nobody has looked how much of a list it takes, `passed` when it takes little, `held` when it takes too much, `confirmed`
+when a person confirmed it. The people of a file that is examined or held are in no new export, and are not removed from
+what was sent.
 
 Of a hash the last record counts: an opt-out after a withdrawal suppresses again, and is submitted again. The digest is
 made of the people and the source, so recording a batch again finds its file there and changes nothing.
@@ -26,7 +28,7 @@ import hashlib
 import io
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -57,7 +59,10 @@ _HASHES = {"md5": "VARCHAR", "sha1": "VARCHAR", "sha256": "VARCHAR"}
 _TIMED = {**_HASHES, "first_seen": "TIMESTAMPTZ"}
 _CHUNK = 25_000
 """People in a file, at most: a list of a million is never held whole."""
-_HELD, _CONFIRMED = "held", "confirmed"
+Mark = Literal["examined", "held", "passed", "confirmed"]
+_WAITING, _SETTLED = ("examined", "held"), ("passed", "confirmed")
+COLUMNS = {"md5": "md5", "sha1": "sha1", "sha2": "sha256"}
+"""By the algorithm of captures, the column of the ledger."""
 _REASON, _SALT = b"reason", b"salt"
 LedgerKind = Literal["seen", "alike", "submitted", "unclear", "retry", "withdrawn"]
 _SUPPRESSING: tuple[LedgerKind, ...] = ("seen", "alike")
@@ -200,45 +205,68 @@ def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[st
     return frozenset([*_files(lake, where, *_SUPPRESSING, "withdrawn"), *_marks(lake, where)])
 
 
-def hold(lake: Lake, website: str, source_hash: str, *, at: dt.datetime) -> None:
-    """Mark a file as one that a person has to confirm before anybody is removed or submitted for it."""
-    _mark(lake, website, _HELD, source_hash, at, "")
+@dataclass(frozen=True, kw_only=True)
+class OptOutFiles:
+    """The files with the opt-outs of a website, or of all."""
+
+    names: tuple[str, ...]
+    settled: frozenset[str]
+    """The sources that a person has to confirm, or has confirmed."""
+
+
+def opt_out_files(lake: Lake, website: str | None) -> OptOutFiles:
+    """The opt-outs of a website (None: of any)."""
+    marks = _marks(lake, website)
+    settled = frozenset(_source(name) for name in marks if _kind(name) in ("held", "confirmed"))
+    return OptOutFiles(names=tuple(_files(lake, website, *_SUPPRESSING)), settled=settled)
+
+
+def view_opt_outs(workspace: Workspace, lake: Lake, names: Sequence[str]) -> None:
+    """Make the workspace's `opted_out`: hashes, `first_seen` and `source_hash` of each record in these files."""
+    with _naming_the_unreadable(lake.store, names):
+        workspace.view("opted_out", lake.store, names, {**_TIMED, "source_hash": "VARCHAR"})
+
+
+def mark(lake: Lake, website: str, kind: Mark, source_hash: str, *, at: dt.datetime, reason: str = "") -> None:
+    """Say what was found of a source; said once, it stays."""
+    name = f"{_folder(website)}/{kind}-{source_hash}.json"
+    if not lake.store.exists(name):
+        lake.store.put(name, json.dumps({"at": at.isoformat(), "reason": reason}).encode())
 
 
 def confirm(lake: Lake, website: str, *, at: dt.datetime, reason: str = "", source_hash: str | None = None) -> int:
     """Write down that a person confirmed a held file, or all of a website; returns how many there were."""
     found = [source for source in held(lake, website) if source_hash in (None, source)]
     for source in found:
-        _mark(lake, website, _CONFIRMED, source, at, reason)
+        mark(lake, website, "confirmed", source, at=at, reason=reason)
     return len(found)
 
 
 def held(lake: Lake, website: str | None) -> frozenset[str]:
-    """The sources of a website (None: of any) that wait for a person to confirm them."""
+    """The sources of a website (None: of any) from which nothing but suppression follows yet."""
     names = _marks(lake, website)
-    done = {(name.rpartition("/")[0], name.rpartition("-")[2]) for name in names if _kind(name) == _CONFIRMED}
-    waiting = [name for name in names if _kind(name) == _HELD]
-    return frozenset(
-        name.rpartition("-")[2].removesuffix(".json")
-        for name in waiting
-        if (name.rpartition("/")[0], name.rpartition("-")[2]) not in done
-    )
+    done = {(name.rpartition("/")[0], _source(name)) for name in names if _kind(name) in _SETTLED}
+    waiting = [name for name in names if _kind(name) in _WAITING]
+    return frozenset(_source(name) for name in waiting if (name.rpartition("/")[0], _source(name)) not in done)
 
 
-def is_confirmed(lake: Lake, website: str, source_hash: str) -> bool:
-    """Whether a person confirmed a file."""
-    return lake.store.exists(f"{_folder(website)}/{_CONFIRMED}-{source_hash}.json")
+def is_settled(lake: Lake, website: str, source_hash: str) -> bool:
+    """Whether a file takes little of each list, or a person confirmed it."""
+    return any(lake.store.exists(f"{_folder(website)}/{kind}-{source_hash}.json") for kind in _SETTLED)
 
 
-def _mark(lake: Lake, website: str, kind: str, source_hash: str, at: dt.datetime, reason: str) -> None:
-    name = f"{_folder(website)}/{kind}-{source_hash}.json"
-    if not lake.store.exists(name):
-        lake.store.put(name, json.dumps({"at": at.isoformat(), "reason": reason}).encode())
+def is_held(lake: Lake, website: str, source_hash: str) -> bool:
+    """Whether a file took too much of a list when it was looked at."""
+    return lake.store.exists(f"{_folder(website)}/held-{source_hash}.json")
 
 
 def _marks(lake: Lake, website: str | None) -> list[str]:
     names = lake.store.files(FOLDER if website is None else _folder(website))
-    return [name for name in names if name.endswith(".json") and _kind(name) in (_HELD, _CONFIRMED)]
+    return [name for name in names if name.endswith(".json") and _kind(name) in get_args(Mark)]
+
+
+def _source(mark: str) -> str:
+    return mark.rpartition("-")[2].removesuffix(".json")
 
 
 def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "website") -> None:

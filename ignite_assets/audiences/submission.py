@@ -5,13 +5,13 @@ acknowledges is recorded before the next is sent: a kill at any point loses nobo
 """
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ignite_assets.api.errors import BodyError, IgniteError, ShapeError
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.acknowledgement import MOST_TRIES, UnclearAnswerError
-from ignite_assets.audiences.confirming import Examine, People
+from ignite_assets.audiences.confirming import Examine
 from ignite_assets.audiences.drops.digests import HashList, read_hashes
 from ignite_assets.audiences.drops.reading import Reading, read_addresses
 from ignite_assets.audiences.drops.tables import Reject
@@ -80,7 +80,7 @@ def suppress_hashes(
     *,
     algorithms: Collection[str],
     now: dt.datetime,
-    examine: Examine = lambda _: [],
+    examine: Examine | None = None,
     confirm: bool = False,
 ) -> Receipt:
     """Keep the people of a list of hashes out of every export. The platform takes no hashes, so nothing is submitted.
@@ -88,8 +88,11 @@ def suppress_hashes(
     `algorithms`: those of the captures, as the ledger's columns. Raises `DropError` for a file that can't be read.
     """
     found = read_hashes(data, name)
-    unconfirmed = _held(lake, website, found.source_hash, lambda: found.people, examine, now=now, confirm=confirm)
-    ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
+
+    def record() -> None:
+        ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
+
+    unconfirmed = _record(lake, website, found.source_hash, record, examine, now=now, confirm=confirm)
     effective = len(found.people) - ledger.without_effect(lake, found.people, algorithms)
     return Receipt(
         people=len(found.people),
@@ -119,7 +122,7 @@ def suppress(
     now: dt.datetime,
     columns: Collection[str] = (),
     must_have: bool = False,
-    examine: Examine = lambda _: [],
+    examine: Examine | None = None,
     confirm: bool = False,
 ) -> Reading:
     """Keep the people of a file of addresses out of every export, whether or not the platform can be told.
@@ -128,39 +131,47 @@ def suppress(
     """
     found = read_addresses(data, name, columns, must_have=must_have)
 
-    def people() -> Iterable[Hashes]:
-        return map(hashes_of, found.people)
+    def record() -> None:
+        alike = (hashes_of(form) for each in found.people for form in found.forms(each))
+        ledger.record_alike(lake, website, alike, source_hash=found.source_hash, at=now)
+        ledger.record(lake, website, map(hashes_of, found.people), source_hash=found.source_hash, at=now)
 
-    found.doubts += _held(lake, website, found.source_hash, people, examine, now=now, confirm=confirm)
-    alike = (hashes_of(form) for each in found.people for form in found.forms(each))
-    ledger.record_alike(lake, website, alike, source_hash=found.source_hash, at=now)
-    ledger.record(lake, website, people(), source_hash=found.source_hash, at=now)
+    found.doubts += _record(lake, website, found.source_hash, record, examine, now=now, confirm=confirm)
     return found
 
 
-def _held(
+def _record(
     lake: Lake,
     website: str,
     source_hash: str,
-    people: People,
-    examine: Examine,
+    record: Callable[[], None],
+    examine: Examine | None,
     *,
     now: dt.datetime,
     confirm: bool,
 ) -> list[str]:
-    """Why nothing but suppression may follow from a file: it would take too much of a list, and nobody confirmed it."""
-    if ledger.is_confirmed(lake, website, source_hash) or not (losses := examine(people)):
+    """Record a file's people; why nothing more may follow: it takes too much of a list, and nobody confirmed it.
+
+    It is held before it is recorded, so that no export removes its people before it was looked at.
+    """
+    if examine is None or ledger.is_settled(lake, website, source_hash):
+        record()
         return []
-    ledger.hold(lake, website, source_hash, at=now)
-    if confirm:
-        ledger.confirm(lake, website, at=now, source_hash=source_hash)
-        return []
-    return [
-        (
-            f"it would take {', '.join(losses)}: nobody is removed or submitted until "
-            f"`ignite-assets opt-out --website {website} --confirm`"
-        )
-    ]
+    ledger.mark(lake, website, "examined", source_hash, at=now)
+    record()
+    try:
+        losses = examine(source_hash, now)
+        if losses:
+            ledger.mark(lake, website, "held", source_hash, at=now)
+        elif ledger.is_held(lake, website, source_hash):
+            losses = ["too much of a list when it came"]
+    except (IgniteError, OSError) as error:
+        losses = [f"nobody knows how much of the lists, which can't be looked at ({error})"]
+    if losses and not confirm:
+        told = f"nobody is removed or submitted until `ignite-assets opt-out --website {website} --confirm`"
+        return [f"it would take {', '.join(losses)}: {told}"]
+    ledger.mark(lake, website, "confirmed" if losses else "passed", source_hash, at=now)
+    return []
 
 
 def tell(

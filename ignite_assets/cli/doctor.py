@@ -125,7 +125,7 @@ def _mistakable(settings: "Settings") -> Iterator[tuple[str, str]]:
 
 
 def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:
-    """What a person has to look at, by website: rejected lines and files, hashes that take no effect."""
+    """What a person has to look at, by website: rejected lines and files, held files, idle hashes."""
     from ignite_assets.audiences import inbox, ledger
     from ignite_assets.storage.lake import Lake
     from ignite_assets.storage.store import Store
@@ -135,6 +135,9 @@ def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:
     for website in sorted(settings.websites):
         for name in waiting.get(website, ()):
             yield website, f"rejects wait for somebody: {name} of the inbox; deal with them and delete it"
+        if held := len(ledger.held(lake, website)):
+            files = "1 file of opt-outs waits" if held == 1 else f"{held:,} files of opt-outs wait"
+            yield website, f"{files} to be confirmed: ignite-assets opt-out --website {website} --confirm"
         if idle := ledger.idle(lake, website, settings.captured_hashes(website)):
             captured = ", ".join(sorted(settings.captured_hashes(website)))
             people = "1 person is" if idle == 1 else f"{idle:,} people are"

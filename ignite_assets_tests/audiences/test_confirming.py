@@ -1,17 +1,18 @@
 """A whole customer base dropped by mistake: suppressed at once, removed from no list until a person confirms it."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.confirming import large_losses
+from ignite_assets.audiences.confirming import examiner
 from ignite_assets.audiences.submission import suppress, suppress_hashes
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, address, ago, hashed, rule, run_one, visitors
 
 
-def drop(lake: Lake, to: Path, numbers: range, *, confirm: bool = False) -> list[str]:
+def drop(lake: Lake, to: Path, numbers: range, *, confirm: bool = False, later: int = 0) -> list[str]:
     """Drop a file of these people; why it is held."""
     data = "\n".join(map(address, numbers)).encode()
     found = suppress(
@@ -19,8 +20,8 @@ def drop(lake: Lake, to: Path, numbers: range, *, confirm: bool = False) -> list
         WEBSITE,
         data,
         "a.txt",
-        now=NOW,
-        examine=lambda people: list(large_losses(people, lake, [rule(to)], [WEBSITE], 0.2)),
+        now=NOW + dt.timedelta(hours=later),
+        examine=examiner(lake, [rule(to)], WEBSITE, [WEBSITE], "website", 0.2),
         confirm=confirm,
     )
     return found.doubts
@@ -56,6 +57,40 @@ def test_somebody_whom_another_file_names_is_removed_at_once(sent: Lake, to: Pat
     assert removed(sent, to) == (1, 1, 10)
 
 
+def test_files_of_one_day_take_together_what_one_file_would(sent: Lake, to: Path) -> None:
+    assert drop(sent, to, range(1)) == []
+    assert drop(sent, to, range(1, 2), later=2) == []
+    assert removed(sent, to) == (2, 2, 10)
+    (why,) = drop(sent, to, range(2, 3), later=20)
+    assert "3 of the 12 people" in why, "of those who were on it a day ago, or are now"
+    assert drop(sent, to, range(2, 3), later=50) == [why.replace("3 of the 12 people of everyone acme-honda", LATER)]
+    assert removed(sent, to)[1] == 0
+    assert drop(sent, to, range(3, 5), later=50) == [], "a day later, and the one that is held takes nobody"
+    assert removed(sent, to)[1] == 2
+    assert ledger.confirm(sent, WEBSITE, at=NOW) == 1
+    assert removed(sent, to)[1] == 1
+
+
+LATER = "too much of a list when it came"
+
+
+def test_lists_that_cannot_be_looked_at_keep_nobody_from_being_suppressed(sent: Lake, to: Path) -> None:
+    (pointer,) = to.glob("everyone/*/0*/manifest.json")
+    whole = pointer.read_bytes()
+    pointer.write_bytes(b"")
+    assert drop(sent, to, range(1)) == [], "that list is held, opt-outs too"
+    pointer.write_bytes(whole)
+    record = Path(sent.store.path("_lists/website=acme-honda/other/0123456789ab/a-written.json"))
+    record.parent.mkdir(parents=True)
+    record.write_text("")
+    (why,) = drop(sent, to, range(1, 2))
+    assert "can't be looked at" in why
+    assert ledger.tally(sent, WEBSITE).known == 2
+    record.unlink()
+    assert drop(sent, to, range(1, 2)) == [], "looked at on the next try"
+    assert ledger.held(sent, WEBSITE) == frozenset()
+
+
 def test_a_small_file_and_a_confirmed_one_remove_at_once(sent: Lake, to: Path) -> None:
     assert drop(sent, to, range(2)) == []
     assert removed(sent, to) == (2, 2, 10)
@@ -79,7 +114,7 @@ def test_a_list_of_hashes_is_held_as_well(sent: Lake, to: Path) -> None:
         "a.txt",
         algorithms=["sha256"],
         now=NOW,
-        examine=lambda people: list(large_losses(people, sent, [rule(to)], [WEBSITE], 0.2)),
+        examine=examiner(sent, [rule(to)], WEBSITE, [WEBSITE], "website", 0.2),
     )
     assert "8 of the 10 people" in receipt.troubles[0]
     assert removed(sent, to)[1] == 0

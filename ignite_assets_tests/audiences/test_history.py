@@ -9,6 +9,7 @@ import tarfile
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from ignite_assets.audiences import exports, history, ledger, lists
 from ignite_assets.audiences.exports import Options, Outcome
 from ignite_assets.audiences.lists import List
+from ignite_assets.audiences.manifest import Ledger
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
@@ -227,12 +229,21 @@ def test_a_ledger_that_holds_less_than_before_holds_the_list(lake: Lake, to: Pat
     opt_out(lake, 2)
     run_one(lake, rule(to))
     next((Path(lake.root) / "_opt_outs").rglob("seen-*")).unlink()
-    for _ in range(2):
+    for gained in (3, 4):
         outcome = run_one(lake, rule(to))
-        assert outcome.status == "held"
-        assert "the ledger of opt-outs holds less than before: 1 files, 2 when" in outcome.decision.reasons[0]
+        assert outcome.decision.held
+        assert "the ledger of opt-outs holds less than before" in outcome.decision.reasons[0]
+        opt_out(lake, gained)
     forced = run_one(lake, rule(to), force="restored by hand")
     assert forced.status == "written"
+    assert run_one(lake, rule(to)).status == "written"
+
+
+def test_a_manifest_of_before_says_how_many_files_the_ledger_had_and_no_more() -> None:
+    now, more = Ledger.of(["a", "b"]), Ledger.of(["b", "c", "d"])
+    before = replace(now, seen=None)
+    assert (now.lacks(before), more.lacks(before), replace(before, sha256="").lacks(before)) == (False, False, True)
+    assert (more.lacks(now), Ledger.of(["a", "b", "c"]).lacks(now), now.lacks(now)) == (True, False, False)
 
 
 def test_a_list_on_record_of_which_nothing_is_left_is_held_until_it_is_forced(lake: Lake, to: Path) -> None:

@@ -142,7 +142,8 @@ def test_an_opt_out_is_withdrawn_with_a_reason(shop: Shop) -> None:
 
 def test_held_files_are_confirmed_and_unclear_answers_settled_by_command(shop: Shop) -> None:
     lake, now = Lake(str(shop.folder / "lake")), dt.datetime.now(dt.UTC)
-    ledger.hold(lake, ACME.key, "ab", at=now)
+    ledger.mark(lake, ACME.key, "held", "ab", at=now)
+    assert "1 file of opt-outs waits to be confirmed" in shop.run("doctor").stdout
     done = shop.run("opt-out", *WEBSITE, "--confirm", "--reason", "as meant")
     assert (done.returncode, ledger.held(lake, ACME.key)) == (0, frozenset())
     assert done.stdout.startswith("1 file is confirmed")

@@ -9,21 +9,28 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
 from ignite_assets.audiences import ledger, lists
+from ignite_assets.audiences.ledger import Hashes
 from ignite_assets.audiences.lists import List
 from ignite_assets.audiences.opt_outs import Person
+from ignite_assets.cli.doctor import doctor
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
+from ignite_assets.dagster.automation.alerts import failed_partitions, messages
 from ignite_assets.dagster.automation.audience_sensors import build_audience_sensors
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.report.exports import removals_due
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
+from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.conftest import (
     ACME,
@@ -365,3 +372,98 @@ def test_an_opt_out_has_removals_written_for_each_website_that_has_lists(
     (request,) = removals.tick()
     assert request.run_config["ops"]["remove_opted_out_people"]["config"] == {"website": ACME.key}
     assert removals.tick() == []
+
+
+class Removals:
+    """An export of a website whose captures have stopped, and what its sensor has done about it."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.settings, self.instance = settings, instance
+        self.sensor = Sensor("opt_out_removal_sensor", settings, instance)
+        self.folder = settings.path.parent / "exports" / "r" / f"website={BAYSIDE.key}"
+        self.defs = build_defs(settings, now=frozen(NOW), retry_policy=None)
+
+    def opt_out(self, value: str) -> None:
+        person = Hashes(sha256=value)
+        ledger.record(Lake(self.settings.root), BAYSIDE.key, [person], source_hash=value, at=dt.datetime.now(dt.UTC))
+
+    def run(self, request: dg.RunRequest) -> bool:
+        """Do what the sensor asks for."""
+        config = {**request.run_config, "loggers": QUIET}
+        job = self.defs.resolve_job_def(audience_exports.REMOVALS_JOB)
+        tags = {**request.tags, "dagster/run_key": request.run_key or ""}
+        return job.execute_in_process(
+            instance=self.instance, run_config=config, tags=tags, raise_on_error=False
+        ).success
+
+    def removed(self) -> list[str]:
+        """The people in the remove files, by export."""
+        return ["".join(path.read_text().split()) for path in sorted(self.folder.glob("*/remove-*"))]
+
+
+@pytest.fixture
+def stopped(settings: Settings, runner: Runner, instance: dg.DagsterInstance) -> Removals:
+    """A list that was written of captures that came to an end eight days ago."""
+    assert runner.day(["visitors"], days_ago(8), BAYSIDE.key).success
+    job = runner.defs.resolve_job_def(audience_exports.JOB)
+    config = {"ops": {audience_exports.ASSET: {"config": {"force": "a test"}}}, "loggers": QUIET}
+    key = partition_key(days_ago(8), BAYSIDE.key)
+    assert job.execute_in_process(instance=instance, partition_key=key, run_config=config).success
+    return Removals(settings, instance)
+
+
+def test_an_opt_out_is_removed_by_the_run_that_the_sensor_asks_for_though_captures_have_stopped(
+    stopped: Removals,
+) -> None:
+    (added,) = stopped.folder.glob("*/add-*")
+    first, second, *_ = added.read_text().split()
+    stopped.opt_out(first)
+    (request,) = stopped.sensor.tick()
+    assert stopped.run(request)
+    assert stopped.removed() == [first]
+    assert stopped.sensor.tick() == []
+
+    (state,) = (path for path in stopped.folder.glob("000002-*/state-*"))
+    whole = state.read_bytes()
+    state.write_bytes(b"")
+    stopped.opt_out(second)
+    (request,) = stopped.sensor.tick()
+    assert not stopped.run(request)
+    (message,) = messages(
+        stopped.instance, stopped.instance.get_run_records(), failed_partitions, websites=[], zone=ZoneInfo("UTC")
+    )
+    assert (message.website, message.file) == (BAYSIDE.key, "removals")
+    assert "held, opt-outs too" in message.text("did not land")
+    assert stopped.sensor.tick() == [], "not at once"
+    keys = {request.run_key}
+    for _ in range(3):
+        stopped.sensor.now += 6 * 3600
+        (request,) = stopped.sensor.tick()
+        keys.add(request.run_key)
+        assert not stopped.run(request)
+    assert len(keys) == 4
+    state.write_bytes(whole)
+    stopped.sensor.now += 6 * 3600
+    (request,) = stopped.sensor.tick()
+    assert stopped.run(request)
+    assert stopped.removed() == [first, second]
+    stopped.sensor.now += 6 * 3600
+    assert stopped.sensor.tick() == []
+
+
+def test_with_the_schedules_off_nothing_starts_and_doctor_and_page_say_what_is_due(
+    stopped: Removals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stopped.settings.path
+    path.write_text(path.read_text() + "[schedule]\nenabled = false\n")
+    off = load_settings(path)
+    defs = build_defs(off, now=frozen(NOW))
+    starting = [*(defs.sensors or []), *(defs.schedules or [])]
+    running = {each.name for each in starting if each.default_status.value == "RUNNING"}
+    assert running == set()
+    (added,) = stopped.folder.glob("*/add-*")
+    stopped.opt_out(added.read_text().split()[0])
+    monkeypatch.setenv("IGNITE_CONFIG", str(path))
+    assert "1 removal of a person who opted out is due" in CliRunner().invoke(doctor).output
+    with Workspace() as workspace:
+        assert removals_due(workspace, Lake(off.root), BAYSIDE.key, "website") == 1

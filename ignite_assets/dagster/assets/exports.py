@@ -21,6 +21,7 @@ from ignite_assets.audiences import lists
 from ignite_assets.audiences.exports import Options, Outcome, export, remove_opt_outs, unasked
 from ignite_assets.audiences.holding import FAILED, HELD, is_well
 from ignite_assets.config import Settings
+from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import ParquetIOManager
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.storage.duck import Workspace, told
@@ -146,8 +147,9 @@ def _removals_job(
         for row in rows:
             context.log.info(" ".join(f"{name}={value}" for name, value in row.items() if value != ""))
         context.add_output_metadata({LISTS: _table(rows, "nobody was to be removed")})
-        if exported.failures:
-            raise _failure(exported)
+        held = [each for each in exported.outcomes if not is_well(each.status)]
+        if exported.failures or held:
+            raise _failure(exported, held)
 
     @dg.job(
         name=REMOVALS_JOB,
@@ -330,10 +332,11 @@ def _check(exported: Exported) -> dg.AssetCheckResult:
     )
 
 
-def _failure(exported: Exported) -> dg.Failure:
+def _failure(exported: Exported, held: Sequence[Outcome] = ()) -> dg.Failure:
     """Retried when every rule that failed may go well then; those that were written are found as they are."""
-    errors = exported.failures
-    return dg.Failure(
-        "\n".join(f"{name}: {error}" for name, error in errors.items()),
-        allow_retries=all(error.retryable for error in errors.values()),
+    failed = [f"{name}: {error}" for name, error in exported.failures.items()]
+    error = ExportError(
+        "; ".join([*failed, *(f"{each.of.title}: {'; '.join(each.decision.reasons)}" for each in held)])
     )
+    error.retryable = bool(failed) and all(each.retryable for each in exported.failures.values())
+    return input_failure(error)

@@ -15,6 +15,7 @@ import dagster as dg
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.dagster import failures
+from ignite_assets.dagster.assets import exports
 from ignite_assets.dagster.automation import opt_out_job
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.private import PARTITION, RANGE_START
@@ -28,6 +29,7 @@ _OVERLAP_SECONDS = 30.0
 """A run may become visible this much later than one that ended after it: clocks differ, transactions take time."""
 _REMEMBERED = 2_000
 _LINES = 10
+_REMOVALS = "removals"
 _FIRST_WAIT_SECONDS = 60
 _LONGEST_WAIT_SECONDS = 3_600
 _DOUBLINGS = 6
@@ -118,7 +120,7 @@ class Message:
     night: dt.date
     troubles: list[Trouble] = field(default_factory=list)
     file: str = ""
-    """The dropped file of opt-outs that it is about, as the inbox calls it; empty for captures."""
+    """The dropped file of opt-outs that it is about, as the inbox calls it, or `_REMOVALS`; empty for captures."""
 
     @property
     def key(self) -> str:
@@ -150,10 +152,11 @@ def messages(
     """One message for each of our websites and each night that the runs brought trouble to."""
     found: dict[tuple[str, dt.date, str], Message] = {}
     for record in records:
-        file = _dropped_file(record.dagster_run).get("label", "")
+        asked = _opt_outs(record.dagster_run)
+        file = asked.get("label", _REMOVALS if asked else "")
         night = record.create_timestamp.astimezone(zone).date()
         for trouble in collect(instance, record.dagster_run):
-            if trouble.website in websites:
+            if trouble.website in websites or asked:  # a list may be of a website that is configured no more
                 message = found.setdefault((trouble.website, night, file), Message(trouble.website, night, file=file))
                 message.troubles.append(trouble)
     return [found[key] for key in sorted(found)]
@@ -161,7 +164,7 @@ def messages(
 
 def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
     """What a failed run did not capture, and why."""
-    website = _dropped_file(run).get("website") or _website(run.tags.get(PARTITION) or run.tags.get(RANGE_START))
+    website = _opt_outs(run).get("website") or _website(run.tags.get(PARTITION) or run.tags.get(RANGE_START))
     if run.status != dg.DagsterRunStatus.FAILURE or website is None:
         return []
     troubles = []
@@ -173,13 +176,12 @@ def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[
     return troubles or [Trouble(website, "the run", FailureRecord(kind="run", reason=ended, gist=ended))]
 
 
-def _dropped_file(run: dg.DagsterRun) -> dict[str, str]:
-    """The website and the label of the dropped file that a run deals with; empty for other runs."""
-    if run.job_name != opt_out_job.JOB:
-        return {}
+def _opt_outs(run: dg.DagsterRun) -> dict[str, str]:
+    """What a run is about that deals with opt-outs: its website, and a dropped file's label; empty for other runs."""
+    op = {opt_out_job.JOB: opt_out_job.OP, exports.REMOVALS_JOB: exports.REMOVALS_OP}.get(run.job_name)
     config: Any = run.run_config
     try:
-        return dict(config["ops"][opt_out_job.OP]["config"])
+        return dict(config["ops"][op]["config"]) if op else {}
     except (KeyError, TypeError):
         return {}
 

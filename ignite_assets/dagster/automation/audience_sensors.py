@@ -4,10 +4,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import dagster as dg
 
 from ignite_assets.audiences import inbox, ledger, lists
+from ignite_assets.audiences.inbox import again_after
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
@@ -27,6 +30,7 @@ _AGAIN = 100
 _NAMED = 3
 
 _FILE_TAG = "ignite/opt_out_file"
+_REMOVALS_TAG = "ignite/removals"
 
 
 def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
@@ -34,10 +38,10 @@ def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = tim
     exports = [_export_sensor(settings)] if settings.exports else []
     place = settings.opt_outs.inbox
     inbox_sensors = [_inbox_sensor(settings, place, now)] if place else []
-    return [*exports, _removals_sensor(settings), *inbox_sensors]
+    return [*exports, _removals_sensor(settings, now), *inbox_sensors]
 
 
-def _removals_sensor(settings: Settings) -> dg.SensorDefinition:
+def _removals_sensor(settings: Settings, now: Callable[[], float]) -> dg.SensorDefinition:
     @dg.sensor(
         name="opt_out_removal_sensor",
         job_name=audience_exports.REMOVALS_JOB,
@@ -45,26 +49,67 @@ def _removals_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=sensor_status(settings),
         description=(
             "Every minute: when somebody opted out of a website, has them removed from each list that was ever written "
-            "of it, configured or not."
+            "of it, configured or not. A run that failed is asked for again after growing waits."
         ),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        known = json.loads(context.cursor) if context.cursor else {}
-        found = _ledgers(settings)
-        changed = {website: extent for website, extent in found.items() if known.get(website) != extent}
-        requests = [
-            dg.RunRequest(
-                run_key=f"opt-outs|{website}|{extent}",
-                run_config={"ops": {audience_exports.REMOVALS_OP: {"config": {"website": website}}}},
-            )
-            for website, extent in changed.items()
-        ]
-        cursor = json.dumps(found, sort_keys=True)
-        if requests:
-            return dg.SensorResult(run_requests=requests, cursor=cursor)
+        known = _Asked.read(context.cursor)
+        found = {
+            website: _asked(context.instance, website, extent, known.get(website), now())
+            for website, extent in _ledgers(settings).items()
+        }
+        due = [(website, asked) for website, asked in found.items() if asked != known.get(website) and asked.tries]
+        cursor = json.dumps({website: asked.__dict__ for website, asked in found.items()}, sort_keys=True)
+        if due:
+            return dg.SensorResult(run_requests=[_removals(*each) for each in due], cursor=cursor)
         return dg.SensorResult(skip_reason="nobody else has opted out of a website that has lists", cursor=cursor)
 
     return look
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the removals sensor last asked for a website."""
+
+    extent: str
+    """Of the ledger then."""
+    tries: int = 0
+    """Runs that were asked for on it, none of which is known to have gone well."""
+    not_before: float = 0.0
+    """When the next one may be asked for, in seconds since 1970."""
+
+    @classmethod
+    def read(cls, cursor: str | None) -> dict[str, Self]:
+        """By website; a cursor of version 0.1.0 knows extents alone."""
+        known = json.loads(cursor) if cursor else {}
+        return {website: cls(told) if isinstance(told, str) else cls(**told) for website, told in known.items()}
+
+    def key(self, website: str) -> str:
+        """What makes the run one that is asked for once."""
+        return f"opt-outs|{website}|{self.extent}" + (f"#{self.tries}" if self.tries > 1 else "")
+
+
+def _asked(instance: dg.DagsterInstance, website: str, extent: str, known: _Asked | None, now: float) -> _Asked:
+    """What to ask for by now: a new run for a ledger that changed, and after waits for one whose run went wrong."""
+    if known is None or known.extent != extent:
+        return _Asked(extent, 1, now + again_after(0))
+    if not known.tries:
+        return known
+    mine = dg.RunsFilter(job_name=audience_exports.REMOVALS_JOB, tags={_REMOVALS_TAG: known.key(website)})
+    statuses = {run.status for run in instance.get_runs(mine)}
+    if dg.DagsterRunStatus.SUCCESS in statuses:
+        return replace(known, tries=0)
+    if now < known.not_before or statuses.intersection(UNFINISHED):
+        return known
+    return _Asked(extent, known.tries + 1, now + again_after(known.tries))
+
+
+def _removals(website: str, asked: _Asked) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=asked.key(website),
+        run_config={"ops": {audience_exports.REMOVALS_OP: {"config": {"website": website}}}},
+        tags={_REMOVALS_TAG: asked.key(website)},
+    )
 
 
 def _ledgers(settings: Settings) -> dict[str, str]:

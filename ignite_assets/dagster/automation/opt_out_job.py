@@ -10,8 +10,8 @@ from pydantic import Field
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.patience import Tally
-from ignite_assets.audiences import acknowledgement, inbox, ledger, submission
-from ignite_assets.audiences.confirming import Examine, large_losses
+from ignite_assets.audiences import acknowledgement, inbox, ledger, lists, submission
+from ignite_assets.audiences.confirming import Examine, examiner
 from ignite_assets.audiences.drops.decoding import DropError
 from ignite_assets.audiences.drops.reading import Reading
 from ignite_assets.audiences.opt_outs import Person, parameter
@@ -93,10 +93,13 @@ def suppress(
     )
 
 
-def _examine(settings: Settings, lake: Lake, website: str) -> Examine:
-    """What says of which lists a file would take too much."""
-    websites = settings.websites if settings.opt_outs.scope == "all" else [website]
-    return lambda people: list(large_losses(people, lake, settings.rules(), websites, settings.opt_outs.max_share))
+def _examine(settings: Settings, lake: Lake, website: str) -> Examine | None:
+    """What says of which lists a file would take too much; None where there are no lists."""
+    if not (settings.exports or lake.store.files(lists.FOLDER)):
+        return None
+    scope, share = settings.opt_outs.scope, settings.opt_outs.max_share
+    websites = settings.websites if scope == "all" else [website]
+    return examiner(lake, settings.rules(), website, websites, scope, share)
 
 
 def suppress_hashes(
