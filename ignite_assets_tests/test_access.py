@@ -23,7 +23,7 @@ from ignite_assets.api.errors import ConfigurationError, NetworkError, Redirecte
 from ignite_assets.api.patience import Limits, Tally
 from ignite_assets.api.protocol import Call, Credentials
 from ignite_assets.cli.sandbox import write_configuration
-from ignite_assets.config import load_settings, reference
+from ignite_assets.config import load_settings
 from ignite_assets.dagster.automation import webhook as notify
 from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.dagster.resources import IgniteResource, WebsiteAccess
@@ -32,6 +32,7 @@ from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets_tests.api.servers import RawServer, ok, self_signed
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment
 from ignite_assets_tests.conftest import ACME, config_text
+from ignite_assets_tests.docs.settings import reference
 
 DAY = dt.date(2026, 11, 19)
 CREDENTIALS = Credentials("a-token", "a-secret")

@@ -43,7 +43,7 @@ from ignite_assets.api.wire import (
     BrokenBodyError,
     Host,
     gunzip,
-    hide_queries_in_logs,
+    hide_in_logs,
     network_reason,
     safe_address,
 )
@@ -105,7 +105,7 @@ class IgniteClient:
         )
         self._closed = False
         self._threads = ThreadPoolExecutor(self.limits.max_concurrency, thread_name_prefix="ignite")
-        hide_queries_in_logs()
+        hide_in_logs()
 
     def __enter__(self) -> Self:
         return self

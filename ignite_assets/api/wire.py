@@ -333,25 +333,34 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
 
 
-class _QueryFilter(logging.Filter):
-    """Cuts query strings out of log records."""
+class _SecretFilter(logging.Filter):
+    """Cuts query strings with a token, and what else is to be hidden, out of log records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(_without_query(argument) for argument in record.args)
-        record.msg = _without_query(record.msg)
+            record.args = tuple(self._shown(argument) for argument in record.args)
+        record.msg = self._shown(record.msg)
         return True
 
+    def _shown(self, value: object) -> object:
+        shown = text = value if isinstance(value, str) else repr(value)
+        if "?" in text and "token" in text:
+            shown = text.partition("?")[0] + "?…"
+        for hidden in self.hidden:
+            shown = shown.replace(hidden, "/…")
+        return value if shown == text else shown
 
-def _without_query(value: object) -> object:
-    text = value if isinstance(value, str) else repr(value)
-    return text.partition("?")[0] + "?…" if "?" in text and "token" in text else value
+
+_SECRET_FILTER = _SecretFilter()
 
 
-_QUERY_FILTER = _QueryFilter()
-
-
-def hide_queries_in_logs() -> None:
-    """Keep query strings, and so credentials, out of `urllib3`'s debug logs."""
+def hide_in_logs(*urls: str) -> None:
+    """Keep query strings with a token, and these URLs' paths and queries, out of `urllib3`'s debug logs."""
+    for parts in map(urlsplit, urls):
+        _SECRET_FILTER.hidden |= {part for part in (parts.path, parts.query) if len(part) > 1}
     for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
-        logging.getLogger(name).addFilter(_QUERY_FILTER)
+        logging.getLogger(name).addFilter(_SECRET_FILTER)

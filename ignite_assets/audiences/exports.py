@@ -291,7 +291,7 @@ class _Attempt:
                 yield f"{row.title} takes changes by the list's own id alone: set list_ids, {of.key} = its id"
         if self._source.rule.mode == "full" and self.standing.kept:  # it would remove them by leaving them out
             yield f"{self.standing.kept:,} people opted out by a file that nobody has confirmed: `opt-out --confirm`"
-        yield from preflight(row, algo, list_name=of.title)
+        yield from preflight(row, algo, of.title)
 
     def _doubts(self, is_gone: bool) -> Iterator[str]:
         if is_gone:

@@ -9,24 +9,11 @@ from ignite_assets.audiences.destinations import Action, Destination, ListFacts
 _CHUNK_LINES = 4096
 
 
-def preflight(
-    destination: Destination,
-    algo: Algo,
-    count: int | None = None,
-    *,
-    minimum: int | None = None,
-    list_name: str = "",
-) -> list[str]:
-    """Why the platform would refuse a list of `count` members; none when it would not.
-
-    `minimum` stands in for the destination's own; a count of None is not judged.
-    """
+def preflight(destination: Destination, algo: Algo, list_name: str) -> list[str]:
+    """Why the platform would refuse a list, whoever is on it; nothing when it would not."""
     reasons = []
     if algo not in destination.algos:
         reasons.append(f"{destination.title} takes {' or '.join(destination.algos)}, the website is captured as {algo}")
-    fewest = destination.min_members if minimum is None else minimum
-    if count is not None and fewest is not None and count < fewest:
-        reasons.append(f"{count:,} members, fewer than the {fewest:,} that it takes")
     if destination.max_list_name is not None and len(list_name) > destination.max_list_name:
         reasons.append(f"{destination.title} takes list names of at most {destination.max_list_name} characters")
     return reasons

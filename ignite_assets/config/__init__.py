@@ -5,12 +5,11 @@ a room below needs stands there (`audiences.rules.ExportRule`, `tables.threshold
 together. The messages about mistakes and the configuration reference derive from the models, so to add a setting, add
 a field. Secrets are no settings: the file names environment variables, and nothing here reads those.
 
-Reading order: `values`, `models`, `reading`; then `kinds`, `mistakes` and `reference`, which speak of the models.
+Reading order: `values`, `models`, `reading`; then `kinds` and `mistakes`, which speak of the models, and `template`.
 """
 
 from ignite_assets.config.models import Settings, Website
 from ignite_assets.config.reading import EXAMPLE, load_settings
-from ignite_assets.config.reference import reference
 from ignite_assets.config.values import WebsiteKey
 
-__all__ = ["EXAMPLE", "Settings", "Website", "WebsiteKey", "load_settings", "reference"]
+__all__ = ["EXAMPLE", "Settings", "Website", "WebsiteKey", "load_settings"]

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
@@ -62,16 +62,15 @@ class AssetState:
 
 def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> tuple[AssetState, ...]:
     """The state of each asset, of captures or derived from them."""
-    known = {table.name: table for table in tables}
-    return tuple(_with_verdicts(readings, table, known, thresholds) for table in tables)
+    return tuple(_with_verdicts(readings, table, thresholds) for table in tables)
 
 
-def _with_verdicts(readings: Readings, table: Table, tables: Mapping[str, Table], thresholds: Thresholds) -> AssetState:
+def _with_verdicts(readings: Readings, table: Table, thresholds: Thresholds) -> AssetState:
     state = _days(readings, table.name)
     footer = readings.footer(table.name, state.newest) if state.newest else None
     if not (state.newest and footer):
         return state
-    examination = Examination(readings.lake, table, tables, thresholds, readings.zone)
+    examination = Examination(readings.lake, table, thresholds, readings.zone)
     subject = examination.subject(Partition(table.name, readings.website, state.newest))
     past = state.missing if table.history == "look_back" else ()
     return dataclasses.replace(

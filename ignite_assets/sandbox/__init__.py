@@ -20,7 +20,7 @@ Nothing here imports Dagster, and nothing outside tests, demo and command line i
 from ignite_assets.sandbox.clock import Clock, frozen
 from ignite_assets.sandbox.faults import Fault
 from ignite_assets.sandbox.server import SandboxServer
-from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, demo_websites, websites
+from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite, websites
 from ignite_assets.sandbox.world import World
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "SandboxServer",
     "SandboxWebsite",
     "World",
-    "demo_websites",
     "frozen",
     "websites",
 ]

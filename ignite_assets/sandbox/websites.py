@@ -32,15 +32,9 @@ class SandboxWebsite:
                 object.__setattr__(self, name, f"sandbox-{name}-{key_of(self.seed, self.key, name):016x}")
 
 
-def demo_websites(seed: int = DEFAULT_SEED) -> tuple[SandboxWebsite, ...]:
-    """The three demo dealers: a few hundred households each, so that a night takes seconds."""
-    sizes = {"acme-honda": 450, "bayside-kia": 300, "summit-ford": 800}
-    return tuple(SandboxWebsite(key, households, seed=seed) for key, households in sizes.items())
-
-
-def websites(count: int, households: int = 500, *, seed: int = DEFAULT_SEED) -> tuple[SandboxWebsite, ...]:
+def websites(count: int, households: int = 500) -> tuple[SandboxWebsite, ...]:
     """`count` websites of one size, named `dealer-001` and on."""
-    return tuple(SandboxWebsite(f"dealer-{number:03d}", households, seed=seed) for number in range(1, count + 1))
+    return tuple(SandboxWebsite(f"dealer-{number:03d}", households) for number in range(1, count + 1))
 
 
 def distinct(given: Sequence[SandboxWebsite]) -> tuple[SandboxWebsite, ...]:
@@ -51,4 +45,9 @@ def distinct(given: Sequence[SandboxWebsite]) -> tuple[SandboxWebsite, ...]:
     return tuple(given)
 
 
-DEMO_WEBSITES = demo_websites()
+DEMO_WEBSITES = (
+    SandboxWebsite("acme-honda", 450),
+    SandboxWebsite("bayside-kia", 300),
+    SandboxWebsite("summit-ford", 800),
+)
+"""The three demo dealers: a few hundred households each, so that a night takes seconds."""

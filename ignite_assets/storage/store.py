@@ -132,11 +132,6 @@ class Store:
         if self.exists(name):
             self.filesystem.delete_file(self.path(name))
 
-    def delete_folder(self, folder: str) -> None:
-        """Delete a folder and all in it, if there is one."""
-        with contextlib.suppress(FileNotFoundError):
-            self.filesystem.delete_dir(self.path(folder))
-
     def check_access(self) -> None:
         """Raise `OSError` when the root can't be reached, or locally not be written to. Writes nothing."""
         if not self.is_local:

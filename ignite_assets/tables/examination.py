@@ -43,16 +43,9 @@ class Examination:
     Take the subjects newest first: a window is compared with the next day's, whose keys are then at hand.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        endpoint: Table,
-        endpoints: Mapping[str, Table],
-        thresholds: Thresholds,
-        zone: ZoneInfo,
-    ) -> None:
+    def __init__(self, lake: Lake, endpoint: Table, thresholds: Thresholds, zone: ZoneInfo) -> None:
         """`endpoint` may be a derived asset's row, too; `zone` is the time zone in which days begin."""
-        self.lake, self.endpoint, self.endpoints = lake, endpoint, endpoints
+        self.lake, self.endpoint = lake, endpoint
         self.thresholds, self.zone = thresholds, zone
         self._footers: dict[Partition, dict[str, str] | None] = {}
         self._keys: OrderedDict[Partition, KeySet] = OrderedDict()

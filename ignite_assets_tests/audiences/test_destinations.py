@@ -162,10 +162,8 @@ def test_the_second_file_of_a_list_that_is_replaced_adds_to_the_first() -> None:
 
 def test_a_preflight_says_what_the_platform_would_refuse() -> None:
     tiktok = by_name()["tiktok_customer_file"]
-    assert preflight(tiktok, "sha2", 1_000) == []
-    assert preflight(tiktok, "sha2", 999) == ["999 members, fewer than the 1,000 that it takes"]
-    assert preflight(tiktok, "sha2", 999, minimum=10) == []
-    assert preflight(tiktok, "md5", 1_000) == ["TikTok Customer File takes sha2, the website is captured as md5"]
-    assert preflight(by_name()["microsoft_ads_bulk"], "sha2", list_name="a" * 129) == [
+    assert preflight(tiktok, "sha2", "a" * 129) == []
+    assert preflight(tiktok, "md5", "a") == ["TikTok Customer File takes sha2, the website is captured as md5"]
+    assert preflight(by_name()["microsoft_ads_bulk"], "sha2", "a" * 129) == [
         "Microsoft Ads, bulk file takes list names of at most 128 characters"
     ]

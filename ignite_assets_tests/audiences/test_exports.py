@@ -458,6 +458,5 @@ def test_a_store_that_is_no_local_path_does_the_same(tmp_path: Path) -> None:
     store.move("a/one", "a/two")
     assert (store.files("a"), store.read("a/two"), store.exists("a/one")) == (["a/two"], b"1", False)
     store.delete("a/one")
-    store.delete_folder("a")
-    store.delete_folder("a")
-    assert store.files("a") == []
+    store.delete("a/two")
+    assert store.files("a") == store.files("b") == []

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.api.names import taken_for
-from ignite_assets.config import EXAMPLE, Settings, WebsiteKey, load_settings, reference
+from ignite_assets.config import EXAMPLE, Settings, WebsiteKey, load_settings
+from ignite_assets_tests.docs.settings import reference
 
 WEBSITE = '[websites.acme]\ntoken_env = "ACME_TOKEN"\nsecret_env = "ACME_SECRET"\n'
 PARTITIONS = '[partitions]\nstart_date = "2026-09-01"\n'

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.api.names import credential_variable, is_website_key
-from ignite_assets.config import Settings, reference
+from ignite_assets.config import Settings
 from ignite_assets.config.reading import judge
 from ignite_assets.config.template import new_configuration
+from ignite_assets_tests.docs.settings import reference
 
 START = dt.date(2026, 9, 1)
 PATH = Path("/project/ignite.toml")

@@ -427,7 +427,7 @@ from ignite_assets.tables.thresholds import Thresholds
 from ignite_assets.tables.checks import CHECKS, examine
 lake, day = Lake(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])
 for endpoint in ENDPOINTS:
-    examination = Examination(lake, endpoint, by_name(), Thresholds(), ZoneInfo("UTC"))
+    examination = Examination(lake, endpoint, Thresholds(), ZoneInfo("UTC"))
     subject = examination.subject(Partition(endpoint.name, sys.argv[3], day))
     print(*(examine(check, subject).saw for check in CHECKS if check.applies(endpoint)), sep="\\n")
 print("pandas" in sys.modules)

@@ -10,12 +10,11 @@ from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import ALGO, ENDPOINTS, EXTRA, Endpoint, one_object
 from ignite_assets.api.table import Column, Table
 from ignite_assets.audiences.destinations import DESTINATIONS, Destination
-from ignite_assets.config import reference as settings_reference
 from ignite_assets.config.models import Settings
-from ignite_assets.config.reference import ReferenceRow
 from ignite_assets.config.template import example
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.docs.settings import ReferenceRow, reference
 from ignite_assets_tests.layers import ALLOWED, MODULES
 
 START = dt.date(2026, 9, 1)
@@ -31,7 +30,7 @@ def settings() -> str:
     """A section for each table of `ignite.toml`: what it is for, its settings, and how it is written."""
     return "\n\n".join(
         _settings_of(name, list(rows))
-        for name, rows in groupby(settings_reference(), lambda row: row.key.split(".")[0].removesuffix("[]"))
+        for name, rows in groupby(reference(), lambda row: row.key.split(".")[0].removesuffix("[]"))
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ignite_assets.api.table import ALGOS, HASH_LENGTHS, Algo
-from ignite_assets.sandbox import SandboxWebsite, World, demo_websites, websites
+from ignite_assets.sandbox import DEMO_WEBSITES, SandboxWebsite, World, websites
 from ignite_assets.sandbox.households import households_of
 from ignite_assets.sandbox.identities import hashed
 from ignite_assets.sandbox.visits import as_text, visits_of
@@ -87,7 +87,7 @@ def test_households_have_up_to_three_addresses_and_some_have_none() -> None:
 
 
 def test_the_demo_dealers_are_of_a_size_for_a_quick_night() -> None:
-    for site in demo_websites():
+    for site in DEMO_WEBSITES:
         for age in range(1, 8):
             midnight = dt.datetime.combine(days_ago(age), dt.time(0, 30, tzinfo=dt.UTC))
             assert 15 <= len(WORLD.visitors(site, midnight.date() - dt.timedelta(days=1), midnight, "md5")) <= 200

@@ -77,7 +77,7 @@ def check_of(
     name: str, lake: Lake, where: Partition, *, zone: ZoneInfo = UTC, thresholds: Thresholds | None = None
 ) -> Finding:
     """What a check finds in a partition."""
-    examination = Examination(lake, by_name()[where.asset], by_name(), thresholds or Thresholds(), zone)
+    examination = Examination(lake, by_name()[where.asset], thresholds or Thresholds(), zone)
     return examine(CHECK[name], examination.subject(where))
 
 

@@ -87,11 +87,10 @@ def _are_rows(span: Sequence[str], delimiter: str) -> bool:
     return len(counts) == 1
 
 
-def guess_delimiter(lines: Iterable[str], preferred: str | None = None) -> str:
+def guess_delimiter(lines: Iterable[str]) -> str:
     """The delimiter that stands equally often in the most lines with addresses, or in the most lines."""
     sample = [line for line in lines if line.strip()][:_SAMPLE_LINES]
     sample = [line for line in sample if "@" in line] or sample
-    candidates = (preferred or "") + DELIMITERS
 
     def regularity(delimiter: str) -> tuple[int, int]:
         counts = Counter(_outside_quotes(line).count(delimiter) for line in sample)
@@ -99,7 +98,7 @@ def guess_delimiter(lines: Iterable[str], preferred: str | None = None) -> str:
         most = max(counts.values(), default=0)
         return most, max((count for count, often in counts.items() if often == most), default=0)
 
-    return max(candidates, key=regularity)
+    return max(DELIMITERS, key=regularity)
 
 
 def _outside_quotes(line: str) -> str:

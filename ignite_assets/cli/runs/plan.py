@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.api.table import History, Table
+from ignite_assets.api.table import History
 from ignite_assets.tables.registry import TABLES
 from ignite_assets.tables.windows import consecutive
 
@@ -90,7 +90,6 @@ def plan(
     named: bool,
     landed: Collection[PartitionResult] = (),
     held: Collection[Held] = (),
-    tables: Sequence[Table] = TABLES,
 ) -> Plan:
     """One run a website over the days; assets that tell only the present get their one day in a run of their own.
 
@@ -99,7 +98,7 @@ def plan(
     captured, unless the lake holds it (`held`). What `landed` before is left out; the days that remain make a ranged
     run for each stretch without a gap.
     """
-    chosen = [table for table in tables if table.name in assets]
+    chosen = [table for table in TABLES if table.name in assets]
     refused = [
         PartitionResult(asset=table.name, website=website, date=day, status="refused", failure=refusal.record())
         for website in websites
@@ -115,22 +114,22 @@ def plan(
         for table in chosen:
             due = [day for day in days if horizon.refusal(table, day) is None]
             if table.history == "derived" and not named:
-                main = next(each for each in tables if each.name == table.reads[0])
+                main = next(each for each in TABLES if each.name == table.reads[0])
                 due = [day for day in due if horizon.refusal(main, day) is None or (main.name, website, day) in held]
             kept += [there[website, table.name, day] for day in due if (website, table.name, day) in there]
             missing[table.name] = [day for day in due if (website, table.name, day) not in there]
-        runs += runs_of(website, missing, tables)
+        runs += runs_of(website, missing)
     return Plan(runs, refused, kept)
 
 
-def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence[Table] = TABLES) -> list[WebsiteRun]:
+def runs_of(website: str, due: Mapping[str, Sequence[dt.date]]) -> list[WebsiteRun]:
     """The runs for each asset's days, in the order in which they are to be executed.
 
     Assets that are due on the same days share their run. What tells the present comes first, and what is derived last,
     since it reads what the others bring.
     """
     groups: list[tuple[tuple[dt.date, ...], list[str]]] = []
-    for table in sorted(tables, key=lambda table: _ORDER.index(table.history)):
+    for table in sorted(TABLES, key=lambda table: _ORDER.index(table.history)):
         days = tuple(due.get(table.name, ()))
         # What is derived may join the last of the captures, and no earlier ones: others that it reads come after them.
         open_groups = groups[-1:] if table.history == "derived" else groups
@@ -139,7 +138,7 @@ def runs_of(website: str, due: Mapping[str, Sequence[dt.date]], tables: Sequence
             group.append(table.name)
         elif days:
             groups.append((days, [table.name]))
-    order = [table.name for table in tables]
+    order = [table.name for table in TABLES]
     return [
         WebsiteRun(website, stretch, tuple(sorted(names, key=order.index)))
         for days, names in groups

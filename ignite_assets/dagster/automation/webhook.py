@@ -5,7 +5,6 @@ libraries are imported where a message is sent: loading the definitions must not
 """
 
 import json
-import logging
 import os
 from contextlib import closing
 from http import HTTPStatus
@@ -59,44 +58,13 @@ def post(url: str, text: str) -> None:
 
 def _send(url: str, text: str) -> int:
     """The status of the answer, whose body isn't read: it may be endless, and says nothing."""
-    from ignite_assets.api.wire import Host, as_sent
+    from ignite_assets.api.wire import Host, as_sent, hide_in_logs
 
     parts, target = urlsplit(url), as_sent(url)
-    _SECRETS.hide(url, target)
+    hide_in_logs(url, target)
     host = Host(f"{parts.scheme}://{parts.netloc}", connections=1, timeout_seconds=_TIMEOUT_SECONDS)
     body = json.dumps({"text": text}).encode()
     with closing(host), Deadline(_CALL_SECONDS) as deadline:
         answer = host.open("POST", target, deadline, body=body, headers={"Content-Type": "application/json"})
         answer.close()
         return answer.status
-
-
-class _Secrets(logging.Filter):
-    """Cuts what follows the host in a webhook's URL out of log records."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._paths: set[str] = set()
-
-    def hide(self, *urls: str) -> None:
-        """Keep the paths and queries of URLs out of `urllib3`'s debug logs."""
-        for parts in map(urlsplit, urls):
-            self._paths |= {part for part in (parts.path, parts.query) if len(part) > 1}
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(self._without(argument) for argument in record.args)
-        record.msg = self._without(record.msg)
-        return True
-
-    def _without(self, value: object) -> object:
-        shown = text = value if isinstance(value, str) else repr(value)
-        for path in self._paths:
-            shown = shown.replace(path, "/…")
-        return value if shown == text else shown
-
-
-_LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
-_SECRETS = _Secrets()

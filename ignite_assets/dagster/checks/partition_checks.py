@@ -1,9 +1,8 @@
 """The checks of `tables.checks` as Dagster's asset checks. An asset's are one step, after the asset's own."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -15,7 +14,6 @@ from ignite_assets.dagster.partitions import lake_partitions
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, Check, examine
 from ignite_assets.tables.examination import Examination
-from ignite_assets.tables.thresholds import Thresholds
 
 
 def build_checks(
@@ -28,12 +26,7 @@ def build_checks(
     with warnings.catch_warnings():
         # A check by partition is what we want, and Dagster still calls it a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            _checks_of(
-                table, {each.name: each for each in tables}, settings.checks, settings.partitions.zone, partitions
-            )
-            for table in tables
-        ]
+        return [_checks_of(table, settings, partitions) for table in tables]
 
 
 def partition_checks(table: Table) -> list[dg.AssetCheckKey]:
@@ -42,11 +35,7 @@ def partition_checks(table: Table) -> list[dg.AssetCheckKey]:
 
 
 def _checks_of(
-    table: Table,
-    tables: Mapping[str, Table],
-    thresholds: Thresholds,
-    zone: ZoneInfo,
-    partitions: dg.PartitionsDefinition[str] | None,
+    table: Table, settings: Settings, partitions: dg.PartitionsDefinition[str] | None
 ) -> dg.AssetChecksDefinition:
     due = [check for check in CHECKS if check.applies(table)]
 
@@ -64,7 +53,7 @@ def _checks_of(
     ) -> Iterator[Any]:
         chosen = {key.name for key in context.selected_asset_check_keys}
         selected = [check for check in due if check.name in chosen]
-        examination = Examination(ignite_lake.lake, table, tables, thresholds, zone)
+        examination = Examination(ignite_lake.lake, table, settings.checks, settings.partitions.zone)
         keys = lake_partitions(table.name, context.partition_keys)
         found = _found(selected, examination, keys)
         if len(keys) == 1:
