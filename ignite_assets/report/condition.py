@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
@@ -13,21 +13,8 @@ from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, examine
 from ignite_assets.tables.derived.inputs import Inputs
 from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.examination import Examination, Subject
+from ignite_assets.tables.examination import Examination, Finding
 from ignite_assets.tables.thresholds import Thresholds
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What a check found in the asset's newest partition."""
-
-    check: str
-    description: str
-    passed: bool
-    severe: bool
-    saw: str
-    expected: str
-    advice: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,35 +39,45 @@ class AssetState:
     """Days of the window whose derived partition was made from inputs that have changed since."""
     vanished: int | None = None
     """Entities that were listed and then not found."""
-    verdicts: tuple[Verdict, ...] = ()
+    findings: dict[str, Finding] = field(default_factory=dict)
+    """By check, what it found in the newest partition."""
 
     @property
-    def failed(self) -> tuple[Verdict, ...]:
-        """What did not pass."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+    def failed(self) -> dict[str, Finding]:
+        """Those that did not pass."""
+        return {name: finding for name, finding in self.findings.items() if not finding.passed}
 
 
 def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> tuple[AssetState, ...]:
     """The state of each asset, of captures or derived from them."""
-    return tuple(_with_verdicts(readings, table, thresholds) for table in tables)
+    return tuple(_state(readings, table, thresholds) for table in tables)
 
 
-def _with_verdicts(readings: Readings, table: Table, thresholds: Thresholds) -> AssetState:
-    state = _days(readings, table.name)
-    footer = readings.footer(table.name, state.newest) if state.newest else None
-    if not (state.newest and footer):
+def _state(readings: Readings, table: Table, thresholds: Thresholds) -> AssetState:
+    name, window = table.name, readings.window
+    newest, missing = readings.newest(name), tuple(day for day in window if not readings.has(name, day))
+    state = AssetState(
+        asset=name,
+        newest=newest,
+        rows=readings.row_count(name, newest) if newest else None,
+        captured=len(window) - len(missing),
+        wanted=len(window),
+        missing=missing,
+    )
+    footer = readings.footer(name, newest) if newest else None
+    if not (newest and footer):
         return state
     examination = Examination(readings.lake, table, thresholds, readings.zone)
-    subject = examination.subject(Partition(table.name, readings.website, state.newest))
-    past = state.missing if table.history == "look_back" else ()
+    subject = examination.subject(Partition(name, readings.website, newest))
+    past = missing if table.history == "look_back" else ()
     return dataclasses.replace(
         state,
-        days_late=0 if table.history == "derived" else readings.days_late(table.name, state.newest),
+        days_late=0 if table.history == "derived" else readings.days_late(name, newest),
         until=past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
         stale=_stale(readings, table),
         coercions=json.loads(footer.get("ignite.coercions", "{}")),
         vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
-        verdicts=tuple(_verdicts(subject)),
+        findings={check.name: examine(check, subject) for check in CHECKS if check.applies(table)},
     )
 
 
@@ -91,24 +88,3 @@ def _stale(readings: Readings, table: Table) -> tuple[dt.date, ...]:
         readings.lake, table, readings.website, window_days=readings.window_days, first_day=readings.first_day
     )
     return tuple(day for day in reversed(inputs.stale(readings.window[0])) if day <= readings.day)
-
-
-def _days(readings: Readings, asset: str) -> AssetState:
-    missing = tuple(day for day in readings.window if not readings.has(asset, day))
-    newest = readings.newest(asset)
-    return AssetState(
-        asset=asset,
-        newest=newest,
-        rows=readings.row_count(asset, newest) if newest else None,
-        captured=len(readings.window) - len(missing),
-        wanted=len(readings.window),
-        missing=missing,
-    )
-
-
-def _verdicts(subject: Subject) -> Iterator[Verdict]:
-    for check in CHECKS:
-        if check.applies(subject.endpoint):
-            found = examine(check, subject)
-            told = {name: getattr(found, name) for name in ("passed", "severe", "saw", "expected", "advice")}
-            yield Verdict(check=check.name, description=check.description, **told)

@@ -59,7 +59,6 @@ class Answers:
     """The bodies that answer questions, for every row of a table."""
 
     def __init__(self, world: World, endpoints: tuple[Endpoint, ...]) -> None:
-        """Answers of `world` for `endpoints`."""
         self._world = world
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._kept: dict[Hashable, bytes] = {}

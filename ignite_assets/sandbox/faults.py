@@ -117,7 +117,6 @@ class Faults:
     """The rules in force, in the order they were added; safe to use from several threads."""
 
     def __init__(self) -> None:
-        """No rules."""
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
 

@@ -27,7 +27,6 @@ class Journal:
     """The requests, oldest first; safe to use from several threads."""
 
     def __init__(self) -> None:
-        """Nothing was asked."""
         self.clear()
 
     def clear(self) -> None:
@@ -43,9 +42,7 @@ class Journal:
         return [request for request in self if request.endpoint == endpoint]
 
     def __iter__(self) -> Iterator[Request]:
-        """The requests as they stand."""
         return iter(self._requests.copy())
 
     def __len__(self) -> int:
-        """How many there were."""
         return len(self._requests)

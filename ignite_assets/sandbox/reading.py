@@ -21,7 +21,6 @@ class Refusal(Exception):  # noqa: N818 - a refusal isn't an error of ours
     """A request that the platform doesn't serve, with the status it answers."""
 
     def __init__(self, status: int, message: str) -> None:
-        """Refuse with a status and a message for the caller."""
         self.status = status
         super().__init__(message)
 

@@ -78,11 +78,9 @@ class SandboxServer:
             self._thread.join()
 
     def __enter__(self) -> Self:
-        """Start."""
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
         self.stop()
 
 

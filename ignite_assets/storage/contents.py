@@ -41,13 +41,9 @@ class Contents:
         """What assets there may be: the tables' in their order, then the lake's other folders."""
         return list(dict.fromkeys([*self.tables, *self.lake.folders()]))
 
-    def files(self, asset: str) -> Files:
-        """An asset's partitions and their files, sorted by website and date."""
-        return self.lake.files(asset)
-
     def captured(self) -> dict[str, Files]:
         """The assets that have a partition, with their files."""
-        found = {name: self.files(name) for name in self.names()}
+        found = {name: self.lake.files(name) for name in self.names()}
         return {name: files for name, files in found.items() if files}
 
     def schema(self, asset: str, infos: Collection[pafs.FileInfo]) -> pa.Schema:

@@ -217,15 +217,11 @@ class Lake:
 def _partition(asset: str, path: str) -> Partition | None:
     """The partition whose file has this path; None for one that isn't the lake's."""
     found = _IN_PATH.search(path)
-    day = _date(found["date"]) if found and is_website_key(found["website"]) else None
-    return Partition(asset, found["website"], day) if found and day else None
-
-
-def _date(text: str) -> dt.date | None:
-    """The date of a folder's name; None for one that isn't the lake's."""
+    if not found or not is_website_key(found["website"]):
+        return None
     try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
+        return Partition(asset, found["website"], dt.date.fromisoformat(found["date"]))
+    except ValueError:  # a folder such as date=2026-02-30
         return None
 
 

@@ -139,7 +139,7 @@ class LakeReader:
     def _files(self, asset: str) -> Files:
         """The asset's files; an asset without any is an error."""
         # Whether it can be an asset's name is looked at first: it becomes part of a path.
-        files = self._contents.files(asset) if asset in self._contents.names() else {}
+        files = self._contents.lake.files(asset) if asset in self._contents.names() else {}
         if not files:
             held = self._contents.captured()
             raise unknown(

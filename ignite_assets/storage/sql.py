@@ -105,7 +105,7 @@ class Session:
     def _is_current(self) -> bool:
         """Whether the files of the views that the last statement may have read are what they were; more may be."""
         for asset in self._named:
-            now = {version(info) for info in self._contents.files(asset).values()}
+            now = {version(info) for info in self._contents.lake.files(asset).values()}
             if not self._made.get(asset, frozenset()) <= now:
                 return False
         return True
@@ -121,7 +121,7 @@ class Session:
 
     def make(self, asset: str) -> None:
         """Make an asset's view, unless it stands and the asset's files are the same."""
-        files = self._contents.files(asset)
+        files = self._contents.lake.files(asset)
         table = self._contents.tables.get(asset)
         state = frozenset(version(info) for info in files.values())
         if self._made.get(asset) == state or not (files or table):

@@ -110,9 +110,9 @@ def test_gaps_are_told_by_asset(reported: Figures) -> None:
 def test_misfits_are_told_with_what_the_check_says(reported: Figures) -> None:
     found = asset(reported, "products")
     assert found.coercions == {"year": 3}
-    (verdict,) = found.failed
-    assert verdict.check == "coercions_few"
-    assert verdict.saw == "3 values of year did not fit it (6.0%)"
+    ((check, finding),) = found.failed.items()
+    assert check == "coercions_few"
+    assert finding.saw == "3 values of year did not fit it (6.0%)"
 
 
 def test_a_late_capture_is_told(lake: Lake) -> None:
@@ -121,7 +121,7 @@ def test_a_late_capture_is_told(lake: Lake) -> None:
     found = asset(figures(lake), "visitors")
 
     assert found.days_late == 2
-    assert [verdict.check for verdict in found.failed] == ["captured_on_time"]
+    assert list(found.failed) == ["captured_on_time"]
 
 
 def test_days_that_were_derived_before_a_late_capture_are_named(lake: Lake) -> None:
