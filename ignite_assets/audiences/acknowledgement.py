@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ignite_assets.api.errors import IgniteError
+from ignite_assets.audiences.drops.columns import word_set
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _STATUS = frozenset(["status", "result", "state", "code"])
@@ -15,27 +16,9 @@ _STATUS = frozenset(["status", "result", "state", "code"])
 MOST_TRIES = 3
 """An answer that nobody understands is asked for so many times, over as many runs; then a person settles it."""
 
-_BAD = frozenset(
-    [
-        "error",
-        "errors",
-        "failed",
-        "failures",
-        "failure",
-        "rejected",
-        "invalid",
-        "denied",
-        "refused",
-        "skipped",
-        "exception",
-        "fault",
-        "warning",
-    ]
-)
-_GOOD = frozenset(["success", "successful", "ok", "accepted", "acknowledged", "processed", "done", "created"])
-_BAD_STATUSES = frozenset(
-    ["error", "failed", "failure", "fail", "rejected", "invalid", "denied", "refused", "nok", "ko"]
-)
+_BAD = word_set("error errors failed failures failure rejected invalid denied refused skipped exception fault warning")
+_GOOD = word_set("success successful ok accepted acknowledged processed done created")
+_BAD_STATUSES = word_set("error failed failure fail rejected invalid denied refused nok ko")
 
 
 class NotTakenError(IgniteError):

@@ -66,6 +66,7 @@ COLUMNS = {"md5": "md5", "sha1": "sha1", "sha2": "sha256"}
 _REASON, _SALT = b"reason", b"salt"
 LedgerKind = Literal["seen", "alike", "submitted", "unclear", "retry", "withdrawn"]
 _SUPPRESSING: tuple[LedgerKind, ...] = ("seen", "alike")
+_EACH_TIME: tuple[LedgerKind, ...] = ("unclear", "retry", "withdrawn")
 
 
 class LedgerError(IgniteError):
@@ -93,43 +94,32 @@ class LedgerCounts:
     """Known by a hash alone: suppressed, never submitted."""
 
 
-def record(lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime) -> str | None:
-    """Write down people who opted out, before anything else is done with them; returns the last file's name.
-
-    From here on no export of the website contains them.
-    """
-    return _append(lake, website, "seen", people, source_hash, at)
-
-
-def record_alike(
-    lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime
-) -> str | None:
-    """Write down other spellings of addresses that opted out: suppressed, and not counted as people."""
-    return _append(lake, website, "alike", people, source_hash, at)
-
-
-def acknowledge(
-    lake: Lake, website: str, people: Iterable[Hashes], *, source_hash: str, at: dt.datetime, reason: str = ""
-) -> str | None:
-    """Write down that the platform has acknowledged these people; returns the last file's name.
-
-    `reason`: that of a person who says so where the platform's answer doesn't.
-    """
-    return _append(lake, website, "submitted", people, source_hash, at, reason=reason)
-
-
-def note(
+def record(
     lake: Lake,
     website: str,
-    kind: Literal["unclear", "retry"],
     people: Iterable[Hashes],
     *,
     source_hash: str,
     at: dt.datetime,
+    kind: LedgerKind = "seen",
     reason: str = "",
-) -> None:
-    """Write down that an answer about these people was unclear, or that they are to be submitted again."""
-    _append(lake, website, kind, people, source_hash, at, reason=reason, again=True)
+) -> str | None:
+    """Write people down, before anything else is done with them; returns the last file's name, None for nobody.
+
+    Files that are there and whole stay as they are. From here on no export of the website contains people who are
+    `seen` or `alike`; after a withdrawal the same people of the same source are a new opt-out, unless they came `at` a
+    moment before it. What is `unclear`, `retry` or `withdrawn` counts each time that it is recorded. `reason`: that of
+    a person who says so.
+    """
+    apart = [secrets.token_hex(8)] if kind in _EACH_TIME else _withdrawals(lake, website, at)
+    salt = " ".join([source_hash, *apart])
+    name, each = None, iter(people)
+    while known := sorted(set(islice(each, _CHUNK))):
+        name = f"{_folder(website)}/{kind}-{_digest(known, salt)}.parquet"
+        if not _is_whole(lake.store, name):
+            told = {_REASON: reason.encode(), _SALT: salt.encode() if salt != source_hash else b""}
+            lake.store.put(name, _parquet(known, kind, source_hash, at, told))
+    return name
 
 
 def withdraw(lake: Lake, website: str, people: Iterable[Collection[Hashes]], *, reason: str, at: dt.datetime) -> int:
@@ -139,14 +129,15 @@ def withdraw(lake: Lake, website: str, people: Iterable[Collection[Hashes]], *, 
     """
     standing = _effective(lake, website, _SUPPRESSING)
     by_value: dict[str, set[Hashes]] = {}
-    for record in standing:
-        for value in filter(None, record):
-            by_value.setdefault(value, set()).add(record)
+    for person in standing:
+        for value in filter(None, person):
+            by_value.setdefault(value, set()).add(person)
     found = [
-        {record for spelling in each for value in spelling for record in by_value.get(value, ())} for each in people
+        {person for spelling in each for value in spelling for person in by_value.get(value, ())} for each in people
     ]
-    everything = [record for each in found for record in each]
-    _append(lake, website, "withdrawn", everything, f"withdrawn {at.isoformat()}", at, reason=reason, again=True)
+    everything = [person for each in found for person in each]
+    source = f"withdrawn {at.isoformat()}"
+    record(lake, website, everything, kind="withdrawn", source_hash=source, at=at, reason=reason)
     return sum(map(bool, found))
 
 
@@ -326,35 +317,6 @@ def _standing() -> str:
 def _each_hash(rows: str) -> str:
     listed = ", ".join(_HASHES)
     return f"SELECT DISTINCT hash FROM (SELECT unnest([{listed}]) AS hash FROM {rows}) WHERE hash IS NOT NULL"  # noqa: S608 - our own names
-
-
-def _append(
-    lake: Lake,
-    website: str,
-    kind: LedgerKind,
-    people: Iterable[Hashes],
-    source_hash: str,
-    at: dt.datetime,
-    *,
-    reason: str = "",
-    again: bool = False,
-) -> str | None:
-    """Add files of these people, unless they are there and whole; returns the last one's name, None for nobody.
-
-    After a withdrawal the same people of the same source are a new opt-out; one that came `at` a moment before is not.
-    `again`: each record counts by itself.
-    """
-    name = None
-    salt = (
-        f"{source_hash} {secrets.token_hex(8)}" if again else " ".join([source_hash, *_withdrawals(lake, website, at)])
-    )
-    each = iter(people)
-    while known := sorted(set(islice(each, _CHUNK))):
-        name = f"{_folder(website)}/{kind}-{_digest(known, salt)}.parquet"
-        if not _is_whole(lake.store, name):
-            told = {_REASON: reason.encode(), _SALT: salt.encode() if salt != source_hash else b""}
-            lake.store.put(name, _parquet(known, kind, source_hash, at, told))
-    return name
 
 
 def _withdrawals(lake: Lake, website: str, until: dt.datetime) -> list[str]:

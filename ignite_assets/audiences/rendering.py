@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
-from ignite_assets.api.table import Algo
+from ignite_assets.api.table import HASH_LENGTHS, Algo
 from ignite_assets.audiences.destinations import Action, Destination, ListFacts
 
 _CHUNK_LINES = 4096
@@ -69,4 +69,4 @@ def _bytes(lines: Iterable[str]) -> bytes:
 
 
 def _longest(facts: ListFacts) -> str:
-    return "0" * {"md5": 32, "sha1": 40, "sha2": 64}[facts.algo]
+    return "0" * HASH_LENGTHS[facts.algo]

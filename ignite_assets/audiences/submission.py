@@ -15,7 +15,7 @@ from ignite_assets.audiences.confirming import Examine
 from ignite_assets.audiences.drops.digests import HashList, read_hashes
 from ignite_assets.audiences.drops.reading import Reading, read_addresses
 from ignite_assets.audiences.drops.tables import Reject
-from ignite_assets.audiences.ledger import Hashes
+from ignite_assets.audiences.ledger import Hashes, LedgerKind
 from ignite_assets.audiences.opt_outs import Person, batches, hashes_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.progress import begin
@@ -133,7 +133,7 @@ def suppress(
 
     def record() -> None:
         alike = (hashes_of(form) for each in found.people for form in found.forms(each))
-        ledger.record_alike(lake, website, alike, source_hash=found.source_hash, at=now)
+        ledger.record(lake, website, alike, kind="alike", source_hash=found.source_hash, at=now)
         ledger.record(lake, website, map(hashes_of, found.people), source_hash=found.source_hash, at=now)
 
     found.doubts += _record(lake, website, found.source_hash, record, examine, now=now, confirm=confirm)
@@ -203,9 +203,9 @@ def tell(
             send(batch)
         except (UnclearAnswerError, BodyError, ShapeError) as error:
             unclear = str(error)
-            ledger.note(lake, website, "unclear", hashes, source_hash=found.source_hash, at=now())
+            ledger.record(lake, website, hashes, kind="unclear", source_hash=found.source_hash, at=now())
             continue
-        ledger.acknowledge(lake, website, hashes, source_hash=found.source_hash, at=now())
+        ledger.record(lake, website, hashes, kind="submitted", source_hash=found.source_hash, at=now())
         progress.add(len(batch))
     if unclear:
         raise NotSettledError(f"{unclear}; it is asked {MOST_TRIES} times, over as many runs")
@@ -253,8 +253,6 @@ def settle(lake: Lake, website: str, *, acknowledged: bool, reason: str, now: dt
     """Say of everybody about whom the platform's answer was unclear whether it has taken them; returns how many."""
     people = list(ledger.unclear(lake, website))
     source = f"settled {now.isoformat()}"
-    if acknowledged:
-        ledger.acknowledge(lake, website, people, source_hash=source, at=now, reason=reason)
-    else:
-        ledger.note(lake, website, "retry", people, source_hash=source, at=now, reason=reason)
+    kind: LedgerKind = "submitted" if acknowledged else "retry"
+    ledger.record(lake, website, people, kind=kind, source_hash=source, at=now, reason=reason)
     return len(people)

@@ -48,7 +48,7 @@ def test_recording_again_changes_nothing(lake: Lake) -> None:
 
 def test_an_acknowledged_person_is_a_later_row(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [ONE, TWO], source_hash="a", at=NOW)
-    ledger.acknowledge(lake, WEBSITE, [ONE], source_hash="a", at=LATER)
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=LATER, kind="submitted")
     assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
     assert ledger.acknowledged(lake, WEBSITE, "a") == {ONE.sha256}
     assert ledger.acknowledged(lake, WEBSITE, "b") == set()
@@ -141,11 +141,11 @@ def test_a_file_of_other_people_is_not_taken_for_the_recorded_ones(lake: Lake) -
 
 def test_people_whose_acknowledgement_is_damaged_are_submitted_again(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
-    name = ledger.acknowledge(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
+    name = ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW, kind="submitted")
     assert name
     (Path(lake.root) / name).write_bytes(EMPTY)
     assert ledger.acknowledged(lake, WEBSITE) == set()
-    ledger.acknowledge(lake, WEBSITE, [ONE], source_hash="a", at=LATER)
+    ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=LATER, kind="submitted")
     assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
 
 

@@ -148,7 +148,7 @@ def test_held_files_are_confirmed_and_unclear_answers_settled_by_command(shop: S
     assert (done.returncode, ledger.held(lake, ACME.key)) == (0, frozenset())
     assert done.stdout.startswith("1 file is confirmed")
     for option, acknowledged in (("--not-acknowledged", 0), ("--acknowledged", 1)):
-        ledger.note(lake, ACME.key, "unclear", [hashes_of(CANARY)], source_hash="ab", at=dt.datetime.now(dt.UTC))
+        ledger.record(lake, ACME.key, [hashes_of(CANARY)], kind="unclear", source_hash="ab", at=dt.datetime.now(dt.UTC))
         assert shop.run("opt-out", *WEBSITE, option).returncode == 2, "a reason is missing"
         done = shop.run("opt-out", *WEBSITE, option, "--reason", "they say so")
         assert (done.returncode, ledger.unclear(lake, ACME.key)) == (0, {})
