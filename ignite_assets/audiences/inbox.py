@@ -120,27 +120,23 @@ def put_away(store: Store, file: Dropped, data: bytes, rejects: Sequence[Reject]
     `data`: what was dealt with. False, and the file stays in the inbox, when it holds something else by now: then
     people were added whom nobody has read yet.
     """
-    source = hashlib.sha256(data).hexdigest()[:_DIGITS]
-    if not store.exists(file.path) or _digest(store, file.path) != source:
-        return False
-    if rejects:
-        _put_private(store, f"{file.aside(PROCESSED, source, file.label)}{_REJECTS}", _rejects_file(rejects))
-    aside = file.aside(PROCESSED if keep else _DELETED, source, file.name)
-    store.move(file.path, aside)
-    if not keep:
-        return _delete(store, aside)
-    return _is_as_it_was(store, aside)
+    return _put_away(store, file, data, _rejects_file(rejects) if rejects else b"", keep=keep)
 
 
 def put_aside(store: Store, file: Dropped, data: bytes) -> bool:
     """Keep the whole of a file of which nothing could be accounted for, as rejects; False when it was changed."""
+    return _put_away(store, file, data, data, keep=False)
+
+
+def _put_away(store: Store, file: Dropped, data: bytes, rejects: bytes, *, keep: bool) -> bool:
     source = hashlib.sha256(data).hexdigest()[:_DIGITS]
     if not store.exists(file.path) or _digest(store, file.path) != source:
         return False
-    _put_private(store, f"{file.aside(PROCESSED, source, file.label)}{_REJECTS}", data)
-    aside = file.aside(_DELETED, source, file.name)
+    if rejects:
+        _put_private(store, f"{file.aside(PROCESSED, source, file.label)}{_REJECTS}", rejects)
+    aside = file.aside(PROCESSED if keep else _DELETED, source, file.name)
     store.move(file.path, aside)
-    return _delete(store, aside)
+    return _is_as_it_was(store, aside) if keep else _delete(store, aside)
 
 
 def rejects(store: Store, websites: Collection[str]) -> dict[str, list[str]]:

@@ -129,11 +129,6 @@ class Sale:
     listing: Listing
     buyer: int
 
-    @property
-    def id(self) -> str:
-        """The dealer's number of the deal."""
-        return f"D{self.listing.draw.below('deal', 10**9):09d}"
-
 
 def sales(website: SandboxWebsite, now: dt.datetime) -> list[Sale]:
     """The sales of the last 90 days, slot by slot."""
@@ -150,7 +145,7 @@ def sale_record(sale: Sale, buyer: dict[str, object]) -> dict[str, object]:
     """A sale as the dealer uploads it: the vehicle, the price and the buyer's name and place."""
     car, draw = vehicle(sale.listing), sale.listing.draw
     return {
-        "sale_id": sale.id,
+        "sale_id": f"D{draw.below('deal', 10**9):09d}",
         "sale_date": sale.listing.removed.date().isoformat(),
         **{name: car[name] for name in ("stock", "vin", "year", "make", "model", "item_condition")},
         "sale_price": 9_000 + draw.below("price", 50_000),

@@ -34,7 +34,7 @@ class Journal:
         self._requests: deque[Request] = deque(maxlen=LONGEST)
 
     def begin(self) -> Callable[[Request], None]:
-        """Notes a request that arrives now, when its answer goes out; in vain once the journal was cleared."""
+        """What records a request that arrives now, once it is answered. After `clear` it records nothing."""
         return self._requests.append
 
     def of(self, endpoint: str) -> list[Request]:

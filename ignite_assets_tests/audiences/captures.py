@@ -45,14 +45,23 @@ def ago(days: int) -> dt.date:
     return DAY - dt.timedelta(days)
 
 
-def capture(lake: Lake, asset: str, day: dt.date, rows: Iterable[Mapping[str, Any]], website: str = WEBSITE) -> None:
-    """Commit a partition of these rows."""
+def capture(
+    lake: Lake,
+    asset: str,
+    day: dt.date,
+    rows: Iterable[Mapping[str, Any]],
+    website: str = WEBSITE,
+    *,
+    at: dt.datetime = NOW,
+    **facts: str,
+) -> None:
+    """Commit a partition of these rows, captured at a moment, with these facts in its footer besides."""
     schema = arrow_schema(by_name()[asset])
-    complete = [dict.fromkeys(schema.names) | {"captured_at": NOW} | dict(row) for row in rows]
+    complete = [dict.fromkeys(schema.names) | {"captured_at": at} | dict(row) for row in rows]
     stage = Stage(schema, dictionaries=[], unhashed=frozenset({"captured_at"}))
     stage.write(pa.RecordBatch.from_pylist(complete, schema=schema))
-    facts = {"endpoint": asset, "website": website, "look_back_date": str(day), "captured_at": NOW.isoformat()}
-    staged = stage.finish(facts)  # whose file is closed with it
+    about = {"endpoint": asset, "website": website, "look_back_date": str(day), "captured_at": at.isoformat()}
+    staged = stage.finish(about | facts)  # whose file is closed with it
     lake.commit(Partition(asset, website, day), staged.file)
 
 

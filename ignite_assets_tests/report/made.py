@@ -5,19 +5,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pyarrow as pa
-
-from ignite_assets._version import __version__
-from ignite_assets.api.arrow import arrow_schema
-from ignite_assets.api.endpoints import by_name
 from ignite_assets.audiences import ledger
 from ignite_assets.config import Settings
 from ignite_assets.report.figures import Figures, ReportOptions, gather
 from ignite_assets.storage.lake import Lake, Partition
-from ignite_assets.storage.staging import Stage
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.made import MadePartition
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.audiences import captures
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, hashed, somebody
 
 Row = Mapping[str, Any]
@@ -38,23 +33,7 @@ def capture(
 ) -> None:
     """Commit a partition of these rows, captured so many days after its own night."""
     at = dt.datetime.combine(day + dt.timedelta(days=1 + late), dt.time(0, 30), dt.UTC)
-    schema = arrow_schema(by_name()[asset])
-    complete = [dict.fromkeys(schema.names) | {"captured_at": at} | dict(row) for row in rows]
-    stage = Stage(schema, dictionaries=[], unhashed=frozenset({"captured_at"}))
-    for batch in pa.Table.from_pylist(complete, schema=schema).to_batches():
-        stage.write(batch)
-    facts = {
-        "version": __version__,
-        "endpoint": asset,
-        "website": WEBSITE,
-        "look_back_date": day.isoformat(),
-        "captured_at": at.isoformat(),
-        "coercions": json.dumps(coercions or {}),
-        "vanished": "0",
-        "algo": "sha2",
-    }
-    staged = stage.finish(facts)
-    lake.commit(Partition(asset, WEBSITE, day), staged.file)
+    captures.capture(lake, asset, day, rows, at=at, coercions=json.dumps(coercions or {}), vanished="0", algo="sha2")
 
 
 def visitors(lake: Lake, day: dt.date, people: Iterable[int], *, late: int = 0) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from ignite_assets.api.errors import FailureRecord, IgniteError
@@ -75,12 +74,9 @@ class Workers(Generic[Task]):
         self._workers = []
 
     def __enter__(self) -> Self:
-        """Nothing to do."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave no process behind."""
         self.stop(5)
 
