@@ -15,7 +15,7 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 
 OLDEST := .venv-oldest/.installed
 
-.PHONY: help run dev test test-slow test-oldest check lint types docs docs-check layers wheel clean
+.PHONY: help run dev test test-slow test-oldest test-newest check lint types docs docs-check layers wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-oldest: $(OLDEST) ## the tests against the oldest versions that pyproject.t
 	@.venv-oldest/bin/python -m pytest -q -n auto -m "not slow" -W default \
 	    $(OLDEST_WITHOUT:%=--ignore ignite_assets_tests/%)
 
+test-newest: $(DEV) ## the tests in ignite_assets_tests/dagster with the newest Dagster that pyproject.toml allows
+	@$(BIN)/python -m ignite_assets_tests.newest .venv-newest
+
 check: lint types test ## lint, types, layering and the tests
 
 lint: $(DEV) ## ruff: rules and format
@@ -62,7 +65,7 @@ wheel: $(DEV) ## the wheel and the source distribution, in dist/
 	@$(BIN)/python -m hatchling build
 
 clean: ## remove .venv, caches and what `make run` and `make dev` left
-	@rm -rf .venv .venv-oldest .demo .sandbox .soak .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	@rm -rf .venv .venv-oldest .venv-newest .demo .sandbox .soak .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps are older than pyproject.toml or constraints.txt when an installation is due.
