@@ -200,8 +200,12 @@ def _not_a_bundle(path: Path) -> str:
     """What is wrong with a file or folder of certificates; empty when nothing is."""
     if not path.exists():
         return "isn't there"
-    if path.is_dir():
-        return ""
+    return "" if path.is_dir() else _wrong_with(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _wrong_with(path: Path, _changed: int) -> str:
+    """What is wrong with a file of certificates. It is read once for each change, since that takes 30 ms."""
     try:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:
