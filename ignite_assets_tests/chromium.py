@@ -16,7 +16,6 @@ _FLAGS = (
 IN_A_BROWSER = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.timeout(280),
     pytest.mark.skipif(not (_CHROMIUM and _CHROMEDRIVER), reason="chromium and chromedriver are not installed"),
 ]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import hypothesis
@@ -21,6 +22,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
@@ -29,6 +31,7 @@ from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables import progress
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
+from ignite_assets_tests.forks import wait_for_no_disk
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a script: every process would inherit that Ctrl-C does nothing.
@@ -37,7 +40,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
 THOROUGH = "thorough"
 """The profile of hypothesis in which a property has all of its examples; without it, a quarter of them."""
-hypothesis.settings.register_profile(THOROUGH, deadline=None)  # the machine may be busy
+hypothesis.settings.register_profile(
+    THOROUGH,
+    deadline=None,  # the machine may be busy
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="CI" in os.environ,  # there, the same examples every time: a release does not depend on a draw
+)
 hypothesis.settings.load_profile(THOROUGH)
 
 NOW = dt.datetime(2026, 11, 20, 9, 30, 12, tzinfo=dt.UTC)
@@ -60,7 +68,10 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    """Leave a quarter of each property's examples, at least five, unless all are asked for."""
+    """Bound long tests; leave a quarter of each property's examples, at least five, unless all are asked for."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))  # three minutes on a busy machine, and no hang
     if config.getoption("--hypothesis-profile") == THOROUGH:
         return
     functions = {item.function for item in items if isinstance(item, pytest.Function)}
@@ -98,6 +109,20 @@ def config_text(
     return "\n".join([head, *tables, more])
 
 
+def zone_at_noon() -> str:
+    """A time zone in which no test meets midnight."""
+    offset = 12 - dt.datetime.now(dt.UTC).hour
+    return f"Etc/GMT{-offset:+d}" if offset else "Etc/GMT"
+
+
+def living_config(url: str, days: int, *, more: str = "") -> str:
+    """An `ignite.toml` for a sandbox and processes that go by the machine's clock; partitions start some days ago."""
+    zone = zone_at_noon()
+    start = Horizon(ZoneInfo(zone)).today() - dt.timedelta(days=days)
+    text = config_text(url, WEBSITES, start=start, more=more)
+    return text.replace("[partitions]", f'[partitions]\ntimezone = "{zone}"')
+
+
 @pytest.fixture(scope="session")
 def standing_sandbox() -> Iterator[SandboxServer]:
     """One sandbox for all tests that bring none of their own."""
@@ -121,10 +146,18 @@ def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(variable(site.key, "secret"), site.secret)
 
 
+@pytest.fixture(scope="session")
+def standing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the configuration and the lake of one test after the other, whose definitions are equal so."""
+    return tmp_path_factory.mktemp("configured") / "here"
+
+
 @pytest.fixture
-def config_file(tmp_path: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The configuration of the three websites, found through `IGNITE_CONFIG`."""
-    path = tmp_path / "ignite.toml"
+def config_file(standing_folder: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of the three websites, found through `IGNITE_CONFIG`, in a folder of nothing else."""
+    shutil.rmtree(standing_folder, ignore_errors=True)
+    standing_folder.mkdir()
+    path = standing_folder / "ignite.toml"
     path.write_text(config_text(sandbox.url, WEBSITES))
     set_credentials(monkeypatch)
     monkeypatch.setenv("IGNITE_CONFIG", str(path))
@@ -168,8 +201,9 @@ def dagster_sets_up_once() -> Iterator[None]:
     """Read the scripts of Dagster's migrations once a process, and keep the engine of each of its SQLite files.
 
     Dagster reads the scripts for every database of every run, and makes an engine for every event, whose statements
-    are compiled anew. The engines hold no connections.
+    are compiled anew. The engines hold no connections. Nothing waits for the disk.
     """
+    wait_for_no_disk()
     read = ScriptDirectory.from_config
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_event_log, "create_engine", _kept_engine)
@@ -211,10 +245,19 @@ def chatty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "CADENCE", progress.Cadence(quiet_seconds=0, every_seconds=0))
 
 
+@pytest.fixture(scope="session")
+def built() -> dict[tuple[Path, str], dg.Definitions]:
+    """Definitions that were built before, by what they describe."""
+    return {}
+
+
 @pytest.fixture
-def defs(settings: Settings) -> dg.Definitions:
+def defs(settings: Settings, built: dict[tuple[Path, str], dg.Definitions]) -> dg.Definitions:
     """What the configuration describes, at the sandbox's moment; steps are not retried."""
-    return build_defs(settings, now=frozen(NOW), retry_policy=None)
+    described = settings.path, settings.model_dump_json()
+    if described not in built:
+        built[described] = build_defs(settings, now=frozen(NOW), retry_policy=None)
+    return built[described]
 
 
 @dataclass(frozen=True)

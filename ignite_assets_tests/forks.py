@@ -18,6 +18,9 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
 PRELOADED = (
     "duckdb",
     "ignite_assets.cli.progress",
@@ -72,8 +75,14 @@ class ForkServer:
         self._process.wait()
 
 
+def wait_for_no_disk() -> None:
+    """Leave the syncing of SQLite's files to the system: no test is about a machine that loses its power."""
+    event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+
+
 def serve(descriptor: int) -> None:
     """Fork for each request of a socket, and answer with the exit status, until the other end closes."""
+    wait_for_no_disk()
     for name in PRELOADED:
         import_module(name)
     with socket.socket(fileno=descriptor) as asked:

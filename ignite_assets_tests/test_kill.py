@@ -182,11 +182,9 @@ def test_killed_by_chance_while_it_asks_reads_or_stores_it_leaves_the_old_versio
     for _ in range(4):
         new = Captures(server, root, NEW)
         assert new.order("all") == 0
-        began = time.monotonic()
         new.begin("all")
         time.sleep(chance.uniform(0, 0.1))
         new.kill()
-        assert time.monotonic() - began < 20
         assert version(root) == NEW.isoformat()
     with captures(server, root, OLD) as old:
         assert old.order("all") == 0

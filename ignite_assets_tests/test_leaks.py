@@ -6,7 +6,6 @@ import html
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -49,6 +48,7 @@ from ignite_assets_tests.api.servers import RawServer, self_signed
 from ignite_assets_tests.commands import BIN, IGNITE_ASSETS, ROOT, environment
 from ignite_assets_tests.conftest import NOW, YESTERDAY, config_text, variable
 from ignite_assets_tests.leaky import PLANTED
+from soak.processes import free_port
 
 CANARY = "c4n4ry7e51"
 """In every token and secret, so that it is seen however the rest was written."""
@@ -73,8 +73,8 @@ FAULTS: dict[str, Fault] = {
     "closed": Fault(cut="close"),
     "truncated": Fault(cut="length", body=_PERSON),
     "truncated chunks": Fault(cut="chunked", body=_PERSON),
-    "timeout before the body": Fault(delay=2, status=500),
-    "timeout inside the body": Fault(pause=2, piece=8, body=_PERSON),
+    "timeout before the body": Fault(delay=20, status=500),
+    "timeout inside the body": Fault(pause=20, piece=8, body=_PERSON),
     "empty": Fault(body=b""),
     "not JSON": Fault(body=f"sorry, {EMAIL}".encode()),
     "HTML": Fault(body=f"<p>{EMAIL}</p>".encode(), content_type="text/html"),
@@ -174,7 +174,7 @@ def command(night: Path, name: str, *arguments: str, **more: str) -> subprocess.
             env=night_environment(night, **more),
             stdout=file,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=500,
             check=False,
         )
 
@@ -207,7 +207,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     context, _ = self_signed(folder / "tls")
     with SandboxServer(WEBSITES) as server, RawServer(b"", tls=context) as untrusted:
         strike(server)
-        platform = "timeout_seconds = 0.5\nmax_body_mib = 1"
+        platform = "timeout_seconds = 4\nmax_body_mib = 1"
         unset = SandboxWebsite(UNSET, 1)
         (folder / "ignite.toml").write_text(config_text(server.url, [*WEBSITES, unset], platform=platform))
         chosen = [option for key in sorted({key for key, _ in SPREAD}) for option in ("--website", key)]
@@ -290,14 +290,9 @@ def fetch_pages(url: str, pages: Path) -> None:
         (pages / "runs" / f"{run}.gz").write_bytes(get(f"{url}/download_debug/{run}"))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def get(url: str, body: bytes | None = None) -> bytes:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=240) as answer:
         return bytes(answer.read())
 
 
@@ -308,7 +303,7 @@ def ask(url: str, query: str) -> bytes:
 
 
 def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while True:
         try:
             get(url)
@@ -587,6 +582,6 @@ def test_the_fixture_is_a_running_platform_for_anybodys_tests(tmp_path: Path) ->
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

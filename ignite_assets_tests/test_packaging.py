@@ -5,7 +5,6 @@ import importlib.metadata
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -25,6 +24,7 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.commands import ROOT, environment
 from ignite_assets_tests.conftest import WEBSITES, variable
+from soak.processes import free_port
 
 PACKAGE = Path(ignite_assets.__file__).parent
 PLACES = importlib.metadata.packages_distributions()
@@ -69,7 +69,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the wheel and the source distribution of this tree."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
     return folder
 
 
@@ -118,7 +118,7 @@ def test_the_source_distribution_holds_what_is_tracked_and_builds_the_same_wheel
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path / "again")]
-    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=240)
 
     assert set(listed.splitlines()) - held == set()
     assert wheel_names(the_file(tmp_path / "again", "*.whl")) == wheel_names(the_file(dist, "*.whl"))
@@ -130,7 +130,7 @@ class Elsewhere:
     def __init__(self, folder: Path, wheel: Path) -> None:
         """Install the wheel; its dependencies are this environment's, whose own ignite_assets is not seen."""
         self.python = folder / "venv/bin/python"
-        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=120)
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=240)
         self.call("-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel), folder=folder)
         site = self.call("-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder)
         (Path(site.strip()) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
@@ -202,9 +202,7 @@ def test_a_new_project_works_with_the_wheel(elsewhere: Elsewhere, tmp_path: Path
 def dagster_dev(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[str]:
     """The address of `dagster dev` on a new project, all of its processes in a group of their own."""
     elsewhere.call("ignite-assets", "init", "--website", WEBSITES[0].key, folder=tmp_path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [elsewhere.python, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
         cwd=tmp_path, env=elsewhere.environment(), start_new_session=True,
@@ -221,8 +219,8 @@ def test_dagster_dev_serves_a_new_project(dagster_dev: str) -> None:
     query = "{ assetNodes { assetKey { path } } }"
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=Retry(60, backoff_factor=0.1, backoff_max=2)))
-        session.get(f"{dagster_dev}/server_info", timeout=60).raise_for_status()
-        answer = session.post(f"{dagster_dev}/graphql", json={"query": query}, timeout=60).json()
+        session.get(f"{dagster_dev}/server_info", timeout=240).raise_for_status()
+        answer = session.post(f"{dagster_dev}/graphql", json={"query": query}, timeout=240).json()
 
     served = {node["assetKey"]["path"][0] for node in answer["data"]["assetNodes"]}
     assert {endpoint.name for endpoint in ENDPOINTS} <= served

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,13 +107,18 @@ def test_a_proxy_that_does_not_connect_is_named(
 def test_a_page_that_a_proxy_sends_in_the_platforms_place_is_said(
     client_for: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pause = threading.Event()
+    read, wrap = threading.Event(), ssl.SSLContext.wrap_socket
+
+    def wrapped(*args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        read.set()
+        return wrap(*args, **kwargs)
 
     def page() -> Iterator[bytes]:
         yield b"HTTP/1.1 200 OK\r\n\r\n"
-        pause.wait(0.1)  # so that it isn't read with the header
+        assert read.wait(60)  # so that the page isn't read with the header
         yield HTML
 
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
     with RawServer(page()) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         client = client_for(base_url="https://platform.invalid", limits=replace(QUICK, max_tries=1))

@@ -512,7 +512,7 @@ for name, body in bodies.items():
 assert "pyarrow" in sys.modules
 print("pandas" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
     assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 

@@ -196,10 +196,10 @@ def live_through(workspace: Workspace, nights: list[Night]) -> None:
         world.last_night(of, ago(0))
 
 
-COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+COMMON = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(max_examples=40, **COMMON)  # type: ignore[arg-type]  # of a dictionary
+@settings(COMMON, max_examples=40)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=4))
 def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_due(
     workspace: Workspace, nights: list[Night]
@@ -208,8 +208,7 @@ def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_d
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-@settings(max_examples=60, **COMMON)  # type: ignore[arg-type]  # of a dictionary
+@settings(COMMON, max_examples=60)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=6))
 def test_an_uploader_never_holds_an_opted_out_person_whatever_happens(
     workspace: Workspace, nights: list[Night]

@@ -29,7 +29,7 @@ def _join(together: Barrier) -> None:
 def _write(places: tuple[str, str]) -> list[str]:
     """Export once all writers are there; the statuses of the lists."""
     root, to = places
-    _TOGETHER[0].wait(60)
+    _TOGETHER[0].wait(300)
     return [outcome.status for outcome in run(Lake(root), rule(to))]
 
 
@@ -69,7 +69,7 @@ def live(root: str, to: str, copy: Path, *, count: int, rounds: int) -> None:
             under_way = export(root, to)
             if dice.random() < 0.5:
                 opt_out(people)
-            assert all(under_way.get(120))
+            assert all(under_way.get(300))
             pointed_at(mirrored(store, copy))
             platform.take()
             before = len(exports(copy / FOLDER))

@@ -16,10 +16,11 @@ import dagster as dg
 import pytest
 
 from ignite_assets.api.horizon import Horizon
+from ignite_assets.config import load_settings
 from ignite_assets.dagster.instance import DAGSTER_YAML
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.commands import IGNITE_ASSETS, environment, run
-from ignite_assets_tests.conftest import WEBSITES, config_text, variable
+from ignite_assets_tests.conftest import WEBSITES, living_config, variable
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +35,6 @@ def platform(standing_platform: SandboxServer) -> SandboxServer:
     standing_platform.faults.clear()
     standing_platform.requests.clear()
     return standing_platform
-
-
-def zone_at_noon() -> str:
-    """A time zone in which no test meets midnight."""
-    offset = 12 - dt.datetime.now(dt.UTC).hour
-    return f"Etc/GMT{-offset:+d}" if offset else "Etc/GMT"
 
 
 @dataclass
@@ -77,12 +72,10 @@ class Shop:
 
 def shop_in(folder: Path, url: str, *, root: str = "lake") -> Shop:
     """A shop for the demo's websites on a platform."""
-    zone = zone_at_noon()
-    start = Horizon(ZoneInfo(zone)).yesterday() - dt.timedelta(days=80)
-    text = config_text(url, WEBSITES, start=start).replace("[partitions]", f'[partitions]\ntimezone = "{zone}"')
+    text = living_config(url, 81)
     (folder / "ignite.toml").write_text(text.replace('root = "lake"', f'root = "{root}"'))
     credentials = {variable(site.key, kind): getattr(site, kind) for site in WEBSITES for kind in ("token", "secret")}
-    return Shop(folder, zone, credentials)
+    return Shop(folder, load_settings(folder / "ignite.toml").partitions.timezone, credentials)
 
 
 @pytest.fixture
@@ -123,6 +116,6 @@ def on_terminal(shop: Shop, *arguments: str) -> tuple[str, str]:
         with contextlib.suppress(OSError):  # how a terminal that is gone reads
             while piece := os.read(ours, 1 << 16):
                 shown += piece
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=240)
     os.close(ours)
     return shown.decode(), printed

@@ -48,7 +48,7 @@ def test_it_serves_what_it_says_until_it_is_stopped(tmp_path: Path, number: sign
     with serving(tmp_path) as (process, printed):
         answer = ask(printed)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=240)
 
     assert answer.status_code == 200
     assert len(answer.json()) > 0

@@ -188,7 +188,7 @@ def test_without_a_query_on_a_terminal_it_says_how_to_give_one(folder: Path) -> 
     ours, terminal = pty.openpty()
     done = subprocess.run(
         [IGNITE_ASSETS, "sql"], cwd=folder, env=environment(), stdin=terminal, capture_output=True, text=True,
-        timeout=60, check=False,
+        timeout=240, check=False,
     )  # fmt: skip
     os.close(ours)
     os.close(terminal)
@@ -211,7 +211,7 @@ def test_ctrl_c_stops_a_query_that_runs(folder: Path) -> None:
         while process.poll() is None:  # one that comes just before DuckDB waits is lost
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1)
+                process.wait(20)
         assert process.stderr
         assert (process.returncode, process.stderr.read()) == (130, "Interrupted.\n")
 
@@ -231,7 +231,7 @@ def opened(file: Path, query: str, away: Path) -> str:
         cwd=away,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     return done.stdout.strip()

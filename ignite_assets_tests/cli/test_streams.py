@@ -13,7 +13,7 @@ COMMAND = (sys.executable, "-c", "from ignite_assets.cli import main; main()")
 
 def run(*words: str, folder: Shop, **environment: str) -> subprocess.CompletedProcess[bytes]:
     env = {**os.environ, **folder.environment, **environment}
-    return subprocess.run(words, cwd=folder.folder, env=env, capture_output=True, timeout=120, check=False)
+    return subprocess.run(words, cwd=folder.folder, env=env, capture_output=True, timeout=240, check=False)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.audiences import ledger, lists
 from ignite_assets.audiences.ledger import Hashes
 from ignite_assets.audiences.lists import List
@@ -42,9 +43,10 @@ from ignite_assets_tests.conftest import (
     Runner,
     config_text,
     days_ago,
+    living_config,
     set_credentials,
 )
-from ignite_assets_tests.dagster.test_daemon import BIN, REPOSITORY
+from ignite_assets_tests.dagster.test_daemon import BIN, PATIENCE_SECONDS, REPOSITORY
 
 EXPORT, INBOX = "audience_export_sensor", "opt_out_inbox_sensor"
 VISITORS = '[[exports]]\nname = "r"\nsource = "visitors"\ndestination = "plain_list"\nwindow_days = 1\n'
@@ -291,12 +293,11 @@ def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings
     """A configuration whose sandbox goes by the machine's clock, as the daemon's processes do."""
     set_credentials(monkeypatch)
     with SandboxServer(WEBSITES) as server:
-        start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=5)
         path = tmp_path / "ignite.toml"
-        far = f'"{dt.datetime.now(dt.UTC) + dt.timedelta(hours=12):%H:%M}"'  # no schedule has a tick while a test lasts
+        far = '"00:30"'  # where it is noon: no schedule has a tick while a test lasts
         times = f"[schedule]\nnightly = {far}\nheal = {far}\n[alerts]\ndeadline = {far}\n[reports]\nat = {far}\n"
         more = f"{VISITORS}{OPT_OUTS}{times}"
-        path.write_text(config_text(server.url, WEBSITES, start=start, more=more))
+        path.write_text(living_config(server.url, 5, more=more))
         yield load_settings(path)
 
 
@@ -315,7 +316,7 @@ def start_daemon(settings: Settings, home: Path) -> subprocess.Popen[bytes]:
 
 def wait_for(instance: dg.DagsterInstance, daemon: subprocess.Popen[bytes], finished: int, launched: int) -> None:
     """Until so many exports were launched and finished."""
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + PATIENCE_SECONDS / 2
     while time.monotonic() < deadline:
         assert daemon.poll() is None
         runs = instance.get_runs(dg.RunsFilter(job_name=audience_exports.JOB))
@@ -328,7 +329,7 @@ def wait_for(instance: dg.DagsterInstance, daemon: subprocess.Popen[bytes], fini
 @pytest.mark.slow
 def test_a_daemon_that_is_killed_between_misses_and_doubles_no_export(living: Settings, tmp_path: Path) -> None:
     home = prepare_home(tmp_path / "home")
-    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    yesterday = Horizon(living.partitions.zone).yesterday()
     daemons = []
     with dg.DagsterInstance.from_config(str(home)) as instance:
         runner = Runner(instance, build_defs(living))

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,9 @@ from ignite_assets.api.endpoints import by_name
 from ignite_assets_tests.chromium import IN_A_BROWSER
 from ignite_assets_tests.commands import BIN, ROOT, demo, environment
 from ignite_assets_tests.conftest import EVERY
+from soak.processes import free_port
 
-PATIENCE = 60
+PATIENCE = 240
 
 pytestmark = IN_A_BROWSER
 
@@ -30,9 +30,7 @@ pytestmark = IN_A_BROWSER
 def dagster_ui() -> Iterator[str]:
     """The address of a webserver on the demo's instance."""
     folder, _ = demo()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [BIN / "dagster-webserver", "-w", ROOT / "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
         cwd=ROOT,

@@ -21,13 +21,13 @@ from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.conftest import WEBSITES, config_text, set_credentials
+from ignite_assets_tests.conftest import WEBSITES, living_config, set_credentials
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 BACKFILL = "five-days"
 ASSETS = ("visitors", "locations", "location_details")
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 800
 _ENDED = {BulkActionStatus.COMPLETED_SUCCESS, BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.FAILED}
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,8 @@ def living_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A configuration whose sandbox goes by the machine's clock, as the daemon's processes do."""
     set_credentials(monkeypatch)
     with SandboxServer(WEBSITES) as server:
-        start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=20)
         path = tmp_path / "ignite.toml"
-        path.write_text(config_text(server.url, WEBSITES, start=start, more="[schedule]\nenabled = false\n"))
+        path.write_text(living_config(server.url, 20, more="[schedule]\nenabled = false\n"))
         yield load_settings(path)
 
 
@@ -68,7 +67,7 @@ def daemon(living_settings: Settings, home: Path, tmp_path: Path) -> Iterator[su
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -11,14 +11,14 @@ from ignite_assets.api.horizon import Horizon, utc_now
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage.lake import Lake, Partition
-from ignite_assets_tests.conftest import ACME, WEBSITES, config_text, variable
+from ignite_assets_tests.conftest import ACME, WEBSITES, living_config, variable
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
 def run(*command: str | Path, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240, check=False)
 
 
 WATCHED = """
@@ -84,7 +84,7 @@ def test_no_secret_stands_in_what_dagster_stores_of_the_code_location(config_fil
 def living_settings(sandbox: SandboxServer, config_file: Path) -> Settings:
     """A configuration whose sandbox goes by the machine's clock, as other processes do."""
     sandbox.now = utc_now
-    config_file.write_text(config_text(sandbox.url, WEBSITES))
+    config_file.write_text(living_config(sandbox.url, 60))
     return load_settings(config_file)
 
 

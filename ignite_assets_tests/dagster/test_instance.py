@@ -16,8 +16,8 @@ def _no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", "")
 
 
-def test_without_dagster_home_it_is_beside_the_lake(settings: Settings, tmp_path: Path) -> None:
-    assert dagster_home(settings) == tmp_path / "dagster_home"
+def test_without_dagster_home_it_is_beside_the_lake(settings: Settings) -> None:
+    assert dagster_home(settings) == settings.path.parent / "dagster_home"
 
 
 def test_it_is_beside_the_configuration_when_the_lake_is_a_bucket(tmp_path: Path) -> None:

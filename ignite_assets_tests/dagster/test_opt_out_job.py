@@ -318,7 +318,7 @@ def _killed(office: Office, moment: int) -> int:
         "DAGSTER_HOME": str(Path(office.instance.root_directory)),
     }
     command = [sys.executable, "-m", "ignite_assets_tests.opting_out", ACME.key, "a.txt", str(moment)]
-    return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120).returncode
+    return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=240).returncode
 
 
 def test_addresses_are_nowhere_but_on_their_way_to_the_platform(

@@ -19,8 +19,8 @@ from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.reader import LakeReader
 from ignite_assets.tables.registry import TABLES
-from ignite_assets_tests.cli.conftest import zone_at_noon
 from ignite_assets_tests.commands import run, run_anew
+from ignite_assets_tests.conftest import zone_at_noon
 from ignite_assets_tests.docs.blocks import WRITTEN, moved
 
 NIGHTS = 4

@@ -100,7 +100,7 @@ def test_an_instance_loads(block: Block, tmp_path: Path) -> None:
 
     done = subprocess.run(
         [str(BIN / "dagster"), "instance", "info"], env=environment(DAGSTER_HOME=str(tmp_path)), cwd=tmp_path,
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

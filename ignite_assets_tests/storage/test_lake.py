@@ -216,7 +216,7 @@ def test_a_lake_that_is_not_there_yet_has_no_partitions(lake: Lake) -> None:
 WEBSITE_KEYS = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True).filter(is_website_key)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     website=WEBSITE_KEYS,
     day=st.dates(dt.date(1990, 1, 1), dt.date(2200, 1, 1)),

@@ -207,7 +207,7 @@ def replaced(tmp_path: Path) -> Iterator[LakeReader]:
     writer = context.Process(target=replacing, args=(tmp_path, ready, stop))
     writer.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(240)
         yield LakeReader(Lake(str(tmp_path)), TABLES)
     finally:
         stop.set()

@@ -228,5 +228,5 @@ for row in DERIVED:
     assert derivations.one(dt.date.fromisoformat("{DAY}")).preview
 print("duckdb" in sys.modules, "pandas" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False)
     assert (done.stdout.strip(), done.stderr) == ("True False", "")
