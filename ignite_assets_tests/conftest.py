@@ -24,12 +24,12 @@ from sqlalchemy.pool import NullPool
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import SandboxServer, SandboxWebsite, frozen
+from ignite_assets.sandbox import SandboxServer, SandboxWebsite
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables import progress
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
 from ignite_assets_tests.forks import wait_for_no_disk
 
@@ -245,19 +245,10 @@ def chatty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "CADENCE", progress.Cadence(quiet_seconds=0, every_seconds=0))
 
 
-@pytest.fixture(scope="session")
-def built() -> dict[tuple[Path, str], dg.Definitions]:
-    """Definitions that were built before, by what they describe."""
-    return {}
-
-
 @pytest.fixture
-def defs(settings: Settings, built: dict[tuple[Path, str], dg.Definitions]) -> dg.Definitions:
+def defs(settings: Settings) -> dg.Definitions:
     """What the configuration describes, at the sandbox's moment; steps are not retried."""
-    described = settings.path, settings.model_dump_json()
-    if described not in built:
-        built[described] = build_defs(settings, now=frozen(NOW), retry_policy=None)
-    return built[described]
+    return build_defs(settings, now=frozen(NOW), retry_policy=None)
 
 
 @dataclass(frozen=True)

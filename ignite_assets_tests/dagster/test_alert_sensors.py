@@ -12,8 +12,8 @@ import pytest
 
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation.alert_sensors import build_sensors
-from ignite_assets.dagster.build import build_defs
-from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox import Fault, SandboxServer
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

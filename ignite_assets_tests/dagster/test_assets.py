@@ -13,11 +13,11 @@ import pytest
 from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, EXTRA, Endpoint, Ids, by_name
 from ignite_assets.api.table import ALGOS, Algo, Column, ColumnType
 from ignite_assets.config import load_settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.failures import failed_partitions
 from ignite_assets.dagster.metadata import MASK
-from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World, frozen
+from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World
 from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

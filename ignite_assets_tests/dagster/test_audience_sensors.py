@@ -26,13 +26,13 @@ from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
 from ignite_assets.dagster.automation.alerts import failed_partitions, messages
 from ignite_assets.dagster.automation.audience_sensors import build_audience_sensors
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.report.exports import removals_due
-from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
+from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.failures import RETRY_POLICY
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.built import build_defs
 from ignite_assets_tests.conftest import EVERY, WEBSITES, Runner, variable
 
 

@@ -15,14 +15,14 @@ from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation.schedules import Gap, healing_requests, nightly_requests
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.checks import CHECKS
 from ignite_assets.tables.registry import TABLES
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

@@ -13,14 +13,14 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 
 from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.config import Settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.checks import CHECKS
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     DERIVED_NAMES,

@@ -11,15 +11,14 @@ import pytest
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation.alert_sensors import build_sensors
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.freshness import CHECK_NAME, due_day, stale
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import frozen
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.audiences.captures import visitors
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import ACME, BAYSIDE, NAMES, NOW, SUMMIT, WEBSITES, YESTERDAY, days_ago
 from ignite_assets_tests.webhook import Receiver
 

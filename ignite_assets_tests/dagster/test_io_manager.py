@@ -12,11 +12,11 @@ import pyarrow.dataset as pads
 import pytest
 
 from ignite_assets.config import Settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.dagster.partitions import build_partitions, partition_key
-from ignite_assets.sandbox import SandboxServer, frozen
+from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage.lake import Lake, Selection
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

@@ -12,11 +12,10 @@ import pytest
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.assets.reports import ASSET, JOB, page_name
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import frozen
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

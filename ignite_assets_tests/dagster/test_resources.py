@@ -9,10 +9,9 @@ from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.errors import ConfigurationError, CredentialsError, DateRefusedError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.resources import IgniteResource
-from ignite_assets.sandbox import frozen
 from ignite_assets.tables.capture import Capture
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import ACME, BAYSIDE, NOW, WEBSITES, YESTERDAY, variable
 
 VISITORS = by_name()["visitors"]

@@ -21,14 +21,13 @@ from ignite_assets.dagster.automation.schedules import (
     nightly_requests,
     stale_keys,
 )
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import frozen
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.audiences.captures import visitors
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,

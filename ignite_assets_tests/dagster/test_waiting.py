@@ -6,9 +6,9 @@ import dagster as dg
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from ignite_assets.config import Settings
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.waiting import NOT_BEFORE
-from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox import Fault, SandboxServer
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import ACME, EVERY, NOW, YESTERDAY, Runner
 
 KEY = f"{YESTERDAY}|{ACME.key}"
