@@ -48,8 +48,8 @@ def _removals_sensor(settings: Settings, now: Callable[[], float]) -> dg.SensorD
         minimum_interval_seconds=60,
         default_status=sensor_status(settings),
         description=(
-            "Every minute: when somebody opted out of a website, has them removed from each list that was ever written "
-            "of it, configured or not. A run that failed is asked for again after growing waits."
+            "Every minute: has people who opted out removed from each list that was ever written of their website; "
+            "asks again for runs that failed."
         ),
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
