@@ -141,18 +141,14 @@ def withdraw(lake: Lake, website: str, people: Iterable[Collection[Hashes]], *, 
     return sum(map(bool, found))
 
 
-def acknowledged(lake: Lake, website: str, source_hash: str | None = None) -> frozenset[str]:
-    """The SHA-256 of whom the platform has acknowledged since they last opted out, from one source or from all.
+def acknowledged(lake: Lake, website: str) -> frozenset[str]:
+    """The SHA-256 of whom the platform has acknowledged since they last opted out.
 
     The people of a damaged file aren't among them: they are submitted again, and the file is written again.
     """
     rows = _rows(lake, website, ("submitted",), damaged=True)
     withdrawn = _withdrawn(lake, website)
-    return frozenset(
-        person.sha256
-        for person, at, source in rows
-        if person.sha256 and source_hash in (None, source) and not _is_before(person, at, withdrawn)
-    )
+    return frozenset(person.sha256 for person, at, _ in rows if person.sha256 and not _is_before(person, at, withdrawn))
 
 
 def last_recorded(lake: Lake, website: str, source_hash: str) -> dt.datetime | None:
@@ -225,9 +221,9 @@ def mark(lake: Lake, website: str, kind: Mark, source_hash: str, *, at: dt.datet
         lake.store.put(name, json.dumps({"at": at.isoformat(), "reason": reason}).encode())
 
 
-def confirm(lake: Lake, website: str, *, at: dt.datetime, reason: str = "", source_hash: str | None = None) -> int:
-    """Write down that a person confirmed a held file, or all of a website; returns how many there were."""
-    found = [source for source in held(lake, website) if source_hash in (None, source)]
+def confirm(lake: Lake, website: str, *, at: dt.datetime, reason: str = "") -> int:
+    """Write down that a person confirmed the held files of a website; returns how many there were."""
+    found = held(lake, website)
     for source in found:
         mark(lake, website, "confirmed", source, at=at, reason=reason)
     return len(found)

@@ -115,16 +115,12 @@ def _told(
     of: List, rules: Sequence[ExportRule], mine: Manifest | None, status: str, reasons: str, last: Manifest | None
 ) -> ListState:
     configured = [rule.destination for rule in rules if rule.name == of.name]
-    counts = mine.counts if mine else None
     return ListState(
         rule=of.name,
         audience=of.audience,
         destination=last.destination if last else configured[0] if configured else "plain_list",
         status=status,
-        members=counts.members if counts else None,
-        adds=counts.adds if counts else None,
-        removes=counts.removes if counts else None,
-        suppressed=counts.suppressed if counts else None,
+        **{name: getattr(mine.counts, name) if mine else None for name in ("members", "adds", "removes", "suppressed")},
         reasons=reasons,
         last_written=last.date if last else None,
     )

@@ -104,11 +104,10 @@ class Session:
 
     def _is_current(self) -> bool:
         """Whether the files of the views that the last statement may have read are what they were; more may be."""
-        for asset in self._named:
-            now = {version(info) for info in self._contents.lake.files(asset).values()}
-            if not self._made.get(asset, frozenset()) <= now:
-                return False
-        return True
+        return all(
+            self._made.get(asset, frozenset()) <= {version(info) for info in self._contents.lake.files(asset).values()}
+            for asset in self._named
+        )
 
     def make_all(self) -> None:
         """Make every asset's view, but for those whose files have no columns in common."""

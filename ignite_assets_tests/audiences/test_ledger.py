@@ -50,8 +50,6 @@ def test_an_acknowledged_person_is_a_later_row(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [ONE, TWO], source_hash="a", at=NOW)
     ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=LATER, kind="submitted")
     assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
-    assert ledger.acknowledged(lake, WEBSITE, "a") == {ONE.sha256}
-    assert ledger.acknowledged(lake, WEBSITE, "b") == set()
     assert ledger.tally(lake, WEBSITE) == LedgerCounts(known=2, submitted=1, by_hash=0)
     assert len(list(Path(lake.root).rglob("*.parquet"))) == 2
 
