@@ -9,8 +9,10 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar, get_args
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from ignite_assets._version import __version__
 from ignite_assets.api.table import Algo
@@ -21,8 +23,6 @@ from ignite_assets.audiences.rules import Mode, Source
 FORMAT = 2
 _PRINT_BYTES = 4
 """400 kB for 100,000 files; one that is lost is overlooked once in 40,000 times."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,56 +160,30 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 
 def load(data: bytes) -> Manifest:
-    """Read a manifest of any format. Raises `ValueError`, which says what is wrong, for one that can't be relied on."""
+    """Read a manifest of any format; a field that it lacks has its default, where it has one.
+
+    Raises `ValueError`, which says what is wrong, for a manifest that can't be relied on.
+    """
     try:
         document = json.loads(data)
         version = document["format"]
         if version not in (1, FORMAT):
             raise ValueError(f"format {version} is not known to version {__version__}")
-        manifest = _manifest(document if version == FORMAT else _earlier(document))
-    except (KeyError, TypeError, AttributeError) as error:
+        manifest = _MANIFEST.validate_python(document if version == FORMAT else _earlier(document))
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"not a manifest: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
+    except (KeyError, TypeError) as error:
         raise ValueError(f"not a manifest: {error!r}") from None
-    for what, value, allowed in (
-        ("destination", manifest.destination, by_name()),
-        ("mode", manifest.mode, get_args(Mode)),
-        ("allowed", manifest.allowed, get_args(Allowed)),
-        ("algo", manifest.algo, get_args(Algo)),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{what} {value} is not known to version {__version__}")
+    if manifest.destination not in by_name():
+        raise ValueError(f"destination {manifest.destination} is not known to version {__version__}")
     return manifest
 
 
-def _manifest(document: dict[str, Any]) -> Manifest:
-    window, ledger = document["window"], document["ledger"]
-    known = {field.name: document[field.name] for field in fields(Manifest)} | {
-        "date": dt.date.fromisoformat(document["date"]),
-        "written_at": dt.datetime.fromisoformat(document["written_at"]),
-        "reasons": tuple(document["reasons"]),
-        "counts": _of(Counts, document["counts"]),
-        "window": window and _coverage(window),
-        "files": tuple(_of(FileEntry, entry) for entry in document["files"]),
-        "state": _of(FileEntry, document["state"]),
-        "ledger": ledger and _of(Ledger, ledger),
-        "follows": tuple(_of(Follows, each) for each in document["follows"]),
-    }
-    return Manifest(**known)
+_MANIFEST = TypeAdapter(Manifest)
 
 
 def _earlier(document: dict[str, Any]) -> dict[str, Any]:
     """A manifest of version 0.1.0 in the fields of this one."""
     new: dict[str, Any] = {"number": 0, "list_id": None, "ledger": None, "follows": []}
     return document | new | {"name": document["rule"], "state": document["sent"]}
-
-
-def _of(kind: type[T], document: dict[str, Any]) -> T:
-    """A dataclass of the fields that it knows."""
-    return kind(**{field.name: document[field.name] for field in fields(kind) if field.name in document})  # type: ignore[arg-type]  # T is a dataclass
-
-
-def _coverage(document: dict[str, Any]) -> Coverage:
-    day = dt.date.fromisoformat
-    missing = tuple(day(each) for each in document["missing"])
-    return _of(
-        Coverage, document | {"first": day(document["first"]), "last": day(document["last"]), "missing": missing}
-    )
