@@ -36,7 +36,7 @@ SERVER = ("starlette", "uvicorn", "multipart", "python_multipart", "http.server"
 
 LIBRARIES: Mapping[tuple[str, ...], tuple[str, ...]] = {
     DAGSTER: ("dagster", "cli", "definitions"),
-    NETWORK: ("api.client", "api.deadlines", "api.wire", "sandbox"),
+    NETWORK: ("api.client", "api.deadlines", "api.resolving", "api.wire", "sandbox"),
     SERVER: ("sandbox",),
 }
 """Libraries that have to do with the outside, and the only places that may import them."""

@@ -44,6 +44,7 @@ def summary(report: Report) -> str:
         f"retries     {report.retries} in the captures that landed",
         f"refused     {report.refused} days beyond the look-back window, without a request",
         f"partitions  {proof.verified} equal to the world, {proof.rows} rows",
+        f"vanished    {proof.gone} entities between their list and their details",
         *(f"missing     {number} legitimately: {reason}" for reason, number in sorted(proof.excused.items())),
         f"seconds     {report.seconds:.0f}",
     ]

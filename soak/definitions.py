@@ -17,6 +17,8 @@ from ignite_assets.dagster.resources import IgniteResource
 from soak.clock import ClockFile
 
 CLOCK_VARIABLE = "SOAK_CLOCK"
+CALL_SECONDS = 5
+"""A call that drips costs a night so much."""
 RETRY_POLICY = dg.RetryPolicy(max_retries=1, delay=0.2)
 
 
@@ -25,7 +27,8 @@ class HastyResource(IgniteResource):
 
     def limits(self) -> Limits:
         """As many tries as ever, hardly any time between them."""
-        return replace(super().limits(), backoff_seconds=0.01, longest_backoff_seconds=0.05, longest_wait_seconds=2)
+        hasty = replace(super().limits(), backoff_seconds=0.01, longest_backoff_seconds=0.05)
+        return replace(hasty, longest_wait_seconds=2, call_seconds=CALL_SECONDS)
 
 
 def soak_definitions(settings: Settings, clock: ClockFile) -> dg.Definitions:

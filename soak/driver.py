@@ -9,7 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +21,7 @@ from ignite_assets.config import load_settings
 from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen, websites
+from ignite_assets.sandbox.damage import DRIPS
 from ignite_assets.sandbox.faults import SandboxCall
 from soak.clock import ClockFile
 from soak.definitions import CLOCK_VARIABLE, soak_definitions
@@ -53,6 +55,10 @@ _TROUBLES = (
     Fault(cut="chunked"),
 )
 """What goes wrong at random, each as often as the others."""
+_DETAILS = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.ids)
+_DRIP_SHARE, _VANISHED_SHARE, _MIXED_UP_SHARE = 0.1, 0.2, 0.2
+_A_NIGHT = 2
+"""Of these at most so many a night: a call that drips is not made again, nor is one for an entity that is gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +153,8 @@ class Soak:
             delay, fault = strike(call)
             if fault:
                 self.report.faults[_name(fault)] += 1
+            if fault and fault.status == HTTPStatus.NOT_FOUND and call.website and call.id:
+                self.excuses.gone[call.endpoint, call.website, self._clock()].add(call.id)
             return delay, fault
 
         server.faults.strike = counted  # type: ignore[method-assign]
@@ -299,6 +307,15 @@ class Soak:
         for trouble in _TROUBLES:
             fields = {name: getattr(trouble, name) for name in ("status", "cut", "retry_after")}
             self._server.faults.add(Fault(**fields, probability=share, seed=self._draw.getrandbits(32)))
+        self._server.faults.add(*self._rare_trouble())
+
+    def _rare_trouble(self) -> Iterator[Fault]:
+        """An answer that drips, answers for another id than the one asked for, and entities that are gone."""
+        draw = self._draw
+        drip = Fault(drip=draw.choice(list(DRIPS)), probability=_DRIP_SHARE, times=1)
+        mixed_up = Fault(endpoint="location_details", mixed_up=True, probability=_MIXED_UP_SHARE, times=_A_NIGHT)
+        gone = Fault(endpoint=draw.choice(_DETAILS), status=404, probability=_VANISHED_SHARE, times=_A_NIGHT)
+        yield from (replace(fault, seed=draw.getrandbits(32)) for fault in (drip, mixed_up, gone))
 
     def _nightly(self, night: Night) -> None:
         if night.scene == "back":
@@ -439,7 +456,9 @@ def _down(key: str) -> Fault:
 
 
 def _name(fault: Fault) -> str:
-    return fault.cut or str(fault.status)
+    if fault.drip:
+        return f"dripping {fault.drip}"
+    return "mixed up" if fault.mixed_up else fault.cut or str(fault.status)
 
 
 def _tags(key: dg.MultiPartitionKey) -> dict[str, str]:

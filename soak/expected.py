@@ -6,7 +6,7 @@ that the platform must have sent, and that is compared with the record that the 
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from ignite_assets.api.endpoints import CAPTURED_AT, EXTRA, Endpoint
@@ -25,23 +25,24 @@ def world_records(
     now: dt.datetime,
     algo: Algo,
     ids: Sequence[int],
+    gone: Set[int],
 ) -> list[Record]:
     """The records of a partition of `day` that was captured at `now`, each as `record_of` makes it of a row.
 
-    `ids` are those of the partition that an endpoint takes its ids from.
+    `ids` are those of the partition that an endpoint takes its ids from, `gone` those that were answered with 404.
     """
     name = endpoint.name
     if name == "visitors":
         return [{"hashed_email": each, "algo": algo} for each in world.visitors(site, day, now, algo)]
     if name == "location_details":
-        return [{**_plain(endpoint, each), "algo": algo} for each in _details(world, site, ids, now, algo)]
+        return [{**_plain(endpoint, each), "algo": algo} for each in _details(world, site, set(ids) - gone, now, algo)]
     if name == "audience_members":
-        audiences = _ids(world.audiences(site, now))
+        audiences = _ids(world.audiences(site, now), gone)
         return _members(
             endpoint, {each: world.audience_members(site, each, day, now, algo) for each in audiences}, algo
         )
     if name == "audience_group_members":
-        groups = _ids(world.audience_groups(site, now))
+        groups = _ids(world.audience_groups(site, now), gone)
         return _members(
             endpoint, {each: world.audience_group_members(site, each, day, now, algo) for each in groups}, algo
         )
@@ -55,8 +56,8 @@ def world_records(
     return [_plain(endpoint, record) for record in records]
 
 
-def _ids(records: Sequence[Mapping[str, Any]]) -> list[int]:
-    return sorted(record["id"] for record in records)
+def _ids(records: Sequence[Mapping[str, Any]], gone: Set[int]) -> list[int]:
+    return sorted(record["id"] for record in records if record["id"] not in gone)
 
 
 def _members(endpoint: Endpoint, members: Mapping[int, Sequence[str]], algo: Algo) -> list[Record]:
@@ -65,7 +66,7 @@ def _members(endpoint: Endpoint, members: Mapping[int, Sequence[str]], algo: Alg
 
 
 def _details(
-    world: World, site: SandboxWebsite, ids: Sequence[int], now: dt.datetime, algo: Algo
+    world: World, site: SandboxWebsite, ids: Set[int], now: dt.datetime, algo: Algo
 ) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for each in sorted(ids):

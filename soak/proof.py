@@ -1,7 +1,7 @@
 """The proof: what the lake and the instance hold is what the world says, partition by partition."""
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ class Excuses:
     """The date of the first night that anything was captured in."""
     present: dict[Key, str] = field(default_factory=dict)
     """The days whose present nobody could see that night, and why."""
+    gone: defaultdict[tuple[str, str, dt.datetime], set[int]] = field(default_factory=lambda: defaultdict(set))
+    """The ids that an endpoint answered with 404, of a website at a moment."""
 
     def reason(self, endpoint: Endpoint, day: dt.date, website: str) -> str | None:
         """Why the partition may be missing; None when it may not."""
@@ -46,6 +48,8 @@ class Proof:
 
     verified: int = 0
     rows: int = 0
+    gone: int = 0
+    """Entities that had vanished when their details were asked for, as the partitions count them."""
     excused: Counter[str] = field(default_factory=Counter)
     """How many are legitimately missing, by the reason."""
     unrecorded: list[str] = field(default_factory=list)
@@ -72,7 +76,7 @@ def prove(
         for partition in found:
             site = next(site for site in websites if site.key == partition.website)
             try:
-                _prove_partition(endpoint, partition, lake, world, site, settings, hashes, proof)
+                _prove_partition(endpoint, partition, lake, world, site, settings, hashes, excuses, proof)
             except Exception as error:  # noqa: BLE001 - a file that can't be read is a finding, not the end
                 proof.problems.append(f"{partition} can't be verified: {error!r}")
     proof.problems += unfollowed(lake, instance)
@@ -137,6 +141,7 @@ def _prove_partition(
     site: SandboxWebsite,
     settings: Settings,
     hashes: Mapping[str, str],
+    excuses: Excuses,
     proof: Proof,
 ) -> None:
     """One file: its footer, its columns, its rows."""
@@ -150,7 +155,10 @@ def _prove_partition(
         listing = Partition(endpoint.ids.endpoint, partition.website, partition.date)
         ids = lake.read([listing], ["id"]).column("id").to_pylist()
     algo = settings.algo(partition.website)
-    expected = world_records(world, site, endpoint, partition.date, moment, algo, ids)
+    # A further try within the moment may have found an entity that was gone before.
+    gone = excuses.gone.get((endpoint.name, partition.website, moment), set())
+    gone = gone - {row[endpoint.ids.column] for row in rows} if endpoint.ids else gone
+    expected = world_records(world, site, endpoint, partition.date, moment, algo, ids, gone)
     recorded = hashes.get(str(partition_key(partition.date, partition.website)))
     faults = {
         "its footer is another partition's": told
@@ -164,6 +172,10 @@ def _prove_partition(
         "its rows were captured at other moments": any(row["captured_at"] != moment for row in rows),
         f"it was captured at {moment}": not _in_time(endpoint, partition.date, moment),
         "it is not the version that was recorded last": recorded not in (None, footer["ignite.content_hash"]),
+        # An audience without members has no row to be missed.
+        f"it lacks {len(gone)} entities and counts {footer['ignite.vanished']}": (
+            endpoint.history == "look_back" and not endpoint.dated and len(gone) > int(footer["ignite.vanished"])
+        ),
         f"its {len(rows)} rows are not the {len(expected)} of the world": (
             [record_of(endpoint, row) for row in rows] != expected
         ),
@@ -171,6 +183,7 @@ def _prove_partition(
     proof.problems += [f"{partition}: {fault}" for fault, found in faults.items() if found]
     proof.verified += not any(faults.values())
     proof.rows += len(rows)
+    proof.gone += int(footer["ignite.vanished"])
 
 
 def _in_time(endpoint: Endpoint, day: dt.date, moment: dt.datetime) -> bool:

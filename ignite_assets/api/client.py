@@ -232,7 +232,7 @@ class IgniteClient:
             try:
                 response = self._send(call, deadline)
             except NETWORK_ERRORS as error:
-                return failure(NetworkError, _late(deadline) or self._network_reason(error, "before the answer"))
+                return failure(NetworkError, deadline.late or self._network_reason(error, "before the answer"))
             try:
                 return self._read(response, reader, deadline, failure)
             finally:
@@ -247,7 +247,7 @@ class IgniteClient:
         failure: "Callable[..., _Failure]",
     ) -> "T | _Failure":
         status = response.status
-        if late := _late(deadline):
+        if late := deadline.late:
             return failure(NetworkError, late, status)
         if refused := refusal(status):
             asked = retry_after(response.headers.get("Retry-After"), self.horizon.now())
@@ -335,12 +335,7 @@ class IgniteClient:
         return network_reason(error, where, proxied=self._host.proxied)
 
     def _no_further(self, deadline: Deadline) -> str:
-        return "the client was closed" if self._closed else _late(deadline)
-
-
-def _late(deadline: Deadline) -> str:
-    # A connection that was shut down looks like a body's end, so this is asked before any end is believed.
-    return f"the call took longer than {deadline.seconds:g} s" if deadline.is_over else ""
+        return "the client was closed" if self._closed else deadline.late
 
 
 def _acknowledgement(pieces: Iterator[bytes]) -> Record:

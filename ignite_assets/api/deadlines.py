@@ -37,6 +37,14 @@ class Deadline:
         """Whether the time is over."""
         return time.monotonic() >= self._at
 
+    @property
+    def late(self) -> str:
+        """Why nothing more of the call is to be expected; empty while there is time left.
+
+        To be asked before any end is believed: a connection that was shut down looks like an answer's end.
+        """
+        return f"the call took longer than {self.seconds:g} s" if self.is_over else ""
+
     def __enter__(self) -> Self:
         _WATCH.add(self)
         return self

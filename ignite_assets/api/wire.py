@@ -23,6 +23,7 @@ from ignite_assets._version import __version__
 from ignite_assets.api import addresses
 from ignite_assets.api.deadlines import Deadline
 from ignite_assets.api.errors import ConfigurationError
+from ignite_assets.api.resolving import SlowResolverError, addresses_of
 
 READ_BYTES = 1 << 18
 """How much of a body is asked of the connection at a time."""
@@ -117,13 +118,6 @@ def as_sent(url: str) -> str:
     return urllib3.util.parse_url(url).request_uri
 
 
-def _found(host: str, port: int) -> list[Any]:
-    try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        raise socket.gaierror("a label is empty or too long") from None
-
-
 if TYPE_CHECKING:
     _Connection = urllib3.connection.HTTPSConnection
 else:
@@ -138,11 +132,10 @@ class _Watched(_Connection):
     def _new_conn(self) -> socket.socket:
         """A connection to the first of the host's addresses that takes one, within the call's time for all of them."""
         failure = OSError("the host has no address")
-        for *_, address in _found(self._dns_host, self.port):
-            timeout = min(float(self.timeout or 0), _DEADLINE.get().left)
+        for address in addresses_of(self._dns_host, self._seconds):
             try:
                 opened = urllib3.util.connection.create_connection(
-                    (str(address[0]), self.port), timeout, socket_options=self.socket_options
+                    (address, self.port), self._seconds, socket_options=self.socket_options
                 )
             except OSError as error:
                 failure = error
@@ -152,6 +145,11 @@ class _Watched(_Connection):
                 _DEADLINE.get().watch(self._opened)
                 return opened
         raise failure
+
+    @property
+    def _seconds(self) -> float:
+        """How long the next step of connecting may take."""
+        return min(float(self.timeout or 0), _DEADLINE.get().left)
 
     def connect(self) -> None:
         """Connect, through a proxy and TLS where there are such."""
@@ -243,11 +241,12 @@ def network_reason(error: BaseException, where: str, party: str = "the platform"
     """
     chain = list(_chain(error))
     if _holds(chain, _PROXY_ERRORS):
-        return _proxy_reason(chain)
+        return _proxy_reason(chain, party)
     if _holds(chain, _TLS_ERRORS):
         return f"TLS failed: {_tls_reason(chain, party, proxied=proxied)}"
     told: Mapping[_Kinds, str] = {
         _UNKNOWN_HOST: f"{party}'s host name isn't known",
+        (SlowResolverError,): f"{party}'s host name couldn't be looked up in time",
         (ConnectionRefusedError,): "the connection was refused",
         _TIMEOUTS: f"timed out {where}",
         (urllib3.exceptions.IncompleteRead,): "the body ended early",
@@ -255,9 +254,9 @@ def network_reason(error: BaseException, where: str, party: str = "the platform"
     return next((words for kinds, words in told.items() if _holds(chain, kinds)), f"the connection broke {where}")
 
 
-def _proxy_reason(chain: list[BaseException]) -> str:
+def _proxy_reason(chain: list[BaseException], party: str) -> str:
     if refused := next(filter(None, (_TUNNEL_REFUSED.search(str(e)) for e in chain)), None):
-        return _tunnel_reason(int(refused[1]))
+        return _tunnel_reason(int(refused[1]), party)
     if _holds(chain, _TLS_ERRORS):
         return f"TLS failed: {_tls_reason(chain, 'the proxy', proxied=False)}"
     told: Mapping[_Kinds, str] = {
@@ -267,6 +266,7 @@ def _proxy_reason(chain: list[BaseException]) -> str:
         ): "the proxy's address makes no sense",
         (requests.exceptions.InvalidSchema,): "the proxy is a SOCKS proxy, which needs the package PySocks",
         _UNKNOWN_HOST: "the proxy's host name isn't known",
+        (SlowResolverError,): "the proxy's host name couldn't be looked up in time",
         (ConnectionRefusedError,): "the proxy refused the connection",
         _TIMEOUTS: "the proxy timed out",
     }
@@ -305,10 +305,10 @@ _OLD_PROTOCOL = {"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PRO
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 
 
-def _tunnel_reason(status: int) -> str:
+def _tunnel_reason(status: int, party: str) -> str:
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return "the proxy asks for a user and a password (status 407); they belong in its URL"
-    return f"the proxy refuses to connect to the platform (status {status})"
+    return f"the proxy refuses to connect to {party} (status {status})"
 
 
 def _tls_reason(chain: list[BaseException], party: str, *, proxied: bool) -> str:
@@ -320,7 +320,7 @@ def _tls_reason(chain: list[BaseException], party: str, *, proxied: bool) -> str
     if reasons & _OLD_PROTOCOL:
         return f"{party} speaks an old protocol that isn't accepted"
     if reasons & _NO_TLS:
-        return "a proxy answers in the platform's place" if proxied else f"{party} doesn't speak TLS"
+        return f"a proxy answers in {party}'s place" if proxied else f"{party} doesn't speak TLS"
     if any(isinstance(e, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for e in found):
         return f"{'the proxy, or what is behind it,' if proxied else party} closed the connection"
     return f"{party}'s certificate or protocol isn't trusted"

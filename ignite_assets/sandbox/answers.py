@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.table import Algo
@@ -82,6 +82,11 @@ class Answers:
             while sum(map(len, self._kept.values())) > _ROOM:
                 del self._kept[next(iter(self._kept))]
 
+    def mixed_up(self, endpoint: Endpoint, asked: Question) -> Question:
+        """The question with the id of another entity of the website, where there is one."""
+        ids = sorted(self._ids(self._endpoints[endpoint.ids.endpoint], asked)) if endpoint.ids else []
+        return replace(asked, id=next((each for each in ids if each != asked.id), asked.id))
+
     def _key(self, endpoint: Endpoint, asked: Question) -> Hashable:
         # Products change by the millisecond, visits by the minute.
         moment = asked.now if endpoint.name == "products" else asked.now.replace(second=0, microsecond=0)
@@ -100,8 +105,8 @@ class Answers:
             return self._world.visitors(*asked.window, asked.algo)[asked.id % 2 :: 2]
         return synthetic.body(endpoint, asked.website.key, asked.id)
 
-    def _ids(self, parent: Endpoint, asked: Question) -> set[object]:
+    def _ids(self, parent: Endpoint, asked: Question) -> set[int]:
         widest = asked.now.astimezone(dt.UTC).date() - dt.timedelta(days=LOOK_BACK_DAYS)
         listed = self._answer(parent, Question(website=asked.website, now=asked.now, since=widest))
         records = listed if isinstance(listed, list) else []
-        return {record.get("id") for record in records if isinstance(record, dict)}
+        return {record["id"] for record in records if isinstance(record, dict) and "id" in record}

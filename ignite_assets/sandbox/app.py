@@ -30,7 +30,8 @@ OPT_OUTS = "opt_outs"
 """The name of `POST /opt_outs/new` in faults and journal."""
 
 _logger = logging.getLogger(__name__)
-_Reply = Callable[[Request, SandboxWebsite | None], Awaitable[Response]]
+_Reply = Callable[[Request, SandboxWebsite | None, bool], Awaitable[Response]]
+"""Answers a request of a website; when told to, for another id than the one asked for."""
 
 
 def create_app(
@@ -71,28 +72,32 @@ class _Platform:
             note, query = self._journal.begin(), request.query_params
             website = self._by_token.get(query.get("token", ""))
             call = SandboxCall(name, website.key if website else None, read_id(request.path_params.get("id")))
-            response, status = await self._answer(call, lambda: reply(request, website))
+            response, status = await self._answer(call, lambda mixed_up: reply(request, website, mixed_up))
             note(Noted(method, *call, query.get("date"), query.get("algo"), status))
             return response
 
         return Route(path, handle, methods=[method])
 
-    async def _answer(self, call: SandboxCall, reply: Callable[[], Awaitable[Response]]) -> tuple[Response, int | None]:
+    async def _answer(
+        self, call: SandboxCall, reply: Callable[[bool], Awaitable[Response]]
+    ) -> tuple[Response, int | None]:
         delay, fault = self._faults.strike(call)
         await asyncio.sleep(delay)
-        answer = await _polite(reply) if fault is None or fault.keeps_answer else Response()
         if fault is None:
+            answer = await _polite(reply(False))
             return answer, answer.status_code
-        response = damaged(fault, answer)
-        return response, None if fault.cut in {"reset", "close"} else response.status_code
+        response = damaged(fault, await _polite(reply(fault.mixed_up)) if fault.keeps_answer else Response())
+        return response, None if fault.drip or fault.cut in {"reset", "close"} else response.status_code
 
     def asking(self, endpoint: Endpoint) -> _Reply:
         """What answers requests to one row of the table."""
 
-        async def reply(request: Request, website: SandboxWebsite | None) -> Response:
+        async def reply(request: Request, website: SandboxWebsite | None, mixed_up: bool) -> Response:
             if website is None or request.query_params.get("secret") != website.secret:
                 raise Refusal(401, "token and secret are not those of a website")
             asked = self._question(endpoint, request, website)
+            if mixed_up:
+                asked = await run_in_threadpool(self._answers.mixed_up, endpoint, asked)
             return _json(await run_in_threadpool(self._answers.body, endpoint, asked))
 
         return reply
@@ -109,7 +114,7 @@ class _Platform:
             algo=read_algo(query.get("algo")) if endpoint.hashed else "md5",
         )
 
-    async def opt_out(self, request: Request, website: SandboxWebsite | None) -> Response:
+    async def opt_out(self, request: Request, website: SandboxWebsite | None, _: bool) -> Response:
         """Take the addresses of an opt-out, from the query or from a form."""
         form = await request.form()
         site = website or self._by_token.get(str(form.get("token", "")))
@@ -120,10 +125,10 @@ class _Platform:
         return _json(b"{}")
 
 
-async def _polite(reply: Callable[[], Awaitable[Response]]) -> Response:
+async def _polite(reply: Awaitable[Response]) -> Response:
     """The reply, or the JSON error that stands for it."""
     try:
-        return await reply()
+        return await reply
     except Refusal as refusal:
         return _error(refusal.status, str(refusal))
     except UnknownIdError:

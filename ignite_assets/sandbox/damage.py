@@ -9,7 +9,7 @@ import contextlib
 import http
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import count
 from typing import Any
 
@@ -17,9 +17,27 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ignite_assets.sandbox.faults import Cut, Fault
+from ignite_assets.sandbox.faults import Cut, Drip, Fault
 
 _TRANSPORT = "ignite_assets.sandbox.transport"
+_OK = b"HTTP/1.1 200 OK\r\n"
+_CHUNKS = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
+DRIPS: Mapping[Drip, tuple[bytes, bytes]] = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "header": (_OK + b"X: ", b"y"),
+    "header lines": (_OK, b"X: y\r\n"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "refusal": (b"HTTP/1.1 503 ", b"B"),
+    "body": (_OK + b"Content-Length: 100000\r\n\r\n[", b" "),
+    "body to the end of the connection": (_OK + b"\r\n[]", b" "),
+    "chunks": (_CHUNKS + b"1\r\n[\r\n", b"1\r\n \r\n"),
+    "chunk size": (_CHUNKS, b"0"),
+    "chunk extension": (_CHUNKS + b"2;", b"x"),
+    "trailer": (_CHUNKS + b"2\r\n[]\r\n0\r\nX: ", b"y"),
+    "trailers": (_CHUNKS + b"2\r\n[]\r\n0\r\n", b"X: y\r\n"),
+}
+"""How an answer that drips begins, and the drop that follows for ever, a byte at a time."""
+_DROP_SECONDS = 0.01
 
 
 class FaultyProtocol(H11Protocol):
@@ -33,6 +51,8 @@ class FaultyProtocol(H11Protocol):
 
 def damaged(fault: Fault, answer: Response) -> Response:
     """The answer that the fault makes of the true one."""
+    if fault.drip:
+        return DripResponse(fault.drip, fault.pause or _DROP_SECONDS)
     whole = answer if fault.keeps_answer else _instead(fault)
     whole.headers.update(fault.all_headers)
     if fault.cut:
@@ -104,6 +124,26 @@ class CutResponse(Response):
             headers["transfer-encoding"] = "chunked"
         lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+class DripResponse(Response):
+    """An answer that never ends, though something of it always comes."""
+
+    def __init__(self, drip: Drip, pause: float) -> None:
+        """Drip in one part of the answer, with a pause in seconds between the drops."""
+        super().__init__()
+        self._drip: Drip = drip
+        self._pause = pause
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        """Write to the connection until the client has gone or the server stops."""
+        transport: asyncio.Transport = scope["state"][_TRANSPORT]
+        beginning, drop = DRIPS[self._drip]
+        transport.write(beginning)
+        while not transport.is_closing():
+            for at in range(len(drop)):
+                transport.write(drop[at : at + 1])
+                await asyncio.sleep(self._pause)
 
 
 def _reset(transport: asyncio.Transport) -> None:

@@ -15,6 +15,21 @@ from typing import Literal, NamedTuple
 Cut = Literal["reset", "close", "length", "chunked"]
 """How a connection ends early: reset or closed before any byte of an answer, or after half of a body that was
 announced by its length or as chunks."""
+Drip = Literal[
+    "status line",
+    "header",
+    "header lines",
+    "interim answers",
+    "refusal",
+    "body",
+    "body to the end of the connection",
+    "chunks",
+    "chunk size",
+    "chunk extension",
+    "trailer",
+    "trailers",
+]
+"""Which part of an answer comes a drop at a time and never ends."""
 
 
 class SandboxCall(NamedTuple):
@@ -29,7 +44,7 @@ class SandboxCall(NamedTuple):
 class Fault:
     """One rule: the requests it concerns (every one unless limited) and what becomes of them.
 
-    Without `status` and `body` the true answer is made, then delayed, cut or slowed.
+    Without `status`, `body` and `drip` the true answer is made, then delayed, cut or slowed.
     """
 
     endpoint: str | None = None
@@ -53,8 +68,11 @@ class Fault:
     content_type: str = "application/json"
     content_encoding: str | None = None
     cut: Cut | None = None
+    drip: Drip | None = None
+    mixed_up: bool = False
+    """Answer for another id than the one asked for, as a cache that mixes them up does."""
     pause: float | None = None
-    """Seconds between the pieces of a body that comes slowly."""
+    """Seconds between the pieces of a body that comes slowly, or between drops."""
     piece: int = 64
     """Bytes in a piece."""
     endless: bool = False
@@ -70,12 +88,13 @@ class Fault:
     @property
     def only_delays(self) -> bool:
         """Whether the true answer goes out unharmed."""
-        return self.keeps_answer and not (self.cut or self.endless or self.headers or self.pause is not None)
+        harms = (self.cut, self.endless, self.headers, self.mixed_up, self.pause is not None)
+        return self.keeps_answer and not any(harms)
 
     @property
     def keeps_answer(self) -> bool:
         """Whether the true answer is needed."""
-        return self.status is None and self.body is None and self.retry_after is None
+        return self.status is None and self.body is None and self.retry_after is None and self.drip is None
 
     @property
     def all_headers(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.errors import NetworkError
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
+from ignite_assets.sandbox.damage import DRIPS
 from ignite_assets_tests.api.conftest import QUICK, Clients, days_ago, fetch
 from ignite_assets_tests.api.servers import RawServer, dripping, ok, self_signed
 
@@ -25,22 +26,6 @@ BRIEF = replace(QUICK, call_seconds=0.15)
 LATE = "the call took longer than 0.15 s"
 LATER = replace(QUICK, call_seconds=2)
 """Time enough for the request to arrive on a busy machine."""
-
-CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-DRIPS = {
-    "a status line": (b"HTTP/1.1 200 ", b"O"),
-    "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
-    "header lines": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-    "answers that announce one": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "a chunk's size": (CHUNKS, b"0"),
-    "a chunk's extension": (CHUNKS + b"2;", b"x"),
-    "chunks": (CHUNKS + b"1\r\n[\r\n", b"1\r\n \r\n"),
-    "a trailer": (CHUNKS + b"2\r\n[]\r\n0\r\nX: ", b"y"),
-    "trailers": (CHUNKS + b"2\r\n[]\r\n0\r\n", b"X: y\r\n"),
-    "a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n[", b" "),
-    "a body whose end is the connection's": (b"HTTP/1.1 200 OK\r\n\r\n[]", b" "),
-    "a refusal": (b"HTTP/1.1 503 ", b"B"),
-}
 
 
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
@@ -52,7 +37,7 @@ def test_an_answer_that_drips_is_ended(drip: tuple[bytes, bytes], client_for: Cl
 
 
 def test_a_submission_whose_answer_drips_is_ended(client_for: Clients) -> None:
-    with RawServer(dripping(*DRIPS["a header"])) as server, pytest.raises(NetworkError, match="longer than 2 s"):
+    with RawServer(dripping(*DRIPS["header"])) as server, pytest.raises(NetworkError, match="longer than 2 s"):
         client_for(base_url=server.url, limits=LATER).opt_out("ann@example.com", Tally())
     assert server.requests[0].startswith(b"POST /opt_outs/new?")
 
@@ -69,7 +54,7 @@ def test_an_answer_that_drips_through_tls_is_ended(
     context, certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with (
-        RawServer(dripping(*DRIPS["a header"]), tls=context) as server,
+        RawServer(dripping(*DRIPS["header"]), tls=context) as server,
         pytest.raises(NetworkError, match="longer than 2 s"),
     ):
         fetch(client_for(base_url=server.url, limits=LATER), VISITORS)
@@ -116,7 +101,7 @@ def test_a_connection_that_has_served_before_is_ended_too(client_for: Clients, m
         requests.acquire()
         yield ok(b'["a"]')
         requests.acquire()
-        yield from dripping(*DRIPS["a header"])
+        yield from dripping(*DRIPS["header"])
 
     monkeypatch.setattr(wire._Watched, "request", sent)
     with RawServer(twice()) as server:
@@ -126,6 +111,25 @@ def test_a_connection_that_has_served_before_is_ended_too(client_for: Clients, m
         with pytest.raises(NetworkError, match=LATE):
             fetch(client, VISITORS)
     assert len(server.requests) == 1, "the second call came over the first one's connection"
+
+
+def test_a_resolver_that_hangs_is_not_waited_for(client_for: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, asked = threading.Event(), []
+
+    def hang(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        answered.wait(60)
+        raise socket.gaierror("unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    for limits, told in (
+        (BRIEF, LATE),
+        (replace(QUICK, timeout_seconds=0.05), "the platform's host name couldn't be looked up in time"),
+    ):
+        with pytest.raises(NetworkError, match=told):
+            fetch(client_for(base_url="https://platform.example", limits=limits), VISITORS)
+    assert asked == ["platform.example"], "one thread waits for all who ask"
+    answered.set()
 
 
 def test_one_thread_looks_after_every_call(client_for: Clients) -> None:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from ignite_assets.api.errors import ConfigurationError
+from ignite_assets.dagster.automation import webhook
 from ignite_assets.dagster.automation.webhook import NotDeliveredError, post, webhook_url
+from ignite_assets.sandbox.damage import DRIPS
+from ignite_assets_tests.api.servers import RawServer, dripping
 from ignite_assets_tests.webhook import PATH, SECRETS, Receiver
 
 VARIABLE = "ALERTS_WEBHOOK"
@@ -155,6 +158,23 @@ def test_an_answer_without_end_is_not_waited_for() -> None:
         thread.start()
         post(f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}", "hello")
         assert closed.wait(20)
+
+
+@pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
+def test_an_answer_that_drips_is_waited_for_only_until_the_deadline(
+    drip: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "_CALL_SECONDS", 0.15)
+    with RawServer(dripping(*drip)) as server:
+        told = ""
+        try:
+            post(f"{server.url}{PATH}", "hello")
+        except NotDeliveredError as error:
+            told = str(error)
+    late = "the webhook can't be reached: the call took longer than 0.15 s"
+    # A status is all that counts, however the rest of the answer goes on, if it came in time.
+    of_status = {b"HTTP/1.1 200": "", b"HTTP/1.1 503": "the webhook answered with status 503"}
+    assert told in {late, of_status.get(drip[0][:12], late)}
 
 
 def test_a_proxy_never_sees_what_goes_to_loopback(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,31 +40,27 @@ def webhook_url(variable: str) -> str:
 
 def post(url: str, text: str) -> None:
     """Send one message to a URL of `webhook_url`. Raises `NotDeliveredError`, which doesn't name the URL."""
-    from ignite_assets.api.wire import NETWORK_ERRORS, network_reason
-
-    failure = ""
-    try:
-        status = _send(url, text)
-    except ConfigurationError as error:
-        failure = f"the webhook can't be reached: {error.source} {error.mistakes[0]}"
-    except NETWORK_ERRORS as error:
-        failure = f"the webhook can't be reached: {network_reason(error, 'before the answer', 'the webhook')}"
-    else:
-        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            failure = f"the webhook answered with status {status}"
-    if failure:
+    if failure := _failure(url, text):
         raise NotDeliveredError(failure)
 
 
-def _send(url: str, text: str) -> int:
-    """The status of the answer, whose body isn't read: it may be endless, and says nothing."""
-    from ignite_assets.api.wire import Host, as_sent, hide_in_logs
+def _failure(url: str, text: str) -> str:
+    """Send the message; why it was not taken, empty when it was. The answer's body isn't read: it may be endless."""
+    from ignite_assets.api.wire import NETWORK_ERRORS, Host, as_sent, hide_in_logs, network_reason
 
     parts, target = urlsplit(url), as_sent(url)
     hide_in_logs(url, target)
-    host = Host(f"{parts.scheme}://{parts.netloc}", connections=1, timeout_seconds=_TIMEOUT_SECONDS)
+    try:
+        host = Host(f"{parts.scheme}://{parts.netloc}", connections=1, timeout_seconds=_TIMEOUT_SECONDS)
+    except ConfigurationError as error:
+        return f"the webhook can't be reached: {error.source} {error.mistakes[0]}"
     body = json.dumps({"text": text}).encode()
     with closing(host), Deadline(_CALL_SECONDS) as deadline:
-        answer = host.open("POST", target, deadline, body=body, headers={"Content-Type": "application/json"})
+        try:
+            answer = host.open("POST", target, deadline, body=body, headers={"Content-Type": "application/json"})
+        except NETWORK_ERRORS as error:
+            told = network_reason(error, "before the answer", "the webhook", proxied=host.proxied)
+            return f"the webhook can't be reached: {deadline.late or told}"
         answer.close()
-        return answer.status
+    taken = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    return "" if taken else f"the webhook answered with status {answer.status}"
