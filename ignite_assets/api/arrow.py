@@ -10,7 +10,7 @@ made by Arrow's readers, casts and buffers.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -75,7 +75,7 @@ def batches(
     """An answer's rows, in pieces, in the row's schema without `captured_at`.
 
     `coercions` counts, by column, the values that did not fit their column and went to `extra`. `misfits` takes the
-    records of an array that can't be rows. Raises `UnparsableError` for what isn't JSON, `ResponseShapeError` for JSON
+    records that can't be rows. Raises `UnparsableError` for what isn't JSON, `ResponseShapeError` for JSON
     of another shape; without `misfits` also for a single record.
     """
     reading = _Reading(endpoint, frozenset(constants), coercions, misfits)
@@ -88,6 +88,7 @@ def fitted(
     body: Iterable[bytes],
     constants: Constants,
     coercions: Counter[str],
+    misfits: Misfits | None = None,
     *,
     entity: int | None = None,
 ) -> list[bytes]:
@@ -96,7 +97,7 @@ def fitted(
     For answers of few rows: converting those of many answers at once, with `batch`, costs a tenth of `batches` of each.
     Raises `MismatchError` for an answer that names another `entity` than the one asked for.
     """
-    records = _Reading(endpoint, frozenset(constants), coercions).whole(body)
+    records = _Reading(endpoint, frozenset(constants), coercions, misfits).whole(body)
     if endpoint.ids and entity is not None and any(record.get(endpoint.ids.column) != entity for record in records):
         raise MismatchError(f"the answer's {endpoint.ids.column} isn't the one asked for")
     return [orjson.dumps(record) for record in records]
@@ -183,7 +184,7 @@ class _Reading:
     def whole(self, body: Iterable[bytes]) -> list[Record]:
         """The fitted records of an answer that the row's own function reads."""
         assert callable(self._endpoint.answer)  # noqa: S101 - only such rows are read whole
-        return self._fit(self._endpoint.answer(fitting.decode(b"".join(body))))
+        return self._sorted(self._endpoint.answer(fitting.decode(b"".join(body))), self._fit_one)
 
     def converted(self, piece: bytes) -> "_Columns":
         """Fitted records, as JSON joined by commas, as columns."""
@@ -209,7 +210,7 @@ class _Reading:
         fitted = self._sorted(fitting.decode(OBJECTS.array(piece)), self._fit_one)
         return self.converted(orjson.dumps(fitted)[1:-1])
 
-    def _sorted(self, elements: list[Any], read: Callable[[Any], T]) -> list[T]:
+    def _sorted(self, elements: Sequence[Any], read: Callable[[Any], T]) -> list[T]:
         """What `read` makes of each element; those that it refuses become misfits."""
         good: list[T] = []
         for position, element in enumerate(elements, start=self._elements):
@@ -221,9 +222,6 @@ class _Reading:
                 self._misfits.add(Misfit(position=position, reason=str(error), record=element))
         self._elements += len(elements)
         return good
-
-    def _fit(self, records: list[Record]) -> list[Record]:
-        return [self._fit_one(record) for record in records]
 
     def _fit_one(self, record: Record) -> Record:
         return fitting.fit(self._endpoint, record, self._coercions, without=self._constants)

@@ -19,7 +19,7 @@ import urllib3
 
 from ignite_assets.api import fitting
 from ignite_assets.api.deadlines import Deadline
-from ignite_assets.api.endpoints import Record, one_object
+from ignite_assets.api.endpoints import Record
 from ignite_assets.api.errors import (
     BodyError,
     BodyTooLargeError,
@@ -339,7 +339,9 @@ class IgniteClient:
 
 
 def _acknowledgement(pieces: Iterator[bytes]) -> Record:
-    (answer,) = one_object(fitting.decode(b"".join(pieces)))
+    answer = fitting.decode(b"".join(pieces))
+    if not isinstance(answer, dict):
+        raise ResponseShapeError(expected="an object", found=answer)
     return answer
 
 

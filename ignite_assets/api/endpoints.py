@@ -7,7 +7,7 @@ function in its row, never an `if` elsewhere. Keep I/O, Arrow and Dagster out of
 Source of every row: the vendor's page "API Docs, Ignite Platform", in the section the row names.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -19,8 +19,8 @@ VENDOR_PAGE = "https://launchlabs.ai/api-docs"
 """The vendor's page, which documents every endpoint."""
 
 Record = Mapping[str, Any]
-Answer = Literal["hashes", "objects"] | Callable[[object], list[Record]]
-"""What a body holds: an array of hashes, an array of objects, or whatever a row's own function finds in it."""
+Answer = Literal["hashes", "objects"] | Callable[[object], Sequence[object]]
+"""What a body holds: an array of hashes, an array of objects, or the records that a row's own function finds in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,8 @@ class Endpoint(Table):
     hashed: bool
     """Takes `algo`, the hash algorithm of the e-mails it answers."""
     ids: Ids | None = None
+    misfit: str = "no object, or one without its key"
+    """Which record of an answer can't be a row."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a column of dates: the platform sends none, so there is no rule to read one by."""
@@ -118,31 +120,29 @@ def _visitors_count(of: str) -> Column:
     )
 
 
-def one_object(answer: object) -> list[Record]:
+def one_object(answer: object) -> Sequence[object]:
     """The single record of an answer that is one object."""
-    if not isinstance(answer, dict):
-        raise ResponseShapeError(expected="an object", found=answer)
     return [answer]
 
 
 _SALES_KINDS = {"sales": "sale", "matched_sales": "matched_sale"}
 
 
-def sales_records(answer: object) -> list[Record]:
+def sales_records(answer: object) -> Sequence[object]:
     """One record for each row of `sales` and of `matched_sales`; what else the answer holds, by name, as `other`.
 
-    The rows have no documented shape, so each is kept whole.
+    The rows have no documented shape, so each is kept whole; null is none.
     """
     if not isinstance(answer, dict):
         raise ResponseShapeError(expected="an object with sales and matched_sales", found=answer)
-    records: list[Record] = []
+    records: list[Record | None] = []
     for name, kind in _SALES_KINDS.items():
         rows = answer.get(name)
         if not isinstance(rows, list):
             raise ResponseShapeError(expected=f"an array under {name!r}", found=rows)
-        records += [{"kind": kind, "record": row} for row in rows]
+        records += [None if row is None else {"kind": kind, "record": row} for row in rows]
     others = {name: value for name, value in answer.items() if name not in _SALES_KINDS}
-    return records + [{"kind": "other", "record": {name: value}} for name, value in others.items()]
+    return [*records, *({"kind": "other", "record": {name: value}} for name, value in others.items())]
 
 
 _LOCATION_COLUMNS = (
@@ -171,6 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
         columns=(_hashed_email("Hash of a visitor's e-mail address."), ALGO),
         answer="hashes",
+        misfit="no text, or empty text",
         dated=True,
         hashed=True,
     ),
@@ -201,6 +202,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             EXTRA,
         ),
         answer="objects",
+        misfit="no object",
         dated=True,
         hashed=True,
     ),
@@ -334,6 +336,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ALGO,
         ),
         answer="hashes",
+        misfit="no text, or empty text",
         dated=True,
         hashed=True,
         ids=Ids(endpoint="audiences", column="audience_id", from_partition=False),
@@ -374,6 +377,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ALGO,
         ),
         answer="hashes",
+        misfit="no text, or empty text",
         dated=True,
         hashed=True,
         ids=Ids(endpoint="audience_groups", column="audience_group_id", from_partition=False),
@@ -400,6 +404,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ),
         ),
         answer=sales_records,
+        misfit="null among the sales or matched sales",
         dated=False,
         hashed=False,
     ),

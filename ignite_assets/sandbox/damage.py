@@ -10,7 +10,7 @@ import http
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -103,9 +103,7 @@ class CutResponse(Response):
         else:
             transport.write(self._beginning())
             transport.close()
-        # Uvicorn would add a 500 of its own to an application that returns before the connection is gone.
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await _gone(receive)
 
     def _beginning(self) -> bytes:
         if self._cut == "close":
@@ -126,6 +124,12 @@ class CutResponse(Response):
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
+async def _gone(receive: Receive) -> None:
+    """Return when the connection is gone: before, Uvicorn would add a 500 of its own to what was written."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class DripResponse(Response):
     """An answer that never ends, though something of it always comes."""
 
@@ -140,10 +144,12 @@ class DripResponse(Response):
         transport: asyncio.Transport = scope["state"][_TRANSPORT]
         beginning, drop = DRIPS[self._drip]
         transport.write(beginning)
-        while not transport.is_closing():
-            for at in range(len(drop)):
-                transport.write(drop[at : at + 1])
-                await asyncio.sleep(self._pause)
+        for byte in cycle(drop):
+            if transport.is_closing():
+                break
+            transport.write(bytes([byte]))
+            await asyncio.sleep(self._pause)
+        await _gone(receive)
 
 
 def _reset(transport: asyncio.Transport) -> None:

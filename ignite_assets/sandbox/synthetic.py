@@ -71,7 +71,8 @@ def _accepted(endpoint: Endpoint, *parts: object) -> Iterator[object]:
     single = record(endpoint, int(parts[-1]) if isinstance(parts[-1], int) else 1, *parts)
     for candidate in (rows(endpoint, *parts), single):
         try:
-            endpoint.answer(candidate)
+            records = endpoint.answer(candidate)
         except (IgniteError, LookupError, TypeError, ValueError, AttributeError):
             continue
-        yield candidate
+        if all(isinstance(each, dict) for each in records):
+            yield candidate

@@ -221,7 +221,7 @@ class Capture:
             counts: Counter[str] = Counter()
             misfits = Misfits()
             if callable(self._endpoint.answer):
-                fitted = arrow.fitted(self._endpoint, pieces, constants, counts, entity=call.entity)
+                fitted = arrow.fitted(self._endpoint, pieces, constants, counts, misfits, entity=call.entity)
                 return EntityAnswer(fitted, [], len(fitted), counts, misfits)
             batches = list(arrow.batches(self._endpoint, pieces, constants, counts, misfits))
             return EntityAnswer([], batches, sum(map(len, batches)), counts, misfits)
