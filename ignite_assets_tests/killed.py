@@ -63,7 +63,7 @@ def capture(base_url: str, root: str, now: dt.datetime, credentials: Credentials
     place = storage.Lake(root)
     storing._COPY_BYTES = WRITE_BYTES
     sys.setprofile(moments)
-    place.commit(PARTITION, snapshot.staged.file)
+    place.commit(PARTITION, snapshot.staged.file, f'{{"captured_at": "{now.isoformat()}"}}'.encode())
     sys.setprofile(None)
 
 

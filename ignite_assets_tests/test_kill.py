@@ -5,6 +5,7 @@ import datetime as dt
 import functools
 import io
 import itertools
+import json
 import os
 import random
 import shutil
@@ -118,6 +119,11 @@ def version(root: Path) -> str | None:
     return captured(file(root).read_bytes())
 
 
+def misfits(root: Path) -> str:
+    """When the version was captured whose misfits are kept: stored before its partition, whole like it."""
+    return str(json.loads((root / PARTITION.misfits).read_bytes())["captured_at"])
+
+
 @functools.cache
 def captured(data: bytes) -> str:
     """When a whole file was captured."""
@@ -145,6 +151,8 @@ def test_killed_at_any_moment_of_a_commit_the_old_version_or_the_new_one_is_ther
             if new.order(str(moment)) != -signal.SIGKILL:
                 break
             found.append((str(version(root)), bool(left(root))))
+            assert misfits(root) in ({version(root), NEW.isoformat()})
+        assert misfits(root) == NEW.isoformat()
         assert file(root).read_bytes() != before
         # Old until the rename, new from it on, and what is left lies there in between alone.
         versions = [seen for seen, _ in found]

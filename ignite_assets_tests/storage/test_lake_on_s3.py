@@ -199,6 +199,25 @@ def test_an_upload_that_is_refused_halfway_leaves_the_old_object(lake: Lake, way
     assert emails(lake) == ["old"]
 
 
+def test_misfits_are_stored_before_their_partition_and_removed_after_one_without(
+    lake: Lake, store: int, way: Way
+) -> None:
+    through = Lake(url(way.port))
+    kept = f"_misfits/visitors/website=acme-honda/date={DAY}.json"
+    through.commit(ONE, parquet("old"), b"{1}")
+    assert objects(store) == [kept, FILE]
+    way.strike = Once(refuse)
+    with pytest.raises(StorageError):
+        through.commit(ONE, parquet("x"), b"{2}")
+    assert emails(lake) == ["old"]
+    assert lake.store.read(kept) == b"{2}", "as of the try that failed, whose time it tells"
+    through.commit(ONE, parquet("y"), b"{3}")
+    assert (emails(lake), lake.store.read(kept)) == (["y"], b"{3}")
+    through.commit(ONE, parquet("new"), b"")
+    assert (emails(lake), objects(store)) == (["new"], [FILE])
+    assert lake.folders() == ["visitors"]
+
+
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_an_upload_whose_connection_is_cut_halfway_is_sent_again_whole(lake: Lake, way: Way, size: int) -> None:
     lake.commit(ONE, parquet("old"))

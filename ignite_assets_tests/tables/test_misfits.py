@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.api import arrow, pieces
-from ignite_assets.api.errors import OtherEntityError, ResponseShapeError, ShapeError
+from ignite_assets.api.errors import ResponseShapeError, ShapeError
 from ignite_assets.api.misfits import Misfit, Misfits
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake, Partition
@@ -127,21 +127,39 @@ def test_many_bad_members_fail_the_partition(platform: SandboxServer, capture_of
     assert not failed.value.retryable
 
 
-def test_an_answer_for_another_entity_is_a_failure_that_is_tried_again(
-    platform: SandboxServer,
-    capture_of: Captures,
-) -> None:
-    first, second = (row["id"] for row in captured(capture_of, "locations").preview[:2])
-    ids = {YESTERDAY: [first, second]}
-    mixed_up = Fault(endpoint="location_details", id=first, body=b'{"id": %d, "hashed_emails": []}' % second)
-    platform.faults.add(mixed_up)
-    with pytest.raises(OtherEntityError, match="the answer's id isn't the one asked for") as failed:
-        captured(capture_of, "location_details", ids=ids)
-    assert failed.value.endpoint == f"location_details {first}"
-    assert (failed.value.tries, failed.value.retryable) == (3, True)
+BODIES: dict[str, tuple[bytes, list[object]]] = {
+    "sales": (
+        b'{"sales": [{"n": 1}, null, 7], "matched_sales": [null, []], "more": null}',
+        [(1, "expected an object, found null"), (3, "expected an object, found null")],
+    ),
+    "products": (
+        b'[{"vin": "1"}, null, 7]',
+        [(1, "expected an object, found null"), (2, "expected an object, found a number")],
+    ),
+}
 
-    platform.faults.clear()
-    platform.faults.add(Fault(endpoint="location_details", id=first, body=mixed_up.body, times=1))
-    made = captured(capture_of, "location_details", ids=ids)
-    assert {row["id"] for row in made.preview} == {first, second}
-    assert made.facts["retries"] == 1
+
+@pytest.mark.parametrize("name", BODIES)
+def test_each_row_says_what_a_misfit_is(name: str, platform: SandboxServer, capture_of: Captures) -> None:
+    body, expected = BODIES[name]
+    platform.faults.add(Fault(endpoint=name, body=body))
+    made = captured(capture_of, name)
+    assert made.misfits
+    assert [(m["position"], m["reason"]) for m in json.loads(made.misfits)["misfits"]] == expected
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"gone"', b"{}", b'{"id": null}', b'{"id": "A-7"}', b'{"error": 1}'])
+def test_one_locations_broken_details_cost_no_other_location(
+    body: bytes, platform: SandboxServer, capture_of: Captures
+) -> None:
+    ids = [row["id"] for row in captured(capture_of, "locations").preview]
+    platform.faults.add(Fault(endpoint="location_details", id=ids[1], body=body))
+    made = captured(capture_of, "location_details", ids={YESTERDAY: ids})
+    assert {row["id"] for row in made.preview} == {*ids} - {ids[1]}
+    assert made.misfits
+    (kept,) = json.loads(made.misfits)["misfits"]
+    assert (kept["entity"], kept["position"], kept["record"]) == (ids[1], 0, json.loads(body))
+
+    platform.faults.add(Fault(endpoint="location_details", body=body))
+    with pytest.raises(ShapeError, match="records can't be rows"):
+        captured(capture_of, "location_details", ids={YESTERDAY: ids})
