@@ -140,6 +140,8 @@ class Store:
                 raise FileNotFoundError(f"there is no bucket {bucket}, or none that these credentials may see")
             return
         nearest = next(p for p in (Path(self._base), *Path(self._base).parents) if p.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(f"{nearest} is a file where a folder belongs")
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise PermissionError(f"no permission to write in {nearest}")
 

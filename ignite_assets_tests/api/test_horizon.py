@@ -13,8 +13,18 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.sandbox import frozen
 
 VISITORS, SALES = by_name()["visitors"], by_name()["sales"]
-zones = st.sampled_from(["UTC", "America/Los_Angeles", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kolkata"])
-moments = st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 12, 31), timezones=st.just(dt.UTC))  # noqa: DTZ001
+zones = st.sampled_from(
+    ["UTC", "America/New_York", "America/Santiago", "Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Pago_Pago"]
+)
+any_moment = st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 12, 31), timezones=st.just(dt.UTC))  # noqa: DTZ001
+CHANGES = ("2026-03-08T07", "2026-11-01T06", "2026-04-04T14", "2026-09-26T14", "2026-04-05T03", "2026-09-06T04")
+"""When summer time begins or ends in those zones (UTC)."""
+near_a_change = st.builds(
+    lambda change, minutes: dt.datetime.fromisoformat(f"{change}:00+00:00") + dt.timedelta(minutes=minutes),
+    st.sampled_from(CHANGES),
+    st.integers(-180, 180),
+)
+moments = any_moment | near_a_change
 horizons = st.builds(lambda zone, moment: Horizon(ZoneInfo(zone), frozen(moment)), zones, moments)
 
 
@@ -37,6 +47,15 @@ def test_what_may_be_captured_has_closed_and_is_within_reach(horizon: Horizon, b
     day = horizon.today() - dt.timedelta(days=back)
     allowed = horizon.refusal(endpoint, day) is None
     assert allowed == (back >= 1 and horizon.age(day) <= 60 and (endpoint.history == "look_back" or back == 1))
+
+
+@given(zone=zones, moment=moments, seconds=st.integers(0, 86400))
+def test_a_day_that_has_closed_stays_closed_and_each_day_has_its_turn(
+    zone: str, moment: dt.datetime, seconds: int
+) -> None:
+    before, after = (Horizon(ZoneInfo(zone), frozen(each)) for each in (moment, moment + dt.timedelta(seconds=seconds)))
+    assert before.yesterday() <= after.yesterday() <= before.yesterday() + dt.timedelta(days=2)
+    assert before.oldest() <= after.oldest()
 
 
 @pytest.mark.parametrize(

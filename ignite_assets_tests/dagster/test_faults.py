@@ -5,12 +5,18 @@ How the client tells the faults apart is `api/test_client_faults.py`'s business;
 
 import datetime as dt
 import gzip
+import itertools
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from ignite_assets.api.endpoints import by_name
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.patience import Limits
 from ignite_assets.config import Settings
 from ignite_assets.dagster.build import build_defs
@@ -24,6 +30,7 @@ from ignite_assets_tests.conftest import (
     LOOK_BACK,
     NAMES,
     NOW,
+    YESTERDAY,
     Runner,
     contents,
     partition,
@@ -151,3 +158,76 @@ def test_a_night_lands_whole_when_the_platform_refuses_three_calls_in_ten(
     repeated = sum(int(str(runner.materializations(name)[-1].metadata["retries"].value)) for name in NAMES)
     assert counted == len(sandbox.requests)
     assert repeated == sum(request.status == 503 for request in sandbox.requests) > 0
+
+
+DAY = dt.timedelta(days=1)
+JUMPS = {
+    "an hour back": dt.timedelta(hours=-1),
+    "a day back": -DAY,
+    "past midnight": dt.timedelta(hours=15),
+    "a year on": 365 * DAY,
+}
+
+
+@pytest.mark.parametrize("after", [5, 8])
+@pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS)
+def test_a_clock_that_jumps_during_a_run_costs_nothing_but_what_can_not_be_captured_then(
+    jump: dt.timedelta, after: int, settings: Settings, instance: dg.DagsterInstance, sandbox: SandboxServer, lake: Lake
+) -> None:
+    """The moments are 00:40 and what a jump makes of it."""
+    early = NOW.replace(hour=0, minute=40)
+    sandbox.now = frozen(early)
+    read = itertools.count()
+
+    def clock() -> dt.datetime:
+        return early + (jump if next(read) >= after * 3 else dt.timedelta())
+
+    result = Runner(instance, build_defs(settings, now=clock, retry_policy=None)).day(NAMES)
+    failed = reasons(result)
+    told = ("has not closed yet", "only tells the present", "beyond the platform's look-back window", "is older than")
+    assert all(any(each in reason for each in told) for reason in failed.values()), failed
+    landed = set(NAMES) - set(failed) - ({"location_details"} if "locations" in failed else set())
+    assert {name for name in NAMES if lake.exists(partition(name))} == landed
+    for name in landed:
+        captured = dt.datetime.fromisoformat(lake.footer(partition(name))["ignite.captured_at"])
+        assert Horizon(now=frozen(captured)).refusal(by_name()[name], YESTERDAY) is None, (name, captured)
+
+
+def test_a_lake_that_is_deleted_during_a_run_is_made_anew(
+    defs: dg.Definitions, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = Runner(instance, defs)
+    at_the_first_commit(monkeypatch, lambda: shutil.rmtree(lake.root))
+    failed = reasons(runner.day(NAMES))
+    assert all("has not been captured: materialize it first" in reason for reason in failed.values()), failed
+    gone = {name for name in NAMES if not lake.exists(partition(name))}
+    assert len(gone - set(failed)) == 1, "what was deleted was recorded before"
+    assert runner.day(NAMES).success
+    assert all(lake.exists(partition(name)) for name in NAMES)
+
+
+def test_a_lake_that_a_file_replaces_during_a_run_is_named_by_each_failure(
+    defs: dg.Definitions, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced() -> None:
+        shutil.rmtree(lake.root)
+        Path(lake.root).write_text("")
+
+    at_the_first_commit(monkeypatch, replaced)
+    failed = reasons(Runner(instance, defs).day(NAMES))
+    assert len(failed) >= len(NAMES) - 2
+    assert all("Not a directory" in reason and lake.root in reason for reason in failed.values()), failed
+
+
+def at_the_first_commit(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
+    """Do something once, right after the first partition was stored."""
+    commit = Lake.commit
+    due = [do]
+
+    def committed(self: Lake, *args: Any) -> str:
+        location = commit(self, *args)
+        if due:
+            due.pop()()
+        return location
+
+    monkeypatch.setattr(Lake, "commit", committed)

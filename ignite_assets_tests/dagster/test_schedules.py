@@ -1,12 +1,14 @@
 """What the two schedules request, from the pure rules to real ticks over a real instance."""
 
 import datetime as dt
+import itertools
 from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+from dagster._utils.schedules import schedule_execution_time_iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ from ignite_assets.dagster.automation.schedules import (
     nightly_requests,
     stale_keys,
 )
-from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.dagster.partitions import build_partitions, partition_key
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
@@ -320,21 +322,43 @@ def test_a_tick_requests_yesterday_for_every_website(tick: Tick, late_by: int) -
 
 
 @pytest.mark.parametrize(
-    ("scheduled", "day"),
+    ("zone", "changes"),
     [
-        (dt.datetime(2026, 11, 20, 0, 30), dt.date(2026, 11, 19)),  # 05:30 UTC  # noqa: DTZ001
-        (dt.datetime(2026, 11, 1, 0, 30), dt.date(2026, 10, 31)),  # the night summer time ends  # noqa: DTZ001
-        (dt.datetime(2026, 3, 8, 0, 30), dt.date(2026, 3, 7)),  # the night it begins  # noqa: DTZ001
+        ("America/New_York", ("2026-03-08", "2026-11-01")),
+        ("Pacific/Auckland", ("2026-04-05", "2026-09-27")),
+        ("America/Santiago", ("2026-04-05", "2026-09-06")),  # at midnight, which one night has twice and one has not
     ],
 )
-def test_yesterday_is_that_of_the_configured_zone(
-    tick: Tick, settings: Settings, scheduled: dt.datetime, day: dt.date
+@pytest.mark.parametrize("at", ["00:00", "00:30", "01:30", "02:30", "23:30"])
+def test_each_day_is_requested_once_in_the_nights_that_summer_time_begins_or_ends(
+    zone: str, changes: tuple[str, ...], at: str, settings: Settings, instance: dg.DagsterInstance
 ) -> None:
-    zone = ZoneInfo("America/New_York")
-    there = with_partitions(settings, timezone="America/New_York", start_date=dt.date(2026, 1, 1))
-    moment = scheduled.replace(tzinfo=zone)
-    for written in (moment, moment.astimezone(dt.UTC)):
-        assert keys_of(tick("nightly_schedule", written, of=there)) == [f"{day}|{key}" for key in KEYS]
+    there = with_partitions(settings, timezone=zone, start_date=dt.date(2026, 1, 1))
+    schedule = settings.schedule.model_copy(update={"nightly": dt.time.fromisoformat(at)})
+    clock = NOW
+    defs = build_defs(there.model_copy(update={"schedule": schedule}), now=lambda: clock)
+    repository = defs.get_repository_def()
+    nightly = repository.get_schedule_def("nightly_schedule")
+    days = build_partitions(there).get_partitions_def_for_dimension("date")
+    for change in map(dt.date.fromisoformat, changes):
+        first = dt.datetime.combine(change, dt.time(12), ZoneInfo(zone)) - dt.timedelta(days=3)
+        ticks = itertools.islice(
+            schedule_execution_time_iterator(first.timestamp(), str(nightly.cron_schedule), zone, ascending=True), 5
+        )
+        found = []
+        for moment in ticks:
+            clock = moment.astimezone(dt.UTC)
+            context = dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=moment, repository_def=repository
+            )
+            requests = nightly.evaluate_tick(context).run_requests or []
+            assert all(assets_of(request) == set(EVERY) for request in requests)
+            assert len(requests) == len(KEYS)
+            found += sorted({str(request.partition_key).partition("|")[0] for request in requests})
+            with dg.partition_loading_context(effective_dt=clock):
+                assert days.get_last_partition_key() == found[-1], "the day that has closed by Dagster's reckoning"
+        start = dt.date.fromisoformat(found[0])
+        assert found == [str(start + dt.timedelta(days=n)) for n in range(5)]
 
 
 def test_a_zone_ahead_of_utc_closes_its_day_before_utc_does(tick: Tick, settings: Settings) -> None:

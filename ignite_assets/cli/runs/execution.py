@@ -7,6 +7,7 @@ leaves the truth.
 
 import datetime as dt
 import functools
+import resource
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,13 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5
 _BY_NAME = {table.name: table for table in TABLES}
-_EVENTS = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.STEP_FAILURE}
+_EVENTS = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
+_FEW_FILES = 64
+"""With fewer open at once, Dagster can't keep its records."""
 
 
 def execute(
@@ -138,6 +145,7 @@ class _Watch:
         self._cursor: str | None = None
         self._results: dict[tuple[str, dt.date], PartitionResult] = {}
         self._step_failures: dict[str, FailureRecord] = {}
+        self._run_failure = ""
 
     def like(self, run: WebsiteRun) -> "_Watch":
         """One that reports to the same."""
@@ -160,6 +168,8 @@ class _Watch:
             event = record.event_log_entry.get_dagster_event()
             if event.is_step_failure:
                 self._take_failure(event)
+            elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
+                self._run_failure = _run_failure(event)
             else:
                 self._take_materialization(event.step_materialization_data.materialization)
 
@@ -213,7 +223,8 @@ class _Watch:
             return {"failure": failure}
         broken = [parent for parent in _BY_NAME[asset].reads if parent in self._step_failures]
         if not broken:
-            ended = f"the run ended without it; see run {self._run_id} in Dagster"
+            cause = f": {self._run_failure}" if self._run_failure else ""
+            ended = f"the run ended without it{cause}; see run {self._run_id} in Dagster"
             return {"failure": FailureRecord(kind="run", reason=ended, gist=ended)}
         failed = {parent: self._results[parent, day].failure for parent in broken if self._failed(parent, day)}
         parent = next(iter(failed), broken[0])
@@ -246,6 +257,17 @@ class _Watch:
         result = PartitionResult(asset=asset, website=self.run.website, date=day, status=status, **facts)
         self._results[asset, day] = result
         self._known(result)
+
+
+def _run_failure(event: Any) -> str:
+    """Why a run failed outside of its steps, where Dagster knows."""
+    error = event.job_failure_data.error
+    if error is None:
+        return ""
+    # The first line: what follows it in an error of the database is the record, which may hold anything.
+    told = error.message.strip().partition("\n")[0]
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return f"{told} (at most {files} files may be open at once: raise `ulimit -n`)" if files < _FEW_FILES else told
 
 
 @functools.cache
