@@ -65,7 +65,7 @@ def assets() -> str:
 def _endpoint(endpoint: Endpoint) -> str:
     dates = {"look_back": "any of the last 60 days", "current_state": "the day that just closed"}[endpoint.history]
     origin = f"`GET {endpoint.path}` (the vendor's section “{endpoint.section}”), for {dates}."
-    origin += f" [Can't be a row](concepts.md#records-that-cant-be-rows): {endpoint.misfit}."
+    origin += f" No row can be made of [a record](concepts.md#records-that-cant-be-rows) that is {endpoint.misfit}."
     sources = {column.name: _source(endpoint, column) for column in endpoint.all_columns}
     return _section(endpoint, origin, sources)
 
