@@ -23,8 +23,13 @@ help: ## list the targets
 run: $(RUNTIME) ## the whole thing on the embedded sandbox: the last nights as Parquet, and a query
 	@$(BIN)/ignite-assets demo
 
-dev: $(RUNTIME) ## the Dagster UI on the embedded sandbox
-	@$(BIN)/ignite-assets sandbox -- $(BIN)/dagster dev -w workspace.yaml
+PORT := 3000
+
+dev: $(RUNTIME) ## the Dagster UI on what `make run` captured, and on the embedded sandbox (PORT=3001: another port)
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null \
+	    || { echo 'port $(PORT) is in use, or is none; choose another: make dev PORT=3001' >&2; exit 1; }
+	@env -u DAGSTER_HOME $(BIN)/ignite-assets sandbox --folder .demo -- \
+	    $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 
 test: $(DEV) ## the tests, but for the long ones
 	@$(BIN)/pytest -q -n auto -m "not slow"

@@ -179,8 +179,12 @@ def command(night: Path, name: str, *arguments: str, **more: str) -> subprocess.
         )
 
 
+def credentials_of(*sites: SandboxWebsite) -> dict[str, str]:
+    return {variable(each.key, kind): getattr(each, kind) for each in sites for kind in ("token", "secret")}
+
+
 def night_environment(night: Path, **more: str) -> dict[str, str]:
-    credentials = {variable(s.key, kind): getattr(s, kind) for s in WEBSITES for kind in ("token", "secret")}
+    credentials = credentials_of(*(site for site in WEBSITES if site.key != HELPED))
     places = {
         "IGNITE_CONFIG": str(night / "ignite.toml"),
         "DAGSTER_HOME": str(night / "dagster_home"),
@@ -210,6 +214,10 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
         platform = "timeout_seconds = 4\nmax_body_mib = 1"
         unset = SandboxWebsite(UNSET, 1)
         (folder / "ignite.toml").write_text(config_text(server.url, [*WEBSITES, unset], platform=platform))
+        kept = credentials_of(site(HELPED)).items()  # in a file that every process reads
+        (folder / ".env").write_text(
+            "".join(f"{name}={json.dumps(value, ensure_ascii=False)}\n" for name, value in kept)
+        )
         chosen = [option for key in sorted({key for key, _ in SPREAD}) for option in ("--website", key)]
         chosen += [option for name in TARGETS for option in ("--select", name)]
         (folder / "wrong.toml").write_text(wrong_settings())
@@ -232,6 +240,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
             done.result()
         (folder / "wrong.toml").unlink()
         serve_pages(folder)
+        (folder / ".env").unlink()
     return Night(folder)
 
 

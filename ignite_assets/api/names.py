@@ -1,6 +1,8 @@
 """What may name a folder of the lake, on every operating system. Pure; no I/O."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 MISFITS = "_misfits"
@@ -44,6 +46,13 @@ def taken_for(key: str) -> str | None:
         return None
     dated = len(re.findall("[0-9]+", key)) > 2 or "-" in key or not set(words) <= _IN_NUMBERS
     return "a date" if dated else "a number"
+
+
+def closest(name: object, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant: one that begins so, else the most alike; None when none is alike."""
+    lowered, names = str(name).lower(), list(known)
+    begun = [each for each in names if lowered and each.startswith(lowered)]
+    return next(iter(begun or difflib.get_close_matches(lowered, names, n=1)), None)
 
 
 def credential_variable(website: str, kind: Literal["token", "secret"]) -> str:

@@ -38,6 +38,18 @@ def tracked(cadence: Cadence | None = None) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def starting(words: str) -> Iterator[None]:
+    """Say what is waited for, before there is anything to count."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.print(words, highlight=False)
+        yield
+        return
+    with console.status(words):
+        yield
+
+
 def _only_bar(bars: Bars, noun: str, total: int | None) -> "_Bar":
     for task in bars.task_ids:
         bars.remove_task(task)

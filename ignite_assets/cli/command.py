@@ -9,9 +9,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ignite_assets.config import Settings
 
 
 class Command(click.Command):
@@ -46,6 +49,17 @@ class Command(click.Command):
             advice = f"; {error.advice}" if isinstance(error, IgniteError) and error.advice else ""
             click.echo(f"Error: {told}{advice}", err=True)
             raise SystemExit(2 if isinstance(error, ConfigurationError) else 1) from None
+
+
+def project_settings() -> "Settings":
+    """The settings of the project that a command is run in; warns of a file of credentials that others can read."""
+    from ignite_assets.config import load_settings
+    from ignite_assets.config.environment import is_open_to_others
+
+    settings = load_settings()
+    if is_open_to_others(settings.env_file):
+        click.echo(f"warning: other users can read {settings.env_file}: chmod 600 {settings.env_file}", err=True)
+    return settings
 
 
 def _with_streams_for_any_text() -> None:

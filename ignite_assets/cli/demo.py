@@ -26,7 +26,8 @@ GROUP BY ALL ORDER BY website, date"""
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
               help="Folder of its lake, configuration and Dagster instance.")  # fmt: skip
 @click.option("--nights", type=click.IntRange(1, 30), default=3, show_default=True, help="How many nights to capture.")
-def demo(folder: Path, nights: int) -> None:
+@click.option("--verbose", is_flag=True, help="Print a line for each partition, however many there are.")
+def demo(folder: Path, nights: int, verbose: bool) -> None:
     """Capture the last nights of three made-up dealers through Dagster, and query what landed.
 
     Needs no configuration, no credentials and no network: the platform is the embedded sandbox, and its data stays
@@ -37,7 +38,7 @@ def demo(folder: Path, nights: int) -> None:
       ignite-assets demo --nights 7
     """
     from ignite_assets.api.horizon import Horizon
-    from ignite_assets.cli.progress import carry_out, print_table
+    from ignite_assets.cli.progress import carry_out, print_results
     from ignite_assets.cli.runs.plan import plan
     from ignite_assets.cli.sandbox import write_configuration
     from ignite_assets.config import load_settings
@@ -54,7 +55,7 @@ def demo(folder: Path, nights: int) -> None:
         click.echo(f"Capturing {days[0]} to {days[-1]} for {', '.join(settings.websites)} from {server.url}\n")
         names = [table.name for table in TABLES]
         results = carry_out(plan(days, sorted(settings.websites), names, horizon, named=False), settings)
-    print_table(results)
+    print_results(results, verbose=verbose)
     _show_lake(Path(settings.root))
     _show_export(settings, days[-1])
     _show_reports(settings, days[-1])

@@ -1,7 +1,9 @@
 """`ignite-assets doctor`: is everything that a night needs in place? Writes nothing."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -11,63 +13,111 @@ if TYPE_CHECKING:
     from ignite_assets.config import Settings
     from ignite_assets.dagster.resources import IgniteResource
 
+Status = Literal["ok", "warn", "wrong"]
+Findings = Iterator[tuple[Status, str]]
+_COLOURS: dict[Status, str | None] = {"ok": None, "warn": "yellow", "wrong": "red"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something that works, or one problem."""
+
+    status: Status
+    subject: str
+    text: str
+
 
 @click.command(cls=Command, short_help="Check configuration, storage and credentials.")
-def doctor() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+def doctor(as_json: bool) -> None:
     """Check the configuration, the storage, and each website's credentials against the platform.
 
-    Prints a line for each and writes nothing.
+    Prints a line for everything that works and for each problem, and writes nothing. Warnings leave the exit status 0.
 
     Exit status: 0 everything works, 1 something doesn't, 2 the configuration is wrong.
 
     \b
-    Example:
+    Examples:
       ignite-assets doctor
+      ignite-assets doctor --json
     """
-    from ignite_assets.api.errors import IgniteError
     from ignite_assets.config import load_settings
 
     settings = load_settings()
-    click.echo(f"ok    configuration  {settings.path}")
-    bad = 0
-    for subject, check in _checks(settings):
+    subjects = dict(_subjects(settings))
+    width = max(map(len, subjects))
+    lines = []
+    for line in _lines(subjects.items()):
+        lines.append(line)
+        if not as_json:
+            click.secho(f"{line.status:5} {line.subject:{width}}  {line.text}", fg=_COLOURS[line.status])
+    if as_json:
+        click.echo(json.dumps({"checks": [asdict(line) for line in lines]}, indent=2))
+    raise SystemExit(1 if any(line.status == "wrong" for line in lines) else 0)
+
+
+def _lines(subjects: Iterable[tuple[str, Callable[[], Findings]]]) -> Iterator[Line]:
+    """What each look at a subject finds; one that fails doesn't hide the others."""
+    from ignite_assets.api.errors import IgniteError
+
+    for subject, look in subjects:
         try:
-            click.echo(f"ok    {subject}  {check()}")
-        except Exception as error:  # noqa: BLE001 - one thing that is wrong doesn't hide the others
+            yield from (Line(status, subject, text) for status, text in look())
+        except Exception as error:  # noqa: BLE001 - what is wrong is what was looked for
             words = error.record().text if isinstance(error, IgniteError) else " ".join(str(error).split())
-            click.echo(f"wrong {subject}  {words}")
-            bad += 1
-    raise SystemExit(1 if bad else 0)
+            yield Line("wrong", subject, words)
 
 
-def _checks(settings: "Settings") -> Iterator[tuple[str, Callable[[], str]]]:
+def _subjects(settings: "Settings") -> Iterator[tuple[str, Callable[[], Findings]]]:
     from ignite_assets.dagster.resources import IgniteResource
 
     ignite = IgniteResource.from_settings(settings)
+    yield "configuration", lambda: _configuration(settings)
+    if settings.env_file.is_file():
+        yield settings.env_file.name, lambda: _env_file(settings)
     yield "storage", lambda: _storage(settings)
     yield "instance", lambda: _instance(settings)
     yield "lists", lambda: _lists(settings)
     for website in sorted(settings.websites):
-        yield f"website {website}", lambda website=website: _website(ignite, website)  # type: ignore[misc]
-    for folder, trouble in _mistakable(settings):
-        yield f"lake {folder}", lambda trouble=trouble: _fail(trouble)  # type: ignore[misc]
-    for website, trouble in _opt_outs(settings):
-        yield f"opt-outs {website}", lambda trouble=trouble: _fail(trouble)  # type: ignore[misc]
+        yield f"website {website}", lambda website=website: _website(settings, ignite, website)  # type: ignore[misc]
+    yield "lake", lambda: _mistakable(settings)
+    yield "opt-outs", lambda: _opt_outs(settings)
 
 
-def _storage(settings: "Settings") -> str:
+def _configuration(settings: "Settings") -> Findings:
+    from ignite_assets.config.doubts import doubts
+
+    yield "ok", str(settings.path)
+    for doubt in doubts(settings):
+        yield "wrong", doubt
+
+
+def _env_file(settings: "Settings") -> Findings:
+    """What the file of variables holds, which of it counts, and who may read it."""
+    from ignite_assets.config.environment import is_open_to_others, variables_of
+    from ignite_assets.dagster.instance import HOME_VARIABLE
+
+    file = settings.env_file
+    held = variables_of(file)
+    yield "ok", f"{file} holds {len(held)} variables"
+    if is_open_to_others(file):
+        yield "warn", f"other users can read {file}: chmod 600 {file}"
+    if unnamed := sorted(held.keys() - settings.variables() - {HOME_VARIABLE}):
+        yield "warn", f"ignored, since ignite.toml does not name them: {', '.join(unnamed)}"
+
+
+def _storage(settings: "Settings") -> Findings:
     from ignite_assets.storage.store import Store
 
     store = Store(settings.root)
     store.check_access()
-    return store.shown
+    yield "ok", store.shown
 
 
-def _lists(settings: "Settings") -> str:
+def _lists(settings: "Settings") -> Findings:
     """The lists that were ever written: those that nothing asks for any more by name, and the removals that are due."""
     from itertools import groupby
 
-    from ignite_assets.api.errors import IgniteError
     from ignite_assets.audiences import lists
     from ignite_assets.audiences.exports import owed
     from ignite_assets.storage.duck import Workspace
@@ -82,24 +132,28 @@ def _lists(settings: "Settings") -> str:
         people = (
             "1 removal of a person who opted out is" if due == 1 else f"{due:,} removals of people who opted out are"
         )
-        raise IgniteError(f"{people} due: ignite-assets export")
-    told = ["1 list was written" if len(known) == 1 else f"{len(known):,} lists were written"]
+        yield "wrong", f"{people} due: ignite-assets export"
+    else:
+        yield "ok", "1 list was written" if len(known) == 1 else f"{len(known):,} lists were written"
     if gone := sorted({of.name for of in lists.orphans(known, rules)}):
-        told.append(
-            f"no export asks any more for those of {', '.join(gone)}: people who opt out are removed from them until "
-            "ignite-assets export --retire NAME --reason REASON"
-        )
-    return "; ".join(told)
+        removed = "people who opt out are removed from them until ignite-assets export --retire NAME --reason REASON"
+        yield "ok", f"no export asks any more for those of {', '.join(gone)}: {removed}"
 
 
-def _instance(settings: "Settings") -> str:
-    from ignite_assets.dagster.instance import dagster_home
+def _instance(settings: "Settings") -> Findings:
+    from ignite_assets.dagster.instance import dagster_home, missing_lines
 
     home = dagster_home(settings)
-    return str(home) if home.exists() else f"{home} (made by the first run)"
+    if not home.exists():
+        yield "ok", f"{home} (made by the first run)"
+        return
+    yield "ok", str(home)
+    if lines := missing_lines(home):
+        indented = "".join(f"\n        {line}" for line in lines.splitlines())
+        yield "warn", f"{home}/dagster.yaml is yours, so it is left alone; it lacks:{indented}"
 
 
-def _website(ignite: "IgniteResource", website: str) -> str:
+def _website(settings: "Settings", ignite: "IgniteResource", website: str) -> Findings:
     """Make the platform's smallest call that needs both token and secret."""
     from ignite_assets.api.endpoints import by_name
     from ignite_assets.api.patience import Tally
@@ -108,10 +162,13 @@ def _website(ignite: "IgniteResource", website: str) -> str:
     with ignite.client(website) as client, ignite.websites[website].advising():
         call = Call(endpoint=by_name()["audience_groups"])
         received = client.read(call, lambda pieces: sum(len(piece) for piece in pieces), Tally())
-    return f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"
+    yield "ok", f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"
+    if settings.env_file.is_file():
+        names = (settings.websites[website].token_env, settings.websites[website].secret_env)
+        yield "ok", ", ".join(f"{name} from {settings.source(name)}" for name in names)
 
 
-def _mistakable(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _mistakable(settings: "Settings") -> Findings:
     """The lake's folders of websites whose names readers don't take for text, each with what to do."""
     from ignite_assets.api.names import taken_for
     from ignite_assets.storage.lake import Lake
@@ -121,10 +178,13 @@ def _mistakable(settings: "Settings") -> Iterator[tuple[str, str]]:
         for name in sorted(info.base_name for info in lake.store.infos(asset, recursive=False)):
             website = name.removeprefix("website=")
             if website != name and (kind := taken_for(website)):
-                yield f"{asset}/{name}", f"readers take the website for {kind}; rename it: docs/operations.md"
+                yield (
+                    "wrong",
+                    f"{asset}/{name}: readers take the website for {kind}; rename it: docs/operations.md",
+                )
 
 
-def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:
+def _opt_outs(settings: "Settings") -> Findings:
     """What a person has to look at, by website: rejected lines and files, held files, idle hashes."""
     from ignite_assets.audiences import inbox, ledger
     from ignite_assets.storage.lake import Lake
@@ -134,15 +194,11 @@ def _opt_outs(settings: "Settings") -> Iterator[tuple[str, str]]:
     waiting = inbox.rejects(Store(settings.place(place)), settings.websites) if place else {}
     for website in sorted(settings.websites):
         for name in waiting.get(website, ()):
-            yield website, f"rejects wait for somebody: {name} of the inbox; deal with them and delete it"
+            yield "wrong", f"rejects wait for somebody: {name} of the inbox; deal with them and delete it"
         if held := len(ledger.held(lake, website)):
             files = "1 file of opt-outs waits" if held == 1 else f"{held:,} files of opt-outs wait"
-            yield website, f"{files} to be confirmed: ignite-assets opt-out --website {website} --confirm"
+            yield "wrong", f"{website}: {files} to be confirmed: ignite-assets opt-out --website {website} --confirm"
         if idle := ledger.idle(lake, website, settings.captured_hashes(website)):
             captured = ", ".join(sorted(settings.captured_hashes(website)))
             people = "1 person is" if idle == 1 else f"{idle:,} people are"
-            yield website, f"{people} known by a hash that can't take effect: captured is {captured}"
-
-
-def _fail(trouble: str) -> str:
-    raise ValueError(trouble)
+            yield "wrong", f"{website}: {people} known by a hash that can't take effect: captured is {captured}"

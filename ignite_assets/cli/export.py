@@ -1,18 +1,21 @@
 """`ignite-assets export`: write a website's audiences as files for ad platforms, or see what would be written."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.cli.command import Command
+from ignite_assets.cli.choosing import DayType, chosen
+from ignite_assets.cli.command import Command, project_settings
 from ignite_assets.cli.text import aligned
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from ignite_assets.cli.choosing import Day
     from ignite_assets.config import Settings
     from ignite_assets.dagster.assets.exports import Row
 
@@ -20,21 +23,24 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, short_help="Export audiences for the ad platforms.")
-@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
-@click.option("--name", "names", multiple=True, metavar="EXPORT", help="Only this export; repeatable.")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Last day of the window. Default: the newest captured.")
+@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only these websites: a,b or repeated.")
+@click.option("--name", "names", multiple=True, metavar="EXPORT", help="Only these exports: a,b or repeated.")
+@click.option("--date", type=DayType(), metavar="DATE",
+              help="Last day of the window: YYYY-MM-DD or yesterday. Default: the newest captured.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option("--force", metavar="REASON", help="Write lists that would be held; the manifest records the reason.")
 @click.option("--retire", metavar="NAME", help="Owe nothing more to the lists of an export that is gone.")
 @click.option("--reason", metavar="REASON", help="Why they are retired; it is recorded in the lake.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def export(
     websites: tuple[str, ...],
     names: tuple[str, ...],
-    date: dt.datetime | None,
+    date: "Day | None",
     dry_run: bool,
     force: str | None,
     retire: str | None,
     reason: str | None,
+    as_json: bool,
 ) -> None:
     """Write the files of each export in ignite.toml: people who joined and left, without anyone who opted out.
 
@@ -52,10 +58,9 @@ def export(
     """
     from ignite_assets.audiences import lists
     from ignite_assets.audiences.holding import is_well
-    from ignite_assets.config import load_settings
     from ignite_assets.storage.lake import Lake
 
-    settings = load_settings()
+    settings = project_settings()
     if not dry_run:
         lists.adopt(Lake(settings.root), settings.rules())
     if retire is not None:
@@ -65,17 +70,22 @@ def export(
         raise click.UsageError("--force needs a reason: the manifest keeps it")
     if reason is not None:
         raise click.UsageError("--reason is for --retire; --force takes its own")
-    known = _known(names, websites, settings)
+    names, chosen_websites = _chosen(names, websites, settings)
     day = asked_day(date, settings)
-    due = list(_due(settings, names, sorted(set(websites) or known), day))
+    due = list(_due(settings, names, chosen_websites, day))
     rows = [*(work_out if dry_run else write_exports)(settings, due, names=names, force=force)]
-    rows += _without_a_day(settings, names, websites, due, known, dry_run=dry_run)
-    print_rows(rows)
+    rows += _without_a_day(settings, names, chosen_websites, due, named=bool(websites), dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps({"lists": rows}, indent=2))
+    else:
+        print_rows(rows)
     raise SystemExit(0 if rows and all(is_well(str(row["status"])) for row in rows) else 1)
 
 
-def _known(names: tuple[str, ...], websites: tuple[str, ...], settings: "Settings") -> list[str]:
-    """The websites there are: configured, or of lists that are still owed removals. Refuses unknown names."""
+def _chosen(
+    names: tuple[str, ...], websites: tuple[str, ...], settings: "Settings"
+) -> tuple[tuple[str, ...], list[str]]:
+    """The exports that are named, and the websites: those named, else all that are configured or owed removals."""
     from ignite_assets.audiences.exports import unasked
     from ignite_assets.storage.lake import Lake
 
@@ -84,11 +94,7 @@ def _known(names: tuple[str, ...], websites: tuple[str, ...], settings: "Setting
         raise click.UsageError(f"{settings.path} has no [[exports]]")
     exports = sorted({rule.name for rule in settings.exports} | {of.name for of in owed})
     known = sorted({*settings.websites} | {of.website for of in owed})
-    if unknown := sorted(set(names) - set(exports)):
-        raise click.UsageError(f"there is no export {', '.join(unknown)}; there are {', '.join(exports)}")
-    if unknown := sorted(set(websites) - set(known)):
-        raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(known)}")
-    return known
+    return tuple(chosen(names, exports, "export")) if names else (), chosen(websites, known, "website")
 
 
 def _retire(settings: "Settings", name: str, reason: str | None, websites: tuple[str, ...]) -> None:
@@ -100,26 +106,27 @@ def _retire(settings: "Settings", name: str, reason: str | None, websites: tuple
         raise click.UsageError("--retire needs --reason: the lake keeps it")
     lake = Lake(settings.root)
     owed = unasked(lake, settings.rules())
-    chosen = [of for of in owed if of.name == name and (of.website in websites or not websites)]
-    if not chosen:
+    of_name = [of for of in owed if of.name == name and (of.website in websites or not websites)]
+    if not of_name:
         there = sorted({of.name for of in owed})
         told = f"there are {', '.join(there)}" if there else "there is none"
         raise click.UsageError(f"no list of {name} that nothing asks for any more; {told}")
-    for of in chosen:
+    for of in of_name:
         lists.note(lake, of, "retired", reason=reason)
         click.echo(f"{of.title}: retired; people who opt out are no longer removed from it")
 
 
-def asked_day(date: dt.datetime | None, settings: "Settings") -> dt.date | None:
+def asked_day(date: "Day | None", settings: "Settings") -> dt.date | None:
     """The day that was asked for, if it has a partition."""
     from ignite_assets.api.horizon import Horizon
 
     if date is None:
         return None
-    first, last = settings.partitions.start_date, Horizon(settings.partitions.zone).yesterday()
-    if not first <= date.date() <= last:
-        raise click.UsageError(f"--date {date.date()}: there are days from {first} to {last}")
-    return date.date()
+    horizon = Horizon(settings.partitions.zone)
+    day, first, last = date(horizon), settings.partitions.start_date, horizon.yesterday()
+    if not first <= day <= last:
+        raise click.UsageError(f"--date {day}: there are days from {first} to {last}")
+    return day
 
 
 def _due(settings: "Settings", names: tuple[str, ...], websites: list[str], day: dt.date | None) -> "Iterator[Due]":
@@ -138,24 +145,24 @@ def _due(settings: "Settings", names: tuple[str, ...], websites: list[str], day:
 def _without_a_day(
     settings: "Settings",
     names: tuple[str, ...],
-    websites: tuple[str, ...],
+    websites: list[str],
     due: "list[Due]",
-    known: list[str],
     *,
+    named: bool,
     dry_run: bool,
 ) -> "Iterator[Row]":
     """The rows of the websites that can't be exported: why, and who was removed from their lists nevertheless."""
     from ignite_assets.dagster.assets.exports import held_row, run_removals
     from ignite_assets.storage.lake import Lake
 
-    for website in sorted({*(websites or known)} - {website for website, _ in due}):
-        chosen = [rule for rule in settings.rules() if rule.name in names or not names]
-        covering = [rule for rule in chosen if rule.covers(website) and website in settings.websites]
+    for website in sorted({*websites} - {website for website, _ in due}):
+        rules = [rule for rule in settings.rules() if rule.name in names or not names]
+        covering = [rule for rule in rules if rule.covers(website) and website in settings.websites]
         for rule in covering:
             yield held_row(website, rule.name, f"{rule.members_asset} has never been captured")
         rows = run_removals(settings, Lake(settings.root), website, dry_run=dry_run).rows()
         yield from (row for row in rows if row["export"] in names or not names)
-        if website in websites and not covering and not rows:
+        if named and not covering and not rows:
             yield held_row(website, ", ".join(names), "no export that was asked for covers this website")
 
 

@@ -1,4 +1,4 @@
-"""`ignite-assets materialize`: capture days of websites through Dagster, and print each partition's result."""
+"""`ignite-assets materialize`: capture days of websites through Dagster, and print the results."""
 
 import datetime as dt
 import json
@@ -6,34 +6,48 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.cli.command import Command
+from ignite_assets.cli.choosing import DayType, chosen
+from ignite_assets.cli.command import Command, project_settings
 
 if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
+    from ignite_assets.cli.choosing import Day
     from ignite_assets.cli.runs.plan import Held, PartitionResult, Plan
     from ignite_assets.config import Settings
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = DayType()
 
 
 @click.command(cls=Command, short_help="Capture partitions into the lake.")
-@click.option("--date", "date", type=_DAY, metavar="DATE", help="The look-back date (YYYY-MM-DD). Default: yesterday.")
+@click.option(
+    "--date", "date", type=_DAY, metavar="DATE", help="The look-back date: YYYY-MM-DD or yesterday, the default."
+)
 @click.option("--from", "first", type=_DAY, metavar="DATE", help="First date of a range; one run for each website.")
 @click.option("--to", "last", type=_DAY, metavar="DATE", help="Last date of a range. Default: yesterday.")
-@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
-@click.option("--select", "assets", multiple=True, metavar="ASSET", help="Only this asset; repeatable.")
+@click.option(
+    "--website", "websites", multiple=True, metavar="KEY", help="Only this website; several as a,b or repeated."
+)
+@click.option(
+    "--select",
+    "assets",
+    multiple=True,
+    metavar="ASSET",
+    help="Only these assets: a,b or repeated; group:look_back, group:current_state and group:derived name several.",
+)
 @click.option("--force", is_flag=True, help="With --from: capture partitions again that have landed before.")
 @click.option("--captures-only", is_flag=True, help="With --from: capture only, and derive nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--verbose", is_flag=True, help="Print a line for each partition, however many there are.")
 def materialize(
-    date: dt.datetime | None,
-    first: dt.datetime | None,
-    last: dt.datetime | None,
+    date: "Day | None",
+    first: "Day | None",
+    last: "Day | None",
     websites: tuple[str, ...],
     assets: tuple[str, ...],
     force: bool,
     captures_only: bool,
     as_json: bool,
+    verbose: bool,
 ) -> None:
     """Capture partitions, commit them to the lake, and derive what depends on them.
 
@@ -42,22 +56,24 @@ def materialize(
     range, only missing partitions are captured, so you can repeat an interrupted command. Captures of a range change
     the windows of later days: derived partitions that are stale afterwards are derived again.
 
-    Exit status: 0 all landed, 1 something failed or was refused, 2 bad usage or configuration.
+    Prints a line for each partition, or for each asset where there are many.
+
+    Exit status: 0 all landed or were there, 1 something failed or was refused, 2 bad usage or configuration.
 
     \b
     Examples:
       ignite-assets materialize
       ignite-assets materialize --date 2026-11-22 --website acme-honda
-      ignite-assets materialize --from 2026-11-01 --to 2026-11-22 --select visitors --select locations
+      ignite-assets materialize --from 2026-11-01 --to 2026-11-22 --select visitors,locations
+      ignite-assets materialize --from 2026-11-01 --select group:look_back
     """
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.cli.runs.plan import plan
-    from ignite_assets.config import load_settings
 
-    settings = load_settings()
+    settings = project_settings()
     horizon = Horizon(settings.partitions.zone)
     days = _days(settings, horizon, date, first, last)
-    chosen_websites = _chosen(websites, sorted(settings.websites), "website")
+    chosen_websites = chosen(websites, sorted(settings.websites), "website")
     chosen_assets = _chosen_assets(assets, captures_only=captures_only)
     there = _landed(settings, chosen_websites, chosen_assets) if first and not force else []
     held = _held(settings) if days[0] < horizon.oldest() else set()
@@ -65,7 +81,7 @@ def materialize(
     if planned.landed:
         click.echo(f"{len(planned.landed)} partitions were there already; --force captures them again", err=True)
 
-    from ignite_assets.cli.progress import carry_out, merged, print_table  # it waits for Dagster; a mistake does not
+    from ignite_assets.cli.progress import carry_out, merged, print_results
 
     results = carry_out(planned, settings)
     if first and not captures_only:
@@ -73,8 +89,8 @@ def materialize(
     if as_json:
         click.echo(json.dumps({"partitions": [result.as_json() for result in results]}, indent=2))
     else:
-        print_table(results)
-    raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
+        print_results(results, verbose=verbose)
+    raise SystemExit(0 if all(result.is_there for result in results) else 1)
 
 
 def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "list[PartitionResult]":
@@ -96,18 +112,14 @@ def _held(settings: "Settings") -> "set[Held]":
     return {(partition.asset, partition.website, partition.date) for partition in found}
 
 
-def _chosen(named: tuple[str, ...], known: list[str], what: str) -> list[str]:
-    """The named ones, in the order known; all when none is named. `UsageError` for one that isn't known."""
-    if unknown := sorted(set(named) - set(known)):
-        raise click.UsageError(f"there is no {what} {', '.join(unknown)}; there are {', '.join(known)}")
-    return [name for name in known if name in named or not named]
-
-
 def _chosen_assets(named: tuple[str, ...], *, captures_only: bool) -> list[str]:
     from ignite_assets.tables.registry import TABLES
 
-    known = [table.name for table in TABLES if not (captures_only and table.history == "derived")]
-    return _chosen(named, known, "asset")
+    due = [table for table in TABLES if not (captures_only and table.history == "derived")]
+    groups: dict[str, list[str]] = {}
+    for table in due:
+        groups.setdefault(table.history, []).append(table.name)
+    return chosen(named, [table.name for table in due], "asset", groups=groups)
 
 
 def _follow_up(settings: "Settings", results: "list[PartitionResult]", since: dt.date) -> "Plan":
@@ -116,7 +128,7 @@ def _follow_up(settings: "Settings", results: "list[PartitionResult]", since: dt
     from ignite_assets.dagster.stale import inputs_of
     from ignite_assets.tables.registry import DERIVED
 
-    landed = {(each.website, each.asset) for each in results if each.status == "materialized"}
+    landed = {(each.website, each.asset) for each in results if each.is_there}
     runs = []
     for website in sorted({website for website, _ in landed}):
         due = {}
@@ -131,17 +143,18 @@ def _follow_up(settings: "Settings", results: "list[PartitionResult]", since: dt
 def _days(
     settings: "Settings",
     horizon: "Horizon",
-    date: dt.datetime | None,
-    first: dt.datetime | None,
-    last: dt.datetime | None,
+    date: "Day | None",
+    first: "Day | None",
+    last: "Day | None",
 ) -> list[dt.date]:
     """The dates asked for. `UsageError` for those that are no partitions: not closed yet, or before the start."""
     if date and (first or last):
         raise click.UsageError("--date is one date, --from and --to are a range: give one or the other")
     if last and not first:
         raise click.UsageError("--to needs --from")
-    start = _day(first or date) or horizon.yesterday()
-    end = _day(last) or (horizon.yesterday() if first else start)
+    asked = first or date
+    start = asked(horizon) if asked else horizon.yesterday()
+    end = last(horizon) if last else horizon.yesterday() if first else start
     if end > horizon.yesterday():
         raise click.UsageError(f"{end} has not closed yet; the newest date is {horizon.yesterday()}")
     if start < settings.partitions.start_date:
@@ -149,7 +162,3 @@ def _days(
     if start > end:
         raise click.UsageError(f"--from {start} is after --to {end}")
     return [start + dt.timedelta(days=n) for n in range((end - start).days + 1)]
-
-
-def _day(moment: dt.datetime | None) -> dt.date | None:
-    return moment.date() if moment else None

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.cli.command import Command
+from ignite_assets.cli.choosing import unknown
+from ignite_assets.cli.command import Command, project_settings
 
 if TYPE_CHECKING:
     from ignite_assets.config import Settings
@@ -53,11 +54,9 @@ def opt_out(
       ignite-assets opt-out --website acme-honda - < addresses.txt
       ignite-assets opt-out --website acme-honda --withdraw --reason "signed up again" - < address.txt
     """
-    from ignite_assets.config import load_settings
-
-    settings = load_settings()
+    settings = project_settings()
     if website not in settings.websites:
-        raise click.UsageError(f"there is no website {website}; there are {', '.join(settings.websites)}")
+        raise unknown([website], list(settings.websites), "website")
     if settled is not None:
         _settle(settings, website, acknowledged=settled, reason=_given(reason))
         return

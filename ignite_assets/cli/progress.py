@@ -1,19 +1,18 @@
-"""The runs of a plan, executed with their progress in sight, and the table at the end.
+"""The runs of a plan, executed with their progress in sight, and the results at the end.
 
 Progress goes to standard error, so that standard output holds results alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 
 import click
 
-from ignite_assets.cli.bars import tracked
-from ignite_assets.cli.runs.execution import execute
-from ignite_assets.cli.runs.plan import PartitionResult, Plan
+from ignite_assets.cli.bars import starting, tracked
+from ignite_assets.cli.runs.plan import PartitionResult, Plan, WebsiteRun
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
-from ignite_assets.dagster.instance import dagster_home, open_instance
-from ignite_assets.tables.progress import Cadence, begin
+from ignite_assets.tables.progress import Cadence, Work, begin
 from ignite_assets.tables.registry import TABLES
 
 _AT_ONCE = Cadence(quiet_seconds=0)
@@ -40,34 +39,80 @@ def _in_order(results: Iterable[PartitionResult]) -> list[PartitionResult]:
 def _execute(plan: Plan, settings: Settings) -> list[PartitionResult]:
     total = sum(len(run.partitions) for run in plan.runs)
     known: list[PartitionResult] = []
-    try:
-        with open_instance(dagster_home(settings)) as instance, tracked(_AT_ONCE):
-            progress = begin("partitions", total)
+    counts: list[Work] = []
+    with ExitStack() as shown:
+        shown.enter_context(starting("starting Dagster"))
 
-            def take(result: PartitionResult) -> None:
-                known.append(result)
-                failed = result.status != "materialized"
-                progress.add(failed=failed, at=f"{result.website} {result.date} {result.asset}")
+        def counted(_: WebsiteRun | None = None) -> Work:
+            if not counts:
+                shown.close()
+                shown.enter_context(tracked(_AT_ONCE))
+                counts.append(begin("partitions", total))
+            return counts[0]
 
-            return execute(plan.runs, config=settings.path, instance=instance, on_result=take)
-    except KeyboardInterrupt:
-        landed = sum(result.status == "materialized" for result in known)
-        click.echo(f"{landed} of {total} partitions landed; the runs under way are recorded as canceled.", err=True)
-        raise
+        def take(result: PartitionResult) -> None:
+            known.append(result)
+            failed = result.status != "materialized"
+            counted().add(failed=failed, at=f"{result.website} {result.date} {result.asset}")
+
+        from ignite_assets.cli.runs.execution import execute
+        from ignite_assets.dagster.instance import dagster_home, open_instance
+
+        try:
+            with open_instance(dagster_home(settings)) as instance:
+                return execute(plan.runs, config=settings.path, instance=instance, on_start=counted, on_result=take)
+        except KeyboardInterrupt:
+            landed = sum(result.status == "materialized" for result in known)
+            click.echo(f"{landed} of {total} partitions landed; the runs under way are recorded as canceled.", err=True)
+            raise
 
 
-_STYLE: Mapping[str, str | None] = {"materialized": None, "failed": "red", "refused": "yellow"}
+_STYLE: Mapping[str, str | None] = {"materialized": None, "skipped": None, "failed": "red", "refused": "yellow"}
+_MOST_LINES = 40
 
 
-def print_table(results: Sequence[PartitionResult]) -> None:
-    """Print a line for each partition on standard output, then the reasons of those that failed."""
+def print_results(results: Sequence[PartitionResult], *, verbose: bool = False) -> None:
+    """Print a line for each partition, or for each asset where there are many, then the reasons of failures."""
+    if verbose or len(results) <= _MOST_LINES:
+        _print_partitions(results)
+    else:
+        _print_assets(results)
+        click.echo(f"{len(results):,} partitions; --verbose lists each")
+    for reason in _reasons(results):
+        click.echo(reason)
+
+
+def _print_partitions(results: Sequence[PartitionResult]) -> None:
     header = ["asset", "website", "date", "status", "rows", "bytes", "seconds"]
     first, *lines = aligned([header, *map(_cells, results)], right=(4, 5, 6))
     click.secho(first, bold=True)
     for result, line in zip(results, lines, strict=True):
         click.secho(line, fg=_STYLE[result.status])
-    for reason in _reasons(results):
-        click.echo(reason)
+
+
+def _print_assets(results: Sequence[PartitionResult]) -> None:
+    there = {result.status for result in results}
+    statuses = [status for status in _STYLE if status in there]
+    header = ["asset", "websites", "dates", *statuses, "rows", "bytes"]
+    rows = [_summary([result for result in results if result.asset == asset], statuses) for asset in _ASSETS]
+    first, *lines = aligned([header, *filter(None, rows)], right=range(1, len(header)))
+    click.secho(first, bold=True)
+    for line in lines:
+        click.echo(line)
+
+
+def _summary(of: Sequence[PartitionResult], statuses: Sequence[str]) -> list[str]:
+    """The cells of an asset; none without partitions."""
+    if not of:
+        return []
+    numbers = [
+        len({result.website for result in of}),
+        len({result.date for result in of}),
+        *(sum(result.status == status for result in of) for status in statuses),
+        sum(result.rows or 0 for result in of),
+        sum(result.bytes or 0 for result in of),
+    ]
+    return [of[0].asset, *(f"{number:,}" for number in numbers)]
 
 
 def _cells(result: PartitionResult) -> list[str]:

@@ -1,6 +1,7 @@
 """`ignite-assets report`: a page of each website's day, to open in a browser or to pass on."""
 
 import datetime as dt
+import json
 import webbrowser
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.cli.command import Command
+from ignite_assets.cli.choosing import DayType, chosen
+from ignite_assets.cli.command import Command, project_settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from ignite_assets.cli.choosing import Day
     from ignite_assets.config import Settings
 
 
@@ -27,12 +30,19 @@ class Page:
     """Where it is; empty when it could not be written."""
     trouble: str = ""
 
+    def as_json(self) -> dict[str, str | None]:
+        """The page as `ignite-assets report --json` prints it."""
+        place, error = self.place or None, self.trouble or None
+        return {"website": self.website, "date": self.date.isoformat(), "place": place, "error": error}
+
 
 @click.command(cls=Command, short_help="Write a page of each website's day.")
-@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only this website; repeatable.")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The day. Default: each website's newest captured.")
+@click.option("--website", "websites", multiple=True, metavar="KEY", help="Only these websites: a,b or repeated.")
+@click.option("--date", type=DayType(), metavar="DATE",
+              help="The day: YYYY-MM-DD or yesterday. Default: each website's newest captured.")  # fmt: skip
 @click.option("--open", "opened", is_flag=True, help="Open the pages in the browser, unless they are in a bucket.")
-def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+def report(websites: tuple[str, ...], date: "Day | None", opened: bool, as_json: bool) -> None:
     """Write a page of each website's day: visitors, audiences, locations, inventory, exports and data quality.
 
     A page is one HTML file that needs no network. It shows no name, street, address or exact location, unless
@@ -46,19 +56,20 @@ def report(websites: tuple[str, ...], date: dt.datetime | None, opened: bool) ->
       ignite-assets report --website acme-honda --date 2026-11-22
     """
     from ignite_assets.cli.export import asked_day
-    from ignite_assets.config import load_settings
 
-    settings = load_settings()
-    if unknown := sorted(set(websites) - set(settings.websites)):
-        raise click.UsageError(f"there is no website {', '.join(unknown)}; there are {', '.join(settings.websites)}")
+    settings = project_settings()
+    of = chosen(websites, sorted(settings.websites), "website")
     day = asked_day(date, settings)
     pages = []
-    for page in write(settings, _due(settings, sorted(set(websites) or settings.websites), day)):
+    for page in write(settings, _due(settings, of, day)):
         pages.append(page)
-        _tell(page)
+        if not as_json:
+            _tell(page)
         if opened and page.place and "://" not in page.place:
             webbrowser.open(Path(page.place).as_uri())
-    if not pages:
+    if as_json:
+        click.echo(json.dumps({"pages": [page.as_json() for page in pages]}, indent=2))
+    elif not pages:
         click.echo("nothing to report: no website has a captured day")
     raise SystemExit(0 if all(page.place for page in pages) else 1)
 

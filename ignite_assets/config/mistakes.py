@@ -1,7 +1,6 @@
 """Mistakes in words: the key, what was found, what is allowed. Never a value that may be a secret."""
 
 import datetime as dt
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from typing import get_args
 
 from pydantic_core import ErrorDetails
 
-from ignite_assets.api.names import taken_for
+from ignite_assets.api.names import closest, taken_for
 from ignite_assets.api.section import Unshown
 from ignite_assets.config.kinds import allowed_words, choices_of, is_mapping, kind_at, kind_of
 
@@ -33,7 +32,7 @@ def in_words(detail: ErrorDetails) -> str:
     allowed = allowed_words(annotation, metadata)
     if detail["type"] == "missing":
         return f"{_dotted(loc)}: missing; required: {allowed}"
-    suggestion = _suggestion(found, choices_of(annotation))
+    suggestion = did_you_mean(found, choices_of(annotation))
     return f"{_dotted(loc)}: found {_shown(found, metadata)}; allowed: {allowed}{suggestion}"
 
 
@@ -43,20 +42,21 @@ def _unknown_key(loc: Sequence[int | str], found: object) -> str:
         return 'unknown table; a website key that holds a dot stands in quotes: [websites."www.acme"]'
     annotation, _ = kind_at(loc[:-1])
     known = sorted(annotation.model_fields)
-    return f"unknown key; allowed: {', '.join(known)}{_suggestion(loc[-1], known)}"
+    return f"unknown key; allowed: {', '.join(known)}{did_you_mean(loc[-1], known)}"
 
 
 def unknown_websites(table: str, found: Iterable[str], websites: Sequence[str]) -> Iterator[str]:
     """A line for each key of a table by website that is no configured website."""
     for key in found:
         if key not in websites:
-            allowed = ", ".join(websites) + _suggestion(key, websites)
+            allowed = ", ".join(websites) + did_you_mean(key, websites)
             yield f"{_dotted((*table.split('.'), key))}: found this key; allowed: {allowed}"
 
 
-def _suggestion(found: object, choices: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(found).lower(), choices, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def did_you_mean(found: object, choices: Sequence[str]) -> str:
+    """The choice that comes closest to what was found, as the end of a message; empty when none is close."""
+    close = closest(found, choices)
+    return f"; did you mean {close}?" if close else ""
 
 
 def _shown(found: object, metadata: Sequence[object]) -> str:

@@ -1,6 +1,7 @@
 """The settings: a model for each table of `ignite.toml`. The one place that knows a setting."""
 
 import datetime as dt
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from ignite_assets.api.patience import Limits
 from ignite_assets.api.section import AllowedText, Section
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Scope
+from ignite_assets.config.environment import ENV_FILE, variable, variables_of
 from ignite_assets.config.values import (
     BaseUrl,
     Date,
@@ -215,6 +217,27 @@ class Settings(Section):
     def path(self) -> Path:
         """The file that the settings were read from, absolute."""
         return self._path
+
+    @property
+    def env_file(self) -> Path:
+        """The file beside it that holds variables which the environment may lack, whether or not it is there."""
+        return self.path.parent / ENV_FILE
+
+    def variable(self, name: str) -> str | None:
+        """The value of a variable that the file names; None where neither the environment nor `.env` has it."""
+        return variable(name, self.env_file)
+
+    def source(self, name: str) -> str:
+        """Where the value of a variable comes from, in words."""
+        held = name in variables_of(self.env_file)
+        if name in os.environ:
+            return f"the environment, which wins over {ENV_FILE}" if held else "the environment"
+        return ENV_FILE if held else "nowhere"
+
+    def variables(self) -> set[str]:
+        """The names of the variables that the file names."""
+        named = {name for each in self.websites.values() for name in (each.token_env, each.secret_env)}
+        return named | ({self.alerts.webhook_env} if self.alerts.webhook_env else set())
 
     @property
     def root(self) -> str:

@@ -83,7 +83,8 @@ def _read(path: Path, reason: str) -> dict[str, Any]:
 def _how_to_begin(reason: str) -> list[str]:
     return [
         f"there is no such file ({reason})",
-        "one that works, with the credentials in the two environment variables it names:",
+        "to write one, with every setting explained: `ignite-assets init --website acme-honda`",
+        "one that works, with the credentials in the two environment variables it names, or in a .env beside it:",
         *(f"    {line}" for line in EXAMPLE.splitlines()),
         "to try the package without one: `ignite-assets demo`",
     ]

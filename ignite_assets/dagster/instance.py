@@ -6,9 +6,12 @@ So is the dialog that greets a new user of the Dagster UI.
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import yaml
 
+from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.config import Settings
 
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -44,9 +47,13 @@ concurrency:
 """
 
 
+_MATTERS_NOT = ("nux",)
+"""Tables of `DAGSTER_YAML` that change what the UI shows, and nothing else."""
+
+
 def dagster_home(settings: Settings) -> Path:
     """The folder that `DAGSTER_HOME` names; without it one beside the lake, or beside the configuration of a URL."""
-    if named := os.environ.get(HOME_VARIABLE):
+    if named := settings.variable(HOME_VARIABLE):
         return Path(named).expanduser().absolute()
     beside = settings.path if "://" in settings.root else Path(settings.root)
     return beside.parent / "dagster_home"
@@ -58,6 +65,36 @@ def prepare_home(home: Path) -> Path:
         home.mkdir(parents=True)
         (home / "dagster.yaml").write_text(DAGSTER_YAML)
     return home
+
+
+def missing_lines(home: Path) -> str:
+    """The lines of `DAGSTER_YAML` that the `dagster.yaml` of a folder lacks, or has otherwise; empty when it has all.
+
+    Numbers may differ. A folder that was made by somebody else is never changed. Raises `ConfigurationError` for a file
+    that is no YAML.
+    """
+    file = home / "dagster.yaml"
+    try:
+        there = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        there = "unreadable"
+    if not isinstance(there, dict | None):
+        raise ConfigurationError(str(file), ["not a table in YAML"])
+    lacking = _lacking({k: v for k, v in yaml.safe_load(DAGSTER_YAML).items() if k not in _MATTERS_NOT}, there)
+    return yaml.safe_dump(lacking, sort_keys=False) if lacking else ""
+
+
+def _lacking(wanted: Any, there: Any) -> Any:
+    """The part of a document that another lacks; None when it lacks nothing."""
+    if isinstance(wanted, dict):
+        of = there if isinstance(there, dict) else {}
+        parts = {key: _lacking(value, of.get(key)) for key, value in wanted.items()}
+        return {key: part for key, part in parts.items() if part is not None} or None
+    if isinstance(wanted, list):
+        return [each for each in wanted if each not in (there or [])] or None
+    if there is None or (isinstance(wanted, bool) and there is not wanted):
+        return wanted
+    return None
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:

@@ -1,12 +1,13 @@
 """The resource that assets capture with: the platform's address, limits, and each website's credentials by name.
 
-Credentials are configured as names of environment variables and read when their website is captured: one that is
-missing fails one website, and no value ever stands in a definition, a run's configuration or a `repr`.
+Credentials are configured as names of environment variables, which a `.env` file may hold too. They are read when their
+website is captured: one that is missing fails one website, and no value ever stands in a definition, a run's
+configuration or a `repr`.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from ignite_assets.api.patience import Limits
 from ignite_assets.api.protocol import Credentials
 from ignite_assets.api.table import Algo
 from ignite_assets.config import Settings
+from ignite_assets.config.environment import variable
 from ignite_assets.config.models import Platform
 
 if TYPE_CHECKING:
@@ -31,15 +33,17 @@ class WebsiteAccess(dg.Config):
     token_env: str = Field(description="Name of the environment variable that holds the website's token.")
     secret_env: str = Field(description="Name of the environment variable that holds the website's secret.")
     algo: str = Field(description="Hash algorithm of the website's e-mails: md5, sha1 or sha2.")
+    env_file: str = Field(default="", description="A file with the variables, for those that the environment lacks.")
 
     def credentials(self, website: str) -> Credentials:
         """The website's credentials. Raises `CredentialsError` naming the variables that are missing or empty."""
-        missing = [name for name in (self.token_env, self.secret_env) if not os.environ.get(name)]
-        if missing:
+        file = Path(self.env_file) if self.env_file else None
+        found = {name: variable(name, file) or "" for name in (self.token_env, self.secret_env)}
+        if missing := [name for name, value in found.items() if not value]:
             raise CredentialsError(website, missing)
-        if unreadable := [name for name in (self.token_env, self.secret_env) if not _is_utf8(os.environ[name])]:
+        if unreadable := [name for name, value in found.items() if not _is_utf8(value)]:
             raise CredentialsError(website, unreadable, "is not UTF-8")
-        return Credentials(os.environ[self.token_env], os.environ[self.secret_env])
+        return Credentials(found[self.token_env], found[self.secret_env])
 
     @contextlib.contextmanager
     def advising(self) -> Iterator[None]:
@@ -92,7 +96,12 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The resource that `ignite.toml` describes."""
         return cls(
             websites={
-                key: WebsiteAccess(token_env=w.token_env, secret_env=w.secret_env, algo=settings.algo(key))
+                key: WebsiteAccess(
+                    token_env=w.token_env,
+                    secret_env=w.secret_env,
+                    algo=settings.algo(key),
+                    env_file=str(settings.env_file),
+                )
                 for key, w in settings.websites.items()
             },
             timezone=settings.partitions.timezone,

@@ -53,13 +53,16 @@ class AddressSpaceError(IgniteError):
 def connect(
     database: Path | str = ":memory:", *, memory_mib: int | None = None, **settings: int | str
 ) -> "duckdb.DuckDBPyConnection":
-    """Open DuckDB, its times in UTC. Raises `AddressSpaceError` where the process is too small for it."""
+    """Open DuckDB, its times in UTC, without the progress bar that it prints into the output of slow queries.
+
+    Raises `AddressSpaceError` where the process is too small for it.
+    """
     import duckdb
 
     _check_room(memory_mib or MEMORY_MIB)
     limit = {"memory_limit": f"{memory_mib}MiB"} if memory_mib else {}
     connection = duckdb.connect(str(database), config={**limit, **settings})
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
 

@@ -1,11 +1,11 @@
 """Which partitions a reader means by websites and dates. What isn't there is an error that says what is."""
 
 import datetime as dt
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ignite_assets.api.errors import SelectionError
+from ignite_assets.api.names import closest
 from ignite_assets.storage.lake import Partition
 
 Websites = str | Iterable[str] | None
@@ -60,9 +60,8 @@ def choose(asset: str, there: Sequence[Partition], websites: Websites, dates: Da
 
 def unknown(what: str, name: object, known: Sequence[str], shown: Callable[[str], str] = str) -> SelectionError:
     """That there is nothing of that name, what may have been meant, and what there is."""
-    begun = [each for each in known if name and each.startswith(str(name).lower())]
-    close = begun or difflib.get_close_matches(str(name).lower(), known, n=1)
-    meant = f"; did you mean {close[0]}?" if close else ";"
+    close = closest(name or "", known)
+    meant = f"; did you mean {close}?" if close else ";"
     return SelectionError(f"{what} {str(name)!r}{meant} there are {', '.join(map(shown, known)) or 'none yet'}")
 
 

@@ -1,6 +1,7 @@
 """`ignite-assets doctor`: a line a check, nothing written."""
 
 import datetime as dt
+import json
 import re
 import socket
 from pathlib import Path
@@ -65,7 +66,8 @@ def test_a_folder_whose_website_readers_take_for_a_number_is_wrong(shop: Shop) -
     assert done.returncode == 1
     (wrong,) = (line for line in done.stdout.splitlines() if line.startswith("wrong"))
     assert wrong == (
-        "wrong lake visitors/website=007  readers take the website for a number; rename it: docs/operations.md"
+        "wrong lake                 visitors/website=007: readers take the website for a number; "
+        "rename it: docs/operations.md"
     )
 
 
@@ -100,4 +102,80 @@ def test_rejects_and_hashes_without_effect_are_told(shop: Shop) -> None:
     assert done.returncode == 1
     rejects, idle = [line for line in done.stdout.splitlines() if line.startswith("wrong")]
     assert "rejects wait for somebody: acme-honda/processed/ab-a.txt.rejects" in rejects
-    assert "1 person is known by a hash that can't take effect: captured is sha256" in idle
+    assert "acme-honda: 1 person is known by a hash that can't take effect: captured is sha256" in idle
+
+
+def test_what_nobody_means_is_a_line_each(shop: Shop) -> None:
+    path = shop.folder / "ignite.toml"
+    text = path.read_text().replace("ACME_HONDA_SECRET", "ACME_HONDA_TOKEN")
+    path.write_text(re.sub(r'start_date = "[\d-]+"', 'start_date = "2099-01-01"', text))
+    shop.environment["BAYSIDE_KIA_TOKEN"] = shop.environment["SUMMIT_FORD_TOKEN"]
+
+    done = shop.run("doctor")
+
+    assert done.returncode == 1
+    told = [line.split("  ")[-1] for line in done.stdout.splitlines() if line.startswith("wrong configuration")]
+    assert told == [
+        "partitions.start_date: 2099-01-01 has not closed yet: nothing can be captured before the day after it",
+        "acme-honda: token and secret are one: both are read from ACME_HONDA_TOKEN",
+        (
+            "bayside-kia and summit-ford have one token, so the same data would land twice: "
+            "BAYSIDE_KIA_TOKEN and SUMMIT_FORD_TOKEN hold the same value"
+        ),
+    ]
+    assert shop.environment["SUMMIT_FORD_TOKEN"] not in done.stdout
+
+
+def test_variables_of_a_file_beside_the_configuration_count_where_the_environment_has_none(shop: Shop) -> None:
+    file = shop.folder / ".env"
+    moved = {name: shop.environment.pop(name) for name in ("ACME_HONDA_TOKEN", "ACME_HONDA_SECRET")}
+    lines = [f"{name}={value}" for name, value in moved.items()]
+    file.write_text("\n".join([*lines, "BAYSIDE_KIA_TOKEN=wrong", "AWS_ACCESS_KEY_ID=unnamed"]))
+    file.chmod(0o640)
+
+    done = shop.run("doctor")
+
+    assert done.returncode == 0, done.stdout
+    told = [re.split("  +", line, maxsplit=1)[1] for line in done.stdout.splitlines() if " from " in line]
+    assert told == [
+        "website acme-honda   ACME_HONDA_TOKEN from .env, ACME_HONDA_SECRET from .env",
+        (
+            "website bayside-kia  BAYSIDE_KIA_TOKEN from the environment, which wins over .env, "
+            "BAYSIDE_KIA_SECRET from the environment"
+        ),
+        "website summit-ford  SUMMIT_FORD_TOKEN from the environment, SUMMIT_FORD_SECRET from the environment",
+    ]
+    warnings = [line for line in done.stdout.splitlines() if line.startswith("warn")]
+    assert [line.partition(".env  ")[2].strip() for line in warnings] == [
+        f"other users can read {file}: chmod 600 {file}",
+        "ignored, since ignite.toml does not name them: AWS_ACCESS_KEY_ID",
+    ]
+    assert f"warning: other users can read {file}" in shop.run("export").stderr
+    file.chmod(0o600)
+    assert "warning" not in shop.run("export").stderr
+
+
+def test_a_home_of_somebody_elses_is_left_alone_and_what_it_lacks_is_shown(shop: Shop, home: Path) -> None:
+    shop.environment["DAGSTER_HOME"] = str(home)
+    assert "warn" not in shop.run("doctor").stdout
+    (home / "dagster.yaml").write_text("concurrency: {runs: {max_concurrent_runs: 9}}\n")
+
+    done = shop.run("doctor")
+
+    assert done.returncode == 0
+    _, _, lacking = done.stdout.partition(f"{home}/dagster.yaml is yours, so it is left alone; it lacks:\n")
+    assert "        telemetry:\n          enabled: false\n" in lacking
+    assert "        - key: dagster/partition/website\n" in lacking
+    assert "max_concurrent_runs" not in lacking
+    assert (home / "dagster.yaml").read_text() == "concurrency: {runs: {max_concurrent_runs: 9}}\n"
+
+
+def test_json_holds_every_line(shop: Shop) -> None:
+    shop.environment["ACME_HONDA_TOKEN"] = "mistaken-token"
+
+    done = shop.run("doctor", "--json")
+
+    assert done.returncode == 1
+    checks = json.loads(done.stdout)["checks"]
+    assert all(check.keys() == {"status", "subject", "text"} for check in checks)
+    assert [check["subject"] for check in checks if check["status"] == "wrong"] == ["website acme-honda"]

@@ -73,6 +73,9 @@ def test_a_dry_run_says_what_would_be_sent_and_writes_nothing(exporting: Shop) -
     members, adds, removes, *_ = map(int, table(done.stdout)[0].split()[-5:])
     assert members == adds > removes == 0
     assert contents(str(exporting.folder)) == before
+    as_json = exporting.run("export", "--dry-run", "--json", "--name", "everyone", "--website", ACME.key)
+    (row,) = json.loads(as_json.stdout)["lists"]
+    assert (row["status"], row["members"], row["folder"]) == ("would write", members, "")
     held = exporting.run("export", "--dry-run")
     assert held.returncode == 1
     assert f"{ACME.key} large: " in held.stdout

@@ -42,7 +42,7 @@ def test_a_website_that_fails_says_why_in_one_line_while_the_others_land(shop: S
 
 @pytest.mark.slow
 def test_json_is_one_object_of_the_documented_shape(shop: Shop) -> None:
-    partitions, done = shop.materialize("--website", "acme-honda", "--select", "visitors", "--select", "sales")
+    partitions, done = shop.materialize("--website", "acme-honda", "--select", "visitors,sales", "--date", "yesterday")
 
     assert done.returncode == 0
     assert [list(partition) for partition in partitions] == [
@@ -180,7 +180,7 @@ def test_a_derived_asset_alone_is_made_of_what_is_there(shop: Shop, platform: Sa
 
     partitions, done = shop.materialize(*asked)
     assert "1 partitions were there already" in done.stderr
-    assert [p["status"] for p in partitions] == ["failed", "materialized"]
+    assert [p["status"] for p in partitions] == ["failed", "skipped"]
     with shop.instance() as instance:
         records = instance.fetch_materializations(dg.AssetKey("visitor_recency"), limit=10).records
         assert len(records) == 1
@@ -212,12 +212,40 @@ def test_refusals_for_the_same_reason_share_a_line(shop: Shop) -> None:
     assert reason.startswith("refused: 9 partitions of acme-honda, bayside-kia, summit-ford: ")
 
 
+def test_many_partitions_are_a_line_an_asset_unless_each_is_asked_for(shop: Shop) -> None:
+    arguments = ("materialize", "--from", str(shop.days_ago(72)), "--to", str(shop.days_ago(62)))
+
+    summary, _, reasons = shop.run(*arguments).stdout.partition("\n\n")
+    verbose = shop.run(*arguments, "--verbose").stdout.partition("\n\n")[0]
+
+    header, *lines, more = summary.splitlines()
+    assert header.split() == ["asset", "websites", "dates", "refused", "rows", "bytes"]
+    assert [line.split() for line in lines] == [[asset, "3", "11", "33", "0", "0"] for asset in LOOK_BACK]
+    assert more == "198 partitions; --verbose lists each"
+    assert reasons.startswith("refused: 198 partitions of acme-honda, bayside-kia, summit-ford: ")
+    assert len(verbose.splitlines()) == 199
+
+
+def test_groups_and_lists_name_several_assets(shop: Shop) -> None:
+    named = ("--select", "group:look_back,sales", "--website", "acme-honda, summit-ford")
+
+    partitions, _ = shop.materialize("--date", str(shop.days_ago(70)), *named)
+
+    assert {p["asset"] for p in partitions} == {*LOOK_BACK, "sales"}
+    assert {p["website"] for p in partitions} == {"acme-honda", "summit-ford"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ("--website nobody", "there is no website nobody; there are acme-honda, bayside-kia, summit-ford"),
         ("--select nothing", f"there is no asset nothing; there are {', '.join(EVERY)}"),
-        ("--date 2026-13-01", "'2026-13-01' does not match the format '%Y-%m-%d'"),
+        ("--website acme-hnda,bayside-kia", "there is no website acme-hnda; did you mean acme-honda?"),
+        ("--website Summit", "there is no website Summit; did you mean summit-ford?"),
+        ("--select visitors,prodcts", "there is no asset prodcts; did you mean products?"),
+        ("--select group:lookback", "there is no asset group:lookback; did you mean group:look_back?"),
+        ("--date 2026-13-01", "'2026-13-01' is not a date: write one as 2026-11-22, or yesterday"),
+        ("--date today", "'today' is not a date"),
         ("--date 2999-01-01", "2999-01-01 has not closed yet"),
         ("--date 2001-01-01", "2001-01-01 is before partitions.start_date"),
         ("--date 2026-11-01 --from 2026-11-01", "give one or the other"),
@@ -297,8 +325,9 @@ def test_an_instance_that_can_not_be_made_is_one_line(shop: Shop) -> None:
     done = shop.run("materialize", "--json")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: ")
-    assert len(done.stderr.splitlines()) == 1
+    starting, error = done.stderr.splitlines()
+    assert starting == "starting Dagster"
+    assert error.startswith("Error: ")
 
 
 @pytest.mark.slow
@@ -322,6 +351,9 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(shop: Shop) -> None
     bar, printed = on_terminal(shop, *arguments)
     elsewhere = shop.run(*arguments)
 
+    assert "starting Dagster" in bar
+    assert elsewhere.stderr.startswith("starting Dagster\n")
+    assert "0 of 2" not in elsewhere.stderr
     assert "2/2" in bar
     assert "0 failed" in bar
     assert "of 2 partitions" not in bar

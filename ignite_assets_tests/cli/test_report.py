@@ -1,5 +1,6 @@
 """`ignite-assets report` as a process."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_a_day_without_anything_fails_in_a_line_and_leaves_the_others_alone(repo
 def test_a_website_without_captures_has_nothing_to_report(reporting: Shop) -> None:
     done = reporting.run("report", "--website", SUMMIT.key)
     assert (done.returncode, done.stdout) == (0, "nothing to report: no website has a captured day\n")
+    assert json.loads(reporting.run("report", "--website", SUMMIT.key, "--json").stdout) == {"pages": []}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_open_shows_the_pages_in_the_browser(reporting: Shop) -> None:
     browser.chmod(0o755)
 
     done = run(
-        "report", "--open", "--website", ACME.key,
+        "report", "--open", "--json", "--website", ACME.key, "--date", "yesterday",
         folder=reporting.folder, env={**reporting.environment, "BROWSER": f"{browser} %s"},
     )  # fmt: skip
 
@@ -94,3 +96,5 @@ def test_open_shows_the_pages_in_the_browser(reporting: Shop) -> None:
     place = reporting.folder / page(ACME.key, reporting.yesterday)
     assert (reporting.folder / "opened").read_text().strip() == place.as_uri()
     assert place.exists()
+    told = {"website": ACME.key, "date": str(reporting.yesterday), "place": str(place), "error": None}
+    assert json.loads(done.stdout) == {"pages": [told]}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.dagster.instance import dagster_home, open_instance, prepare_home
+from ignite_assets.dagster.instance import DAGSTER_YAML, dagster_home, missing_lines, open_instance, prepare_home
 from ignite_assets_tests.conftest import WEBSITES, config_text
 
 
@@ -69,3 +70,23 @@ def test_an_interrupt_while_a_connection_closes_is_raised_and_not_logged(
     with pytest.raises(KeyboardInterrupt):
         engine.connect().close()
     assert caplog.records == []
+
+
+def test_a_home_as_the_package_makes_it_lacks_nothing(tmp_path: Path) -> None:
+    assert "telemetry" in missing_lines(tmp_path)
+    (tmp_path / "dagster.yaml").write_text(DAGSTER_YAML)
+    assert missing_lines(tmp_path) == ""
+
+
+@pytest.mark.parametrize("text", ["[1", "text", "- 1"])
+def test_a_home_whose_file_is_no_table_is_a_mistake(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dagster.yaml").write_text(text)
+
+    with pytest.raises(ConfigurationError, match="not a table in YAML"):
+        missing_lines(tmp_path)
+
+
+def test_a_home_with_telemetry_on_lacks_the_line(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text(DAGSTER_YAML.replace("enabled: false", "enabled: true"))
+
+    assert missing_lines(tmp_path) == "telemetry:\n  enabled: false\n"

@@ -25,8 +25,8 @@ DOCS = ROOT / "docs"
 PAGES = (README, *sorted(DOCS.glob("*.md")), ROOT / "benchmarks/README.md")
 
 TRANSCRIPT = (
-    *(r"asset ", *(rf"{asset} +acme-honda " for asset in ("visitors", "products", "locations", "location_details"))),
-    *(r"audiences +acme-honda ", r"\d+ Parquet files under ", r"  \S+\.parquet"),
+    *(r"asset ", *(rf"{asset} +3 +3 " for asset in ("visitors", "products", "locations", "location_details"))),
+    *(r"audiences +3 +1 ", r"\d+ Parquet files under ", r"  \S+\.parquet"),
     *(r"website +export ", r"summit-ford +\S+ +\d{4}-", r"summit-ford \S+: ", r"  \S+=acme-honda\S+index\.html"),
 )
 """How the twelve lines of the demo that the README shows begin; of several lines the last is shown."""

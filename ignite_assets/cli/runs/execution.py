@@ -50,8 +50,11 @@ def execute(
     config: Path,
     instance: dg.DagsterInstance,
     on_result: Callable[[PartitionResult], None],
+    on_start: Callable[[WebsiteRun], object] = lambda _: None,
 ) -> list[PartitionResult]:
-    """Execute the runs, several websites side by side; `on_result` hears of each partition as soon as it is known.
+    """Execute the runs, several websites side by side.
+
+    `on_start` hears of each run that has started, `on_result` of each partition as soon as its result is known.
 
     A website's runs come one after another. When some days of an asset failed in a ranged run, those that are made from
     it did not run: they get a run of their own, over the days that landed.
@@ -64,7 +67,7 @@ def execute(
         results.append(result)
         on_result(result)
 
-    watches = {run: _Watch(run, instance, known) for run in runs}
+    watches = {run: _Watch(run, instance, known, on_start) for run in runs}
     with Workers(_execute_run, RUNS_AT_ONCE) as workers:
         try:
             _work_off(watches, workers, str(config))
@@ -83,7 +86,7 @@ def landed(
             asset=asset,
             website=partition.website,
             date=partition.date,
-            status="materialized",
+            status="skipped",
             rows=int(lake.footer(partition)["ignite.rows"]),
             bytes=lake.size(partition),
             path=lake.location(partition),
@@ -136,10 +139,16 @@ class _Order:
 class _Watch:
     """One run, and what the instance's records say of its partitions so far."""
 
-    def __init__(self, run: WebsiteRun, instance: dg.DagsterInstance, known: Callable[[PartitionResult], None]) -> None:
+    def __init__(
+        self,
+        run: WebsiteRun,
+        instance: dg.DagsterInstance,
+        known: Callable[[PartitionResult], None],
+        started: Callable[[WebsiteRun], object],
+    ) -> None:
         self.run = run
         self.begun = False
-        self._instance, self._known = instance, known
+        self._instance, self._known, self._started = instance, known, started
         self._run_id = str(uuid.uuid4())
         self._recorded = False
         self._cursor: str | None = None
@@ -149,7 +158,7 @@ class _Watch:
 
     def like(self, run: WebsiteRun) -> "_Watch":
         """One that reports to the same."""
-        return _Watch(run, self._instance, self._known)
+        return _Watch(run, self._instance, self._known, self._started)
 
     def order(self, config: str) -> _Order:
         """What the process that executes the run is told."""
@@ -159,9 +168,11 @@ class _Watch:
     def poll(self) -> None:
         """Take in what the instance recorded since the last look."""
         # Before the run is created, looking for its events would create their file under its process's hands.
-        self._recorded = self._recorded or (self.begun and self._instance.has_run(self._run_id))
         if not self._recorded:
-            return
+            if not (self.begun and self._instance.has_run(self._run_id)):
+                return
+            self._recorded = True
+            self._started(self.run)
         page = self._instance.get_records_for_run(self._run_id, cursor=self._cursor, of_type=_EVENTS)
         self._cursor = page.cursor
         for record in page.records:

@@ -15,7 +15,8 @@ from ignite_assets.tables.registry import TABLES
 from ignite_assets.tables.windows import consecutive
 
 _ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
-PartitionStatus = Literal["materialized", "failed", "refused"]
+PartitionStatus = Literal["materialized", "skipped", "failed", "refused"]
+"""`skipped`: it was there already, and was not captured again."""
 Held = tuple[str, str, dt.date]
 """A partition that the lake holds: asset, website, date."""
 
@@ -49,6 +50,11 @@ class PartitionResult:
     failure: FailureRecord | None = None
     since: str | None = None
     """The asset whose failure kept this one from running."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the lake holds it."""
+        return self.status in ("materialized", "skipped")
 
     @property
     def error(self) -> str | None:

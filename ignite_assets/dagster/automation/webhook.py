@@ -5,14 +5,15 @@ libraries are imported where a message is sent: loading the definitions must not
 """
 
 import json
-import os
 from contextlib import closing
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ignite_assets.api import addresses
 from ignite_assets.api.deadlines import Deadline
 from ignite_assets.api.errors import ConfigurationError, IgniteError
+from ignite_assets.config.environment import variable
 
 _TIMEOUT_SECONDS = 10
 _CALL_SECONDS = 20
@@ -24,18 +25,18 @@ class NotDeliveredError(IgniteError):
     retryable = True
 
 
-def webhook_url(variable: str) -> str:
-    """The webhook's URL, its origin in normal form.
+def webhook_url(name: str, env_file: Path | None = None) -> str:
+    """The webhook's URL, its origin in normal form: from the environment, else from a file of variables.
 
     Raises `ConfigurationError` when the variable holds none that messages may be sent to.
     """
-    url = os.environ.get(variable, "").strip()
+    url = (variable(name, env_file) or "").strip()
     reason = "holds no URL that is https or loopback" if url else "is not set or empty"
     try:
         return addresses.webhook_url(url)
     except ValueError:
         pass
-    raise ConfigurationError("alerts", [f"the environment variable {variable} {reason}"])
+    raise ConfigurationError("alerts", [f"the environment variable {name} {reason}"])
 
 
 def post(url: str, text: str) -> None:
