@@ -65,17 +65,16 @@ def _segment(interest: Audience) -> str:
 def _pages(households: Households, row: int, visits: Sequence[Visit]) -> list[JsonObject]:
     interests = _interests(households, row)
     host = f"https://www.{households.website.key}.example"
-    return [_page(host, visit, interests[visit.drawn % len(interests)]) for visit in visits[-PAGES_SHOWN:]]
-
-
-def _page(host: str, visit: Visit, interest: Audience) -> JsonObject:
-    slug = _segment(interest).lower().replace(" ", "-")
-    return {
-        "url": f"<{host}/{slug}/>",
-        "title": _segment(interest).title(),
-        "viewed_at": as_text(visit.moment),
-        "page_views": visit.page_count,
-    }
+    viewed = [(visit, _segment(interests[visit.drawn % len(interests)])) for visit in visits[-PAGES_SHOWN:]]
+    return [
+        {
+            "url": f"<{host}/{segment.lower().replace(' ', '-')}/>",
+            "title": segment.title(),
+            "viewed_at": as_text(visit.moment),
+            "page_views": visit.page_count,
+        }
+        for visit, segment in viewed
+    ]
 
 
 def audience(given: Audience, visitors: int) -> JsonObject:

@@ -141,14 +141,10 @@ def _location(
         "zip": city.zip,
         "resident": f"{FIRST_NAMES[first]} {LAST_NAMES[last]}".upper(),
     }
-    return _with_oddities(location, north)
-
-
-def _with_oddities(location: dict[str, object], drawn: int) -> dict[str, object]:
-    if drawn % 47 == 0:
+    if north % 47 == 0:
         del location["resident"]
-    if drawn % 31 == 0:
-        location["carrier_route"] = f"C{drawn % 90:03d}"
+    if north % 31 == 0:
+        location["carrier_route"] = f"C{north % 90:03d}"
     return location
 
 

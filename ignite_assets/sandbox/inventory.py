@@ -108,10 +108,6 @@ def product(listing: Listing, now: dt.datetime) -> dict[str, object]:
         **{name: car[name] for name in ("year", "make", "model", "trim", "stock", "vin")},
         "feature_image_url": f"<{host}/images/{car['vin'].lower()}.png>",
     }
-    return _with_oddities(record, draw)
-
-
-def _with_oddities(record: dict[str, object], draw: Draw) -> dict[str, object]:
     if draw.one_in("odd year", 40):
         record["year"] = "unknown"
     for name in ("trim", "feature_image_url", "color"):
