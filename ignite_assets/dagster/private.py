@@ -43,6 +43,7 @@ MEMBERS: Mapping[str, str] = {
     "DagsterInstance.root_directory": "where held_open finds the record files",
     "Definitions.resolve_job_def": "a job of the definitions, to be executed in process",
     "JobDefinition.get_subset": "some assets of a job; execute_in_process takes no selection of checks",
+    "DagsterEvent.job_failure_data": "why a run failed outside of its steps",
     "DagsterEvent.step_failure_data": "what a failed step recorded",
     "DagsterEvent.step_materialization_data": "the materialization of an event",
     "DagsterEvent.asset_check_evaluation_data": "the evaluation of an event",
