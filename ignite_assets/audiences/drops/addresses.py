@@ -8,7 +8,7 @@ import html
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ignite_assets.audiences.drops.columns import WORDS, listed, plain
@@ -24,6 +24,8 @@ _COMMON = re.compile(rf"[{_ATEXT}]{{1,64}}@(?:{_LABEL}\.)+(?:[a-z]{{2,63}}|xn--[
 _BREAKS = r"""\s<>()\[\]{},;:"|\\/“”„«»‹›"""
 _RUN = re.compile(rf"[^{_BREAKS}]*@[^{_BREAKS}]*")
 _DOMAIN = re.compile(r"[\w.-]+")
+_INSIDE = re.compile(r"[?&=]")
+_PIECE = re.compile(r"[\w.+'%-]+@[\w-]+(?:\.[\w-]+)+")
 _AROUND = "'=+*`‘’‚´.-!?&#~^$%_"
 _NAMED = re.compile(r"[^<>;,@]*<[^<>@]*@[^<>]*>|\([^()@]*\)")
 _LABELS = re.compile(r"\b(?:mailto|smtp|e-?mails?|mail|address|hyperlink)\b\s*:?", re.IGNORECASE)
@@ -75,13 +77,15 @@ def find(cell: str) -> FoundAddresses:
 def _find(cell: str) -> FoundAddresses:
     text = _readable(cell)
     runs = [run for run in _RUN.findall(text) if not run.startswith("@")]
-    tokens = {token.address: token for run in runs if (token := _token(run))}
+    pieces = [_pieces(run) for run in runs]
+    found = itertools.chain(filter(None, map(_token, runs, pieces)), itertools.chain.from_iterable(pieces))
+    tokens = {token.address: token for token in found}
     if len(tokens) == 1:
         ((address, token),) = tokens.items()
         given = unicodedata.normalize("NFC", cell).lower()
         if not token.trouble and given != address and not re.search(r"\s", given) and given.count("@") == 1:
             tokens = {address: Token(address=address, given=given)}
-    return FoundAddresses(tokens=tuple(tokens.values()), alone=_is_alone(text, len(tokens)))
+    return FoundAddresses(tokens=tuple(tokens.values()), alone=not any(pieces) and _is_alone(text, len(tokens)))
 
 
 def _readable(cell: str) -> str:
@@ -89,10 +93,18 @@ def _readable(cell: str) -> str:
     text = html.unescape(cell) if "&" in cell else cell
     text = re.sub("%40", "@", text)
     text = unicodedata.normalize("NFKC", text).replace("。", ".")
-    return "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace())
+    text = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text)
+    return "".join(c for c in text if unicodedata.category(c) != "Cf")
 
 
-def _token(run: str) -> Token | None:
+def _pieces(run: str) -> list[Token]:
+    """The addresses of a run that holds several, or one inside a link: `unsubscribe?email=ann@example.com&by=…`."""
+    if run.count("@") == 1 and not _INSIDE.search(run.lstrip(_AROUND).partition("@")[0]):
+        return []
+    return [Token(address=piece.lower().lstrip("'")) for piece in _PIECE.findall(run)]
+
+
+def _token(run: str, pieces: Sequence[Token] = ()) -> Token | None:
     """The address of a run of characters around `@`; None when it doesn't look like one: `name@host`."""
     local, _, rest = run.partition("@")
     domain = _DOMAIN.match(rest)
@@ -101,7 +113,7 @@ def _token(run: str) -> Token | None:
     if any("\ud800" <= character <= "\udfff" or character == "\ufffd" for character in run):
         return Token(address=run, trouble="not UTF-8")
     if "@" in rest:
-        return Token(address=run, trouble="not an e-mail address")
+        return None if pieces else Token(address=run, trouble="not an e-mail address")
     given = f"{local}@{domain[0]}".lower()
     name = local.lstrip("'=+*`‘’‚´").replace("’", "'") or local
     address = f"{name}@{domain[0].strip('.-_')}".lower()

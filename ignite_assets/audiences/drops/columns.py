@@ -24,6 +24,7 @@ WORDS: Mapping[Role, str] = {
         iscritto contatto membro acquirente
         ontvanger abonnee klant lid koper
         assinante contato contacto
+        klient klienta klienci odbiorca odbiorcy subskrybent kontakt czlonek nabywca
     """,
     "other": """
         owner sender from representative rep reps salesperson salesman saleswoman salesrep sales seller adviser advisor
@@ -43,6 +44,10 @@ WORDS: Mapping[Role, str] = {
         addetto dipendente
         eigenaar afzender verkoper adviseur vertegenwoordiger beheerder maker aangemaakt toegewezen medewerker
         remetente consultor assessor criador criado atribuido concessionaria funcionario
+        titolare door
+        nadawca nadawcy sprzedawca sprzedawcy wlasciciel wlasciciela opiekun opiekuna doradca doradcy handlowiec
+        handlowca przedstawiciel pracownik menedzer kierownik utworzyl przypisany dealera
+        included
     """,
     "text": """
         note notes comment comments remark remarks reason message body subject description detail details source url
@@ -65,7 +70,28 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_MAIL = re.compile(r"e?mails?|e?mailadd?res+e?[sn]?|courriels?|correos?|epost|mel")
+_TRANSLATED = {
+    "(?:電子|[EeＥ])?メール(?:アドレス)?": "email",
+    "顧客|お客様": "customer",
+    "会員": "member",
+    "購読者": "subscriber",
+    "受信者|宛先": "recipient",
+    "担当者?|所有者|営業": "owner",
+    "送信者|差出人": "sender",
+    "作成者|登録者": "creator",
+    "店舗": "store",
+    "氏名|名前": "name",
+    "電話番号?": "phone",
+    "日付|日時": "date",
+    "備考|理由|メモ": "note",
+    "住所": "street",
+    "配信停止|退会": "unsubscribed",
+    "購読中": "subscribed",
+}
+"""Words of languages that put no space between them, as patterns, in English."""
+_TRANSLATABLE = re.compile("|".join(f"({each})" for each in _TRANSLATED))
+_LETTERS = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe"})
+_MAIL = re.compile(r"e?mails?|e?mailadd?res+e?[sn]?|courriels?|correos?|epost|mel|posta|poczt[ay]")
 _QUALIFIERS = word_set("""
     address addresses adresse adressen adresses adres direccion indirizzo endereco electronico electronica
     electronique additional secondary second alternate alternative alt other further more primary main first work home
@@ -73,6 +99,7 @@ _QUALIFIERS = word_set("""
     is your id value values data items item attributes attribute results result records record properties property
     fields field entries entry rows row list lists key raw elements element response payload hits docs documents
     unsubscribed unsubscribes suppressed suppressions optouts optedout abgemeldet
+    du del della dello dos da das la le el il lo les los van het een elettronica elektronicznej elektroniczna sz str
 """)
 """Words that don't say whose an address is."""
 
@@ -84,7 +111,7 @@ _OTHER_WORDS = word_set("""
 """)
 """Further words of headers, to tell a header from a row."""
 
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_PART = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 _SUFFIX_LENGTH = 5
 
 
@@ -104,21 +131,45 @@ class Choice:
     """The columns of a table that hold the person's addresses; or those that could."""
 
     submitted: frozenset[int] = frozenset()
+    sure: bool = True
+    """Whether a name says so, rather than that there is no other column."""
     candidates: tuple[str, ...] = ()
     """The names of the columns among which nobody can choose; nothing is submitted then."""
+    staff: bool = False
+    """Whether all of these are somebody else's."""
 
 
 def plain(text: str) -> str:
     """Text in lower case without accents."""
     if text.isascii():
         return text.lower()
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    letters = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    return "".join(c for c in letters if not unicodedata.combining(c))
+
+
+def legible(text: str) -> str:
+    """Text whose bytes are not of its encoding, read as Japanese or as Windows' Western: of headers and statuses."""
+    if text.isascii() or not any("\udc80" <= character <= "\udcff" for character in text):
+        return text
+    raw = text.encode(errors="surrogateescape")
+    readings = (raw.decode(encoding, errors="replace") for encoding in ("cp932", "euc_jp"))
+    return next(filter(_TRANSLATABLE.search, readings), None) or raw.decode("cp1252", errors="replace")
+
+
+def _translated(header: str) -> str:
+    """A header whose words stand without spaces, in English."""
+    if header.isascii():
+        return header
+    return _TRANSLATABLE.sub(lambda match: f" {_ENGLISH[(match.lastindex or 1) - 1]} ", header)
+
+
+_ENGLISH = tuple(_TRANSLATED.values())
 
 
 @functools.lru_cache(maxsize=4096)
 def words(header: str) -> tuple[str, ...]:
     """The words of a header: `Contact: E-Mail`, `contactEmail` and `contact_email` are all `contact`, `email`."""
-    parts = [plain(part) for part in _PART.findall(unicodedata.normalize("NFC", header))]
+    parts = [plain(part) for part in _PART.findall(_translated(unicodedata.normalize("NFC", legible(header))))]
     joined: list[str] = []
     for part in parts:
         if (part.startswith("mail") or part == "post") and joined and joined[-1] == "e":
@@ -147,7 +198,7 @@ def column(header: str) -> HeaderColumn:
     says_mail = any(_MAIL.fullmatch(word) for word in all_words)
     roles = {_role(word) for word in rest}
     if not rest:
-        known = says_mail or not header.strip() or bool({"address", "addresses", "adresse"} & set(all_words))
+        known = says_mail or bool({"address", "addresses", "adresse"} & set(all_words))
         return HeaderColumn(header, "person" if known else "unknown", "", says_mail)
     for role in ("other", "text", "unknown", "person"):
         if role in roles:
@@ -167,6 +218,13 @@ def _role(word: str) -> Role:
     if word.endswith(_SUFFIXES) or singular.endswith(_SUFFIXES):
         return "other"
     return "person" if word in {f"{known}n" for known in _PREFIXES} else "unknown"
+
+
+def may_be_header(cells: Sequence[str]) -> bool:
+    """Whether a row without an address may be a header by the one column that it names as that of addresses."""
+    filled = [cell for cell in cells if cell.strip()]
+    named = [cell for cell in filled if column(cell).says_mail and len(words(cell)) <= 3]
+    return bool(named) and len(set(filled)) == len(filled) and all(len(cell) <= 60 for cell in filled)
 
 
 def is_header(cells: Sequence[str]) -> bool:
@@ -215,10 +273,11 @@ def choose(names: Mapping[int, str], distinct: Mapping[int, int], wanted: Collec
         others = [at for at in told if at not in only]
         sure = told[only[0]].role == "person" and not _is_mailbox(told, only, others, distinct)
         if sure or not others:
-            return Choice(submitted=frozenset(only))
+            return Choice(submitted=frozenset(only), sure=sure)
     if len(told) == 1 and not groups and next(iter(told.values())).role == "unknown":
-        return Choice(submitted=frozenset(told))
-    return Choice(candidates=tuple(shown(name, at) for at, name in names.items()))
+        return Choice(submitted=frozenset(told), sure=False)
+    staff = all(each.role in ("other", "text") for each in told.values())
+    return Choice(candidates=tuple(shown(name, at) for at, name in names.items()), staff=staff)
 
 
 def _is_mailbox(
@@ -237,4 +296,5 @@ def is_called(name: str, at: int, wanted: Collection[str]) -> bool:
 
 def shown(name: str, at: int) -> str:
     """A column as messages name it."""
+    name = legible(name)
     return name.strip() if name.strip() and "@" not in name else f"column {at + 1}"

@@ -24,13 +24,14 @@ _DIGEST = re.compile(
     r"(?<![\w+/=])(?:\{?(?P<said>md5|sha-?1|sha-?2(?:56)?)\}?\s*[:=$]?\s*)?"
     r"(?:0x)?(?P<hex>[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![\w+/=])"
     r"|(?<![\w+/=])(?:\{?(?P<said64>md5|sha-?1|sha-?2(?:56)?)\}?\s*[:=$]?\s*)?"
-    r"(?P<base64>[\w+/-]{43}=|[\w+/-]{27}=|[\w+/-]{22}==)(?![\w+/=])",
+    r"(?P<base64>[\w+/-]{43}=?|[\w+/-]{27}=|[\w+/-]{22}==)(?![\w+/=])",
     re.IGNORECASE | re.ASCII,
 )
 _SAID = {"md5": "md5", "sha1": "sha1", "sha2": "sha256", "sha256": "sha256"}
-_HASH_WORDS = word_set("hash hashes hashed md5 sha sha1 sha2 sha256 digest hem identifier")
+_HASH_WORDS = word_set("hash hashes hashed md5 sha sha1 sha2 sha256 digest hem em identifier")
 _NOT_PEOPLE = word_set("""
     phone mobile telephone telefon tel cell sms id uuid guid device maid idfa gaid ip name names firstname lastname
+    ph msisdn fn ln madid
     first last zip postcode address street household file checksum transaction order session cookie request
 """)
 
@@ -55,6 +56,8 @@ class HashList:
 def read_hashes(data: bytes, name: str) -> HashList:
     """The hashes of a dropped file. Raises `DropError` for one that can't be read, or is a list of addresses."""
     content = decode(data, name)
+    if content.refused:
+        raise DropError(content.refused)
     bearing: dict[DroppedTable, Counter[int]] = {}
     for row in _rows(content):
         counts = bearing.setdefault(row.table, Counter())
@@ -124,7 +127,7 @@ def _digests(cell: str) -> list[tuple[str, str]]:
 
 
 def _decoded(text: str) -> bytes:
-    return base64.b64decode(text.replace("-", "+").replace("_", "/"))
+    return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
 
 
 def _as_people(digests: list[tuple[str, str]]) -> Iterator[Hashes]:

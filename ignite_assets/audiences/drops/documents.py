@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ignite_assets.audiences.drops.addresses import LOOKS_LIKE
+from ignite_assets.audiences.drops.columns import is_header
 from ignite_assets.audiences.drops.decoding import DropError
 from ignite_assets.audiences.drops.tables import DroppedRow, DroppedTable
 
@@ -113,6 +114,8 @@ class _Rows:
     def __init__(self) -> None:
         self.table = DroppedTable()
         self._numbers: dict[tuple[int, str], int] = {}
+        self._listed: dict[int, DroppedTable] = {}
+        """By table, the one of its entries that are rows themselves: `["ann@example.com", "Ann"]`."""
 
     def of(self, document: Any, place: int) -> Iterator[DroppedRow]:
         """The rows of a document that is no array: those of its outermost arrays, and one of what stands around."""
@@ -133,13 +136,23 @@ class _Rows:
     def entry(
         self, value: Any, place: int, path: tuple[str, ...], table: DroppedTable, raw: str
     ) -> Iterator[DroppedRow]:
-        """One row: every text below, by its path."""
+        """One row: every text below, by its path; or the cells of an entry that is a row itself."""
+        if isinstance(value, list) and not isinstance(value, _Pairs) and not any(isinstance(v, list) for v in value):
+            yield from self._listed_entry([_text(each) for each in value], place, table, raw)
+            return
         cells: list[str] = []
         at: list[int] = []
         for name, text in _cells(value, path):
             cells.append(text)
             at.append(self._column(table, name))
         yield DroppedRow(table, place, cells, at, raw, True)
+
+    def _listed_entry(self, cells: list[str], place: int, of: DroppedTable, raw: str) -> Iterator[DroppedRow]:
+        table = self._listed.setdefault(id(of), DroppedTable())
+        if not table.names and is_header(cells):
+            table.names += cells
+        else:
+            yield DroppedRow(table, place, cells, None, raw, not table.names or len(cells) <= len(table.names))
 
     def _column(self, table: DroppedTable, name: str) -> int:
         key = (id(table), name)
@@ -160,7 +173,12 @@ def _cells(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         for each in value:
             yield from _cells(each, path)
     elif value is not None:
-        yield ".".join(path), str(value) if not isinstance(value, bool) else str(value).lower()
+        yield ".".join(path), _text(value)
+
+
+def _text(value: Any) -> str:
+    """A scalar as a cell."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _arrays(value: _Pairs, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[Any]]]:

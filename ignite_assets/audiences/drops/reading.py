@@ -89,7 +89,9 @@ def read_addresses(data: bytes, name: str, columns: Collection[str] = (), *, mus
     """
     content = decode(data, name)
     reading = Reading(source_hash=hashlib.sha256(data).hexdigest())
-    refused, surveys = None, list[Survey]()
+    refused, surveys = content.refused, list[Survey]()
+    if refused:
+        return _scanned(content, reading.source_hash, refused)
     try:
         surveys = survey(_rows(content))
         reading.doubts += decide(surveys, columns)
@@ -134,7 +136,7 @@ def _scanned(content: Content, source_hash: str, refused: str) -> Reading:
     """What a text holds that isn't what it seems: every address is suppressed, none submitted, the file stays."""
     reading = Reading(source_hash=source_hash, refused=refused)
     for line in content.lines() if content.encoding else ():
-        for token in addresses.find(line).tokens:
+        for token in addresses.find(line.replace("=40", "@")).tokens:
             _take(reading, token, submit=False)
     return reading
 

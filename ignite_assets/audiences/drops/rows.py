@@ -1,12 +1,14 @@
 """Rows of a text with delimiters: quoted cells, quotes that nobody closed, and which delimiter it is."""
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|^~\x01"
+_ALONE = re.compile(r"[\s\"']*[\w.+-]+@[\w.-]+[\s\"']*")
 _SAMPLE_LINES = 200
 _LONGEST_CELL_LINES = 100
 """A quote that is still open after so many lines is a stray one."""
@@ -88,15 +90,19 @@ def _are_rows(span: Sequence[str], delimiter: str) -> bool:
 
 
 def guess_delimiter(lines: Iterable[str]) -> str:
-    """The delimiter that stands equally often in the most lines with addresses, or in the most lines."""
+    """The delimiter that stands equally often in the most lines with addresses, or in the most lines.
+
+    Where decimals have commas, several do; then it is the one with which most addresses have a cell of their own.
+    """
     sample = [line for line in lines if line.strip()][:_SAMPLE_LINES]
     sample = [line for line in sample if "@" in line] or sample
 
-    def regularity(delimiter: str) -> tuple[int, int]:
+    def regularity(delimiter: str) -> tuple[int, int, int]:
         counts = Counter(_outside_quotes(line).count(delimiter) for line in sample)
         counts.pop(0, None)
         most = max(counts.values(), default=0)
-        return most, max((count for count, often in counts.items() if often == most), default=0)
+        alone = sum(_ALONE.fullmatch(cell) is not None for line in sample for cell in line.split(delimiter))
+        return most, alone, max((count for count, often in counts.items() if often == most), default=0)
 
     return max(DELIMITERS, key=regularity)
 

@@ -94,11 +94,19 @@ def decide(surveys: list[Survey], wanted: Collection[str]) -> list[str]:
     """Decide of each table; returns why nothing of the file may be submitted, if so."""
     doubts: dict[str, None] = {}
     wanted = [name for name in wanted if any(_has(each, name) for each in surveys)]
+    choices: list[Choice] = []
     for at, each in enumerate(surveys):
         after = surveys[at + 1 :]
         each.preamble = each.table.preamble or _stands_above(each, after)
-        doubts |= dict.fromkeys(() if each.preamble or not each.bearing else _decide(each, wanted))
-    return list(doubts)
+        if each.bearing and not each.preamble:
+            doubts |= dict.fromkeys(_read_statuses(each))
+            if each.subscribed.issuperset(each.bearing):
+                continue
+            choices.append(_choose(each, wanted))
+            each.submitted = choices[-1].submitted
+    people = any(choice.submitted and choice.sure for choice in choices)
+    asked = [_asked(choice, alone=len(choices) == 1, beside=people) for choice in choices]
+    return [*doubts, *dict.fromkeys(doubt for doubts in asked for doubt in doubts)]
 
 
 def missing(surveys: list[Survey], wanted: Collection[str]) -> tuple[list[str], list[str]]:
@@ -119,7 +127,8 @@ def _stands_above(each: Survey, after: list[Survey]) -> bool:
     return not each.bearing or (unnamed and not each.listed and each.rows <= _FIRST_ROWS)
 
 
-def _decide(each: Survey, wanted: Collection[str]) -> Iterator[str]:
+def _read_statuses(each: Survey) -> Iterator[str]:
+    """Learn which columns say who is subscribed; why that can't be told."""
     each.subscribed = frozenset(
         at for at in each.bearing if any(_is_in(part) for part in each.table.name(at).split("."))
     )
@@ -127,25 +136,33 @@ def _decide(each: Survey, wanted: Collection[str]) -> Iterator[str]:
         sense = each.senses[at]
         if sense is None or at in each.bearing:
             continue
-        if statuses.contradicts(sense, values):
+        if sense == "asked" and statuses.are_flags(values):
+            yield f"nobody can tell what the column {columns.shown(each.name(at), at)} says of its people"
+        elif statuses.contradicts(sense, values):
             yield f"the column {columns.shown(each.name(at), at)} contradicts itself"
         elif statuses.is_used(sense, values):
             each.used[at] = sense
+
+
+def _choose(each: Survey, wanted: Collection[str]) -> Choice:
     candidates = {at: each.name(at) for at in sorted(each.bearing) if at not in each.subscribed}
     if not each.table.names and each.rows == 1 and sum(each.bearing.values()) == each.cells:
-        each.submitted = frozenset(candidates)  # a list on one line
-        return
-    choice = columns.choose(candidates, {at: len(values) for at, values in each.distinct.items()}, wanted)
-    each.submitted = choice.submitted
-    yield from _asked(choice)
+        return Choice(submitted=frozenset(candidates))  # a list on one line
+    return columns.choose(candidates, {at: len(values) for at, values in each.distinct.items()}, wanted)
 
 
 def _is_in(name: str) -> bool:
     return statuses.value_says("".join(columns.words(name)), "words") == "in"
 
 
-def _asked(choice: Choice) -> Iterator[str]:
-    if len(choice.candidates) == 1:
-        yield f"nobody can tell whether the column {choice.candidates[0]} is of those who opted out"
-    elif choice.candidates:
-        yield f"nobody can tell which column is of those who opted out: {', '.join(choice.candidates)}"
+def _asked(choice: Choice, *, alone: bool, beside: bool) -> Iterator[str]:
+    """What a person has to decide. A table of staff asks for nothing `beside` one of people."""
+    names = choice.candidates
+    if choice.staff and beside:
+        return
+    if choice.submitted and not (choice.sure or alone):
+        yield "nobody can tell which table is of those who opted out: name its column"
+    elif len(names) == 1:
+        yield f"nobody can tell whether the column {names[0]} is of those who opted out"
+    elif names:
+        yield f"nobody can tell which column is of those who opted out: {', '.join(names)}"

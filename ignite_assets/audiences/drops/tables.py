@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from ignite_assets.audiences.drops import rows
 from ignite_assets.audiences.drops.addresses import LOOKS_LIKE
-from ignite_assets.audiences.drops.columns import header_score, is_header
+from ignite_assets.audiences.drops.columns import header_score, is_header, may_be_header
 from ignite_assets.audiences.drops.rows import DELIMITERS, Lines, Physical
 
 _NO_DELIMITER = "\x1f"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _FOOTER = re.compile(
     r"\W*(?:total|sum|summe|gesamt|end|ende|eof|generated|exported|report|records?|rows?|count|anzahl|page|seite)\b"
-    r"|\W*\(?\d+ (?:rows?|records?|contacts?|results?)\b|\W+$",
+    r"|\W*\(?\d+ (?:rows?|records?|contacts?|results?)\b",
     re.IGNORECASE,
 )
 
@@ -104,12 +104,16 @@ def _header(
     Below another header a row is one only if the next row with an address has it below a name of its own.
     """
     options = [(each, _cells(line, each)) for each in DELIMITERS if each in line] or [(_NO_DELIMITER, [line])]
-    options = [(each, cells) for each, cells in options if heads(cells)]
-    if not options:
+    good = [(each, cells) for each, cells in options if heads(cells)]
+    if not good and not (first and heads is is_header):
         return None
-    delimiter, cells = max(options, key=lambda option: (header_score(option[1]), len(option[1])))
+    good = good or [(each, cells) for each, cells in options if may_be_header(cells)]
+    if not good:
+        return None
+    sure = heads(good[0][1])
+    delimiter, cells = max(good, key=lambda option: (header_score(option[1]), len(option[1])))
     names = [cell.strip().strip("\ufeff").strip() for cell in cells]
-    return (delimiter, names) if first or _fits(names, delimiter, lines, finds, heads) else None
+    return (delimiter, names) if (first and sure) or _fits(names, delimiter, lines, finds, heads) else None
 
 
 def _fits(names: Sequence[str], delimiter: str, lines: Lines, finds: Finds, heads: Callable[[list[str]], bool]) -> bool:
@@ -134,4 +138,5 @@ def _row(table: DroppedTable, row: Physical) -> DroppedRow:
 def is_footer(row: DroppedRow) -> bool:
     """Whether a row without an address only tells of the file: a total, an end, a date of export."""
     filled = [cell for cell in row.cells if cell.strip()]
-    return bool(filled) and _FOOTER.match(filled[0]) is not None
+    is_rule = not any(character.isalnum() or character == "@" for cell in filled for character in cell)
+    return bool(filled) and (is_rule or _FOOTER.match(filled[0]) is not None)

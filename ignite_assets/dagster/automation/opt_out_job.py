@@ -12,7 +12,7 @@ from ignite_assets.api.horizon import utc_now
 from ignite_assets.api.patience import Tally
 from ignite_assets.audiences import acknowledgement, inbox, ledger, lists, submission
 from ignite_assets.audiences.confirming import Examine, examiner
-from ignite_assets.audiences.drops.decoding import DropError
+from ignite_assets.audiences.drops.decoding import DropError, EmptyError
 from ignite_assets.audiences.drops.reading import Reading
 from ignite_assets.audiences.opt_outs import Person, parameter
 from ignite_assets.audiences.submission import Receipt
@@ -195,6 +195,8 @@ def _deal_with(
     try:
         receipt = _submit(settings, lake, ignite, file, data, again=again)
         said = describe(receipt)
+    except EmptyError as error:
+        raise DropError(f"{error}: it stays in the inbox until it is not") from None
     except DropError as error:
         said = str(error)
     if receipt is None or receipt.whole:

@@ -31,6 +31,8 @@ def read(text: str, name: str = "a.csv") -> HashList:
         f"SHA-256={SHA256}",
         f"{{SHA256}}{BASE64}",
         f"ID,Hash\n1,{BASE64}\n",
+        BASE64.rstrip("="),
+        f"em,ph\n{SHA256},{PHONE}\n",
         f"id,email_sha256,phone_sha256\n7,{SHA256},{PHONE}\n",
         f"uuid;hash\n{MD5};{SHA256}\n",
     ],
