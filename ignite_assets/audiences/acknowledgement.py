@@ -42,11 +42,15 @@ def _troubles(answer: Mapping[str, Any], people: int) -> Iterator[str]:
     for key, value in answer.items():
         said = {word.casefold() for word in _WORD.findall(key)}
         bad = said & _BAD and value not in (None, False, 0, "", [], {})
-        less = said & _GOOD and (not value or (_is_count(value) and value < people))
+        less = said & _GOOD and (_is_no(value) or (_is_count(value) and value < people))
         if bad or less or (said & _STATUS and _is_bad(value)):
             yield _shown(key)
         elif isinstance(value, dict):
             yield from _troubles(value, people)
+
+
+def _is_no(value: object) -> bool:
+    return not value or (isinstance(value, str) and value.casefold() in ("false", "no", "0"))
 
 
 def _is_count(value: object) -> bool:

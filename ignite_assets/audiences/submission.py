@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ignite_assets.api.errors import BodyError, IgniteError, ShapeError
+from ignite_assets.api.errors import BodyError, IgniteError, RequestError, ShapeError
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.acknowledgement import MOST_TRIES, UnclearAnswerError
 from ignite_assets.audiences.confirming import Examine
@@ -201,7 +201,9 @@ def tell(
         hashes: list[Hashes] = [one.hashes for one in batch]
         try:
             send(batch)
-        except (UnclearAnswerError, BodyError, ShapeError) as error:
+        except (UnclearAnswerError, RequestError) as error:
+            if not _is_unclear(error):
+                raise
             unclear = str(error)
             ledger.record(lake, website, hashes, kind="unclear", source_hash=found.source_hash, at=now())
             continue
@@ -210,12 +212,20 @@ def tell(
     if unclear:
         raise NotSettledError(f"{unclear}; it is asked {MOST_TRIES} times, over as many runs")
     if held := len(waiting) - len(asked):
+        who = "1 person is" if held == 1 else f"{held:,} people are"
         raise NotSettledError(
-            f"{held:,} people are held, since the platform's answers about them were not understood: find out whether "
+            f"{who} held, since the platform's answers about them were not understood: find out whether "
             f"it has them, then `ignite-assets opt-out --website {website} --acknowledged --reason …`, or "
             "--not-acknowledged"
         )
     return receipt(found, submitted=len(waiting), withdrawn=withdrawn)
+
+
+def _is_unclear(error: IgniteError) -> bool:
+    """Whether the platform may have taken people: it answered with no failure, and not with what it documents."""
+    if isinstance(error, UnclearAnswerError | BodyError | ShapeError):
+        return True
+    return isinstance(error, RequestError) and error.status in range(201, 300)
 
 
 def receipt(found: Reading, *, submitted: int = 0, withdrawn: Collection[str] = ()) -> Receipt:

@@ -73,10 +73,12 @@ def visitors(
     capture(lake, "visitors", day, [{"hashed_email": value, "algo": algo} for value in values], website)
 
 
-def members(lake: Lake, day: dt.date, people: Mapping[int, Iterable[int]], website: str = WEBSITE) -> None:
+def members(
+    lake: Lake, day: dt.date, people: Mapping[int, Iterable[int]], website: str = WEBSITE, algo: Algo = "sha2"
+) -> None:
     """Commit a day's audience members, by audience."""
     rows = [
-        {"audience_id": audience, "hashed_email": hashed(number), "algo": "sha2"}
+        {"audience_id": audience, "hashed_email": hashed(number, algo), "algo": algo}
         for audience, numbers in people.items()
         for number in numbers
     ]

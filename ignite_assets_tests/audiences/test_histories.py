@@ -1,7 +1,8 @@
 """What holds over whole histories, for an uploader who takes each list's exports in order.
 
 Rules are renamed, moved, narrowed and given back; websites come and go; hash algorithms change; people come, leave and
-opt out; lists are held, forced and retired; a second writer commits in the middle of an export; writers are killed.
+opt out, by address or by one hash; lists are of all visitors or of an audience each, held, forced and retired; a second
+writer commits in the middle of an export; writers are killed.
 """
 
 import contextlib
@@ -19,12 +20,13 @@ from hypothesis import strategies as st
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences import exports, history, ledger, lists
 from ignite_assets.audiences.exports import Options, Outcome
+from ignite_assets.audiences.ledger import Hashes
 from ignite_assets.audiences.lists import List
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
-from ignite_assets_tests.audiences.captures import NOW, ago, hashes, rule, somebody, visitors
+from ignite_assets_tests.audiences.captures import NOW, ago, hashes, members, rule, somebody, visitors
 from ignite_assets_tests.audiences.uploader import PlatformList, pointed_at
 
 WEBSITES = ("acme-honda", "bayside-kia")
@@ -42,6 +44,10 @@ class Night:
     captured: dict[str, frozenset[int]]
     """By website; one that is left out is not captured."""
     opting_out: frozenset[int]
+    known_by: str
+    """`address`, or the algorithm of the only hash that is given."""
+    apart: bool
+    """Whether each audience is a list of its own."""
     rule: dict[str, Any]
     algo: Algo
     force: bool
@@ -58,6 +64,8 @@ NIGHT = st.builds(
     Night,
     captured=st.dictionaries(st.sampled_from(WEBSITES), PEOPLE),
     opting_out=st.frozensets(st.integers(0, 7), max_size=2),
+    known_by=st.sampled_from(["address", "address", "sha2", "md5"]),
+    apart=st.sampled_from([False, False, False, True]),
     rule=st.fixed_dictionaries(
         {
             "name": st.sampled_from(["one", "one", "two"]),
@@ -79,6 +87,14 @@ NIGHT = st.builds(
 )
 
 
+APART = {"source": "audiences", "match": {"id": (5, 6)}, "combine": False}
+
+
+def _known(hashes: Hashes, by: str) -> Hashes:
+    given = {"sha2": Hashes(sha256=hashes.sha256), "md5": Hashes(md5=hashes.md5)}
+    return given.get(by, hashes)
+
+
 @dataclass
 class World:
     """A lake, its exports, and the ad platforms' lists."""
@@ -86,25 +102,30 @@ class World:
     folder: Path
     workspace: Workspace
     platform: dict[List, PlatformList] = field(default_factory=dict)
-    gone: dict[str, set[int]] = field(default_factory=lambda: {website: set() for website in WEBSITES})
+    gone: dict[Algo, set[int]] = field(default_factory=lambda: {"sha2": set(), "md5": set()})
+    """Who opted out of the websites, by the algorithms in which they can be told."""
     left: int | None = None
     """Changes of a store until the writer is killed."""
 
     def __post_init__(self) -> None:
         self.lake = Lake(str(self.folder / "lake"))
 
-    def opt_out(self, people: frozenset[int]) -> None:
-        for website in WEBSITES if people else ():
-            ledger.record(
-                self.lake, website, [somebody(each).hashes for each in people], source_hash=str(people), at=NOW
-            )
-            self.gone[website] |= people
+    def opt_out(self, people: frozenset[int], known_by: str) -> None:
+        for algo in self.gone:
+            self.gone[algo] |= people if known_by in ("address", algo) else frozenset()
+        hashes = [_known(somebody(each).hashes, known_by) for each in sorted(people)]
+        for website in WEBSITES:
+            ledger.record(self.lake, website, hashes, source_hash=f"{known_by} {people}", at=NOW)
 
     def night(self, day: dt.date, night: Night, patch: pytest.MonkeyPatch) -> None:
-        of = rule(self.folder / night.rule["to"], min_members=0, **{k: v for k, v in night.rule.items() if k != "to"})
+        more = {**night.rule, **(APART if night.apart else {})}
+        of = rule(self.folder / more.pop("to"), min_members=0, **more)
         for website, people in night.captured.items():
-            visitors(self.lake, day, people, night.algo, website)
-        self.opt_out(night.opting_out)
+            if night.apart:
+                members(self.lake, day, {5: people, 6: {each for each in people if each % 2}}, website, night.algo)
+            else:
+                visitors(self.lake, day, people, night.algo, website)
+        self.opt_out(night.opting_out, night.known_by)
         options = Options(algo=night.algo, now=NOW, force="test" if night.force else None)
         with patch.context() as interrupted:
             if night.rival is not None:
@@ -119,7 +140,7 @@ class World:
         self.look(of)
 
     def rival(self, of: ExportRule, day: dt.date, night: Night, options: Options) -> None:
-        self.opt_out(night.rival or frozenset())
+        self.opt_out(night.rival or frozenset(), night.known_by)
         with Workspace(memory_mib=256, threads=1) as own:
             self.export(own, of, day, options)
 
@@ -178,8 +199,8 @@ class World:
         self.look(of)
         self.upload()
         for each, listed in self.platform.items():
-            for algo in ("sha2", "md5"):
-                assert not listed.people & hashes(self.gone[each.website], algo)
+            for algo, gone in self.gone.items():
+                assert not listed.people & hashes(gone, algo), each.title
         for outcome in outcomes:
             if outcome.decision.allowed == "everything":
                 assert len(self.platform[outcome.of].people) == outcome.members
@@ -199,7 +220,7 @@ def live_through(workspace: Workspace, nights: list[Night]) -> None:
 COMMON = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(COMMON, max_examples=40)
+@settings(COMMON, max_examples=36)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=4))
 def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_due(
     workspace: Workspace, nights: list[Night]
@@ -208,7 +229,7 @@ def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_d
 
 
 @pytest.mark.slow
-@settings(COMMON, max_examples=60)
+@settings(COMMON, max_examples=54)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=6))
 def test_an_uploader_never_holds_an_opted_out_person_whatever_happens(
     workspace: Workspace, nights: list[Night]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ignite_assets.api.errors import ServerError
+from ignite_assets.api.errors import RequestError, ServerError
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.acknowledgement import NotTakenError, check
 from ignite_assets.audiences.drops.decoding import DropError
@@ -147,6 +147,7 @@ class Answering(Platform):
         {"error": CANARY},
         {"errors": [CANARY]},
         {"success": False},
+        {"success": "false"},
         {"accepted": 0, "rejected": 5},
         {"accepted": 1},
         {"status": "error"},
@@ -179,6 +180,23 @@ def test_an_unknown_answer_is_tried_three_times_then_a_person_settles_it(lake: L
     assert sum(map(len, odd.told)) == 40
     assert settle(lake, WEBSITE, acknowledged=True, reason="it has them", now=NOW + dt.timedelta(hours=2)) == 10
     assert deal_with(lake, odd).known == 10
+
+
+@pytest.mark.parametrize("status", [202, 204])
+def test_a_status_that_is_neither_a_failure_nor_the_documented_one_is_an_unknown_answer(
+    lake: Lake, status: int
+) -> None:
+    class Accepting(Platform):
+        def __call__(self, people: tuple[Person, ...]) -> None:
+            super().__call__(people)
+            raise RequestError(website=WEBSITE, endpoint="opt_outs", reason="no data", status=status)
+
+    platform = Accepting()
+    for _ in range(4):
+        with pytest.raises(NotSettledError):
+            deal_with(lake, platform)
+    assert sum(map(len, platform.told)) == 30
+    assert settle(lake, WEBSITE, acknowledged=True, reason="it has them", now=NOW + dt.timedelta(hours=2)) == 10
 
 
 def test_a_withdrawn_opt_out_counts_no_more_until_the_person_opts_out_again(lake: Lake) -> None:

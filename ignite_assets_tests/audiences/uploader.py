@@ -1,12 +1,29 @@
-"""An ad platform that is changed by exported files alone, by an uploader who takes a list's exports in order."""
+"""An ad platform that is changed by exported files alone, by the uploader that docs/manifests.md shows."""
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+
+from ignite_assets_tests.docs.blocks import blocks
+
+_PAGE = Path(__file__).parents[2] / "docs" / "manifests.md"
+
+
+def _of_the_page() -> Callable[[Path, set[Path]], Iterator[tuple[str, Path]]]:
+    """The code of the page: each file to upload, and what to do with its people."""
+    (block,) = (block for block in blocks(_PAGE) if block.language == "python")
+    names: dict[str, Any] = {}
+    exec(compile(block.text, str(_PAGE), "exec"), names)
+    found: Callable[[Path, set[Path]], Iterator[tuple[str, Path]]] = names["new_exports"]
+    return found
+
+
+new_exports = _of_the_page()
 
 
 def exports(folder: Path) -> list[Path]:
@@ -22,11 +39,16 @@ def lines(export: Path) -> dict[str, set[str]]:
         data = (export / entry["name"]).read_bytes()
         assert (entry["bytes"], entry["sha256"]) == (len(data), sha256(data).hexdigest())
     for entry in manifest["files"]:
-        people = [line.strip('"') for line in (export / entry["name"]).read_text().split() if "mail" not in line]
+        people = people_of(export / entry["name"])
         assert people == sorted(set(people))
         assert len(people) == entry["rows"]
         found[entry["action"]] |= set(people)
     return found
+
+
+def people_of(file: Path) -> list[str]:
+    """The hashes in a file."""
+    return [line.strip('"') for line in file.read_text().split() if "mail" not in line]
 
 
 def state(export: Path) -> list[dict[str, Any]]:
@@ -47,22 +69,30 @@ class PlatformList:
     taken: list[Path] = field(default_factory=list)
 
     def take(self) -> None:
-        """Take the exports that were not taken yet, in order."""
+        """Take the exports that were not taken yet, in order, as the page does."""
+        taken = set(self.taken)
+        files = list(new_exports(self.folder, taken))
         for export in exports(self.folder):
             if export not in self.taken:
-                self.upload(export)
+                self.upload(export, [(action, path) for action, path in files if path.parent == export])
+        assert taken == set(self.taken)
 
-    def upload(self, export: Path) -> None:
+    def upload(self, export: Path, files: Iterable[tuple[str, Path]] | None = None) -> None:
+        """Take one export; `files`: its files, those that the page finds unless given."""
         self.taken.append(export)
+        if files is None:
+            files = new_exports(self.folder, {*exports(self.folder)} - {export})
         found = lines(export)
         assert not found["add"] & found["remove"]
         assert found["remove"] <= self.ever | {line for each in exports(self.folder) for line in lines(each)["add"]}
         self.ever |= found["add"] | found["replace"]
+        for action, path in files:
+            people = set(people_of(path))
+            if action == "remove":
+                self.people = self.people - people
+            else:
+                self.people = people | (self.people if action == "add" else set())
         manifest = json.loads((export / "manifest.json").read_text())
-        if manifest["mode"] == "full":
-            self.people = found["replace"]
-        else:
-            self.people = (self.people - found["remove"]) | found["add"]
         rows = state(export)
         certain = not any(row["withdrawn"] for row in rows)
         if certain and self.has_all_before(manifest["number"]):

@@ -15,6 +15,8 @@ from ignite_assets.audiences.drops.tables import DroppedRow, DroppedTable
 
 KEY = "key"
 """The column of keys that are addresses themselves."""
+ITSELF = "address"
+"""The column of entries that are no objects."""
 _LONGEST_RAW = 100_000
 _BEGINS = re.compile(r'\s*(?:\[\s*(?:[\[{"\]\d-]|true|false|null)|\{\s*["}])')
 
@@ -173,7 +175,7 @@ def _cells(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         for each in value:
             yield from _cells(each, path)
     elif value is not None:
-        yield ".".join(path), _text(value)
+        yield ".".join(path) or ITSELF, _text(value)
 
 
 def _text(value: Any) -> str:
