@@ -198,7 +198,7 @@ def column(header: str) -> HeaderColumn:
     says_mail = any(_MAIL.fullmatch(word) for word in all_words)
     roles = {_role(word) for word in rest}
     if not rest:
-        known = says_mail or bool({"address", "addresses", "adresse"} & set(all_words))
+        known = says_mail or bool({"address", "addresses", "adresse", "value"} & set(all_words))
         return HeaderColumn(header, "person" if known else "unknown", "", says_mail)
     for role in ("other", "text", "unknown", "person"):
         if role in roles:

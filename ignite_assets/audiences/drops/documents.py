@@ -15,7 +15,7 @@ from ignite_assets.audiences.drops.tables import DroppedRow, DroppedTable
 
 KEY = "key"
 """The column of keys that are addresses themselves."""
-ITSELF = "address"
+ITSELF = "value"
 """The column of entries that are no objects."""
 _LONGEST_RAW = 100_000
 _BEGINS = re.compile(r'\s*(?:\[\s*(?:[\[{"\]\d-]|true|false|null)|\{\s*["}])')
