@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from ignite_assets.dagster.io_manager import ParquetIOManager
     from ignite_assets.dagster.partitions import build_partitions
     from ignite_assets.dagster.resources import IgniteResource
+    from ignite_assets.dagster.specs import IgniteAssetProps, IgniteTranslator, asset_specs
     from ignite_assets.storage.reader import LakeReader
 
 _LAZY = {
     "IgniteResource": "dagster.resources",
     "ParquetIOManager": "dagster.io_manager",
+    "IgniteAssetProps": "dagster.specs",
+    "IgniteTranslator": "dagster.specs",
+    "asset_specs": "dagster.specs",
     "build_defs": "dagster.build",
     "build_partitions": "dagster.partitions",
     "load_settings": "config",
@@ -28,9 +32,12 @@ _LAZY = {
 """The module of each public name that is imported when it is first asked for."""
 
 __all__ = [
+    "IgniteAssetProps",
     "IgniteResource",
+    "IgniteTranslator",
     "ParquetIOManager",
     "__version__",
+    "asset_specs",
     "build_defs",
     "build_partitions",
     "lake",

@@ -189,16 +189,18 @@ def write_exports(
     from ignite_assets.dagster.assets.exports import ASSET, JOB
     from ignite_assets.dagster.build import build_defs
     from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.keys import AssetKeys
     from ignite_assets.dagster.partitions import partition_key
 
+    step = AssetKeys.of(settings).step(ASSET)
     with open_instance(dagster_home(settings)) as instance, tracked():
-        job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
+        job = build_defs(settings, retry_policy=None).resolve_job_def(settings.dagster.named(JOB))
         for website, day in due:
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=partition_key(day, website),
                 raise_on_error=False,
-                run_config={"ops": {ASSET: {"config": {"names": list(names), "force": force or ""}}}, **QUIET},
+                run_config={"ops": {step: {"config": {"names": list(names), "force": force or ""}}}, **QUIET},
             )
             yield from _rows(result, website, names, day)
 

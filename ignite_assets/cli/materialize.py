@@ -96,10 +96,9 @@ def materialize(
 def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "list[PartitionResult]":
     from ignite_assets.cli.runs.execution import landed
     from ignite_assets.dagster.instance import dagster_home, open_instance
-    from ignite_assets.storage.lake import Lake
 
     with open_instance(dagster_home(settings)) as instance:
-        return landed(Lake(settings.root), instance, websites, assets)
+        return landed(settings, instance, websites, assets)
 
 
 def _held(settings: "Settings") -> "set[Held]":

@@ -57,10 +57,14 @@ def _execute(plan: Plan, settings: Settings) -> list[PartitionResult]:
 
         from ignite_assets.cli.runs.execution import execute
         from ignite_assets.dagster.instance import dagster_home, open_instance
+        from ignite_assets.dagster.keys import AssetKeys
 
+        keys = AssetKeys.of(settings)
         try:
             with open_instance(dagster_home(settings)) as instance:
-                return execute(plan.runs, config=settings.path, instance=instance, on_start=counted, on_result=take)
+                return execute(
+                    plan.runs, config=settings.path, instance=instance, on_start=counted, on_result=take, keys=keys
+                )
         except KeyboardInterrupt:
             landed = sum(result.status == "materialized" for result in known)
             click.echo(f"{landed} of {total} partitions landed; the runs under way are recorded as canceled.", err=True)

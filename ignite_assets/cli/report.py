@@ -91,9 +91,11 @@ def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator
     from ignite_assets.dagster.assets.reports import JOB, written_by
     from ignite_assets.dagster.build import build_defs
     from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.keys import AssetKeys
     from ignite_assets.dagster.partitions import partition_key
 
-    job = build_defs(settings, retry_policy=None).resolve_job_def(JOB)
+    keys = AssetKeys.of(settings)
+    job = build_defs(settings, retry_policy=None).resolve_job_def(settings.dagster.named(JOB))
     with open_instance(dagster_home(settings)) as instance:
         for website, day in due:
             result = job.execute_in_process(
@@ -102,7 +104,7 @@ def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator
                 raise_on_error=False,
                 run_config=QUIET,
             )
-            places = written_by(result.get_asset_materialization_events())
+            places = written_by(result.get_asset_materialization_events(), keys)
             trouble = "" if places else _why(result)
             yield Page(website, day, places[0] if places else "", trouble)
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -17,6 +17,8 @@ from ignite_assets.config.environment import ENV_FILE, variable, variables_of
 from ignite_assets.config.values import (
     BaseUrl,
     Date,
+    KeyParts,
+    Name,
     Owner,
     TimeOfDay,
     Timezone,
@@ -170,12 +172,24 @@ class Reports(Section):
 
 
 class Dagster(Section):
-    """How Dagster executes runs."""
+    """How Dagster executes runs, and what it calls the assets, jobs and resources."""
 
     executor: Literal["in_process", "multiprocess"] = Field(
         "in_process",
         description="Where a run's steps are executed: all in the run's process, or each in a process of its own.",
     )
+    key_prefix: KeyParts = Field((), examples=["east"], description="Prefix of every asset's key.")
+    name_prefix: Name | None = Field(
+        None,
+        examples=["east"],
+        description="Prefix of every job, schedule, sensor, resource and asset group, set off by `_`; `key_prefix` "
+        "joined with `_` unless set.",
+    )
+
+    def named(self, name: str) -> str:
+        """The name of a job, schedule, sensor, resource, op or asset group."""
+        prefix = "_".join(self.key_prefix) if self.name_prefix is None else self.name_prefix
+        return f"{prefix.rstrip('_')}_{name}" if prefix else name
 
 
 class Assets(Section):
@@ -203,7 +217,7 @@ class Settings(Section):
     checks: Thresholds = Field(Thresholds(), description="When the checks of a partition warn or fail.")
     alerts: Alerts = Field(Alerts(), description="Messages about failures.")
     reports: Reports = Field(Reports(), description="The daily page of each website.")
-    dagster: Dagster = Field(Dagster(), description="How Dagster executes runs.")
+    dagster: Dagster = Field(Dagster(), description="How Dagster executes and names things.")
     assets: Assets = Field(Assets(), description="How the assets are shown in Dagster.")
 
     _path: Path = PrivateAttr(default_factory=lambda: Path(CONFIG_FILE).absolute())
@@ -212,6 +226,12 @@ class Settings(Section):
         """Remember where the settings came from."""
         if isinstance(context, Path):
             self._path = context
+
+    def in_dagster(self, *, key_prefix: str | Sequence[str] | None, name_prefix: str | None) -> "Settings":
+        """The same with other prefixes; None leaves one as it is. Raises `ValueError` for what can't be one."""
+        given = {"key_prefix": key_prefix, "name_prefix": name_prefix}
+        other = {key: each for key, each in given.items() if each is not None}
+        return self.model_copy(update={"dagster": Dagster.model_validate(self.dagster.model_dump() | other)})
 
     @property
     def path(self) -> Path:

@@ -17,6 +17,7 @@ from ignite_assets.api.section import AllowedText, Unshown
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}")
+_NAME = re.compile(r"[A-Za-z0-9_]+")  # what Dagster takes as a name
 _OWNER = re.compile(r"team:\S+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")  # what Dagster takes as an owner
 
 
@@ -74,6 +75,24 @@ def _owner(owner: str) -> str:
     return owner
 
 
+def _key_parts(value: object) -> object:
+    """A key as Dagster writes it, `east/ignite`, or its parts."""
+    parts = value.split("/") if isinstance(value, str) else value
+    return tuple(parts) if isinstance(parts, list) else parts
+
+
+def _names(parts: tuple[str, ...]) -> tuple[str, ...]:
+    for part in parts:
+        _name(part)
+    return parts
+
+
+def _name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("not a name")
+    return name
+
+
 WebsiteKey = Annotated[
     str,
     AfterValidator(_website_key),
@@ -107,3 +126,10 @@ TimeOfDay = Annotated[
 ]
 Timezone = Annotated[str, AfterValidator(_timezone), AllowedText("an IANA time zone such as UTC or America/Chicago")]
 Owner = Annotated[str, AfterValidator(_owner), AllowedText('"team:NAME" or an e-mail address')]
+Name = Annotated[str, AfterValidator(_name), AllowedText("letters a-z, digits and _")]
+KeyParts = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_key_parts),
+    AfterValidator(_names),
+    AllowedText('text such as "east" or "east/ignite", or a list of its parts; each of letters a-z, digits and _'),
+]

@@ -1,6 +1,6 @@
 """Where everything is put together: settings in, Dagster definitions out. Opens no socket, needs no secret."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,8 @@ from ignite_assets.dagster.checks.partition_checks import build_checks
 from ignite_assets.dagster.failures import RETRY_POLICY
 from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.dagster.partitions import build_partitions
-from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.dagster.resources import IGNITE, IgniteResource
+from ignite_assets.dagster.specs import IgniteTranslator, build_specs
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
 
@@ -44,52 +45,39 @@ def build_defs(
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = None,
     ranged: bool = False,
+    key_prefix: str | Sequence[str] | None = None,
+    name_prefix: str | None = None,
+    translator: IgniteTranslator | None = None,
 ) -> dg.Definitions:
     """The definitions that a configuration describes; `resources` replace those of the same name.
 
-    `executor`: the jobs' own; the configured one unless given. Launches that name no job, such as those from the asset
-    graph, use the code location's. `ranged`: for runs of several partitions, with checks that Dagster plans for a run
-    rather than for each partition.
+    `key_prefix` and `name_prefix` take the place of those under `[dagster]`, for two configurations in one code
+    location: state them there if the command line is used as well, which reads the configuration alone.
+    `translator` changes what the assets look like in Dagster. `executor`: the jobs' own; the configured one unless
+    given. Launches that name no job, such as those from the asset graph, use the code location's. `ranged`: for runs of
+    several partitions, with checks that Dagster plans for a run rather than for each partition.
     """
+    settings = settings.in_dagster(key_prefix=key_prefix, name_prefix=name_prefix)
     executor = executor or EXECUTORS[settings.dagster.executor]
     partitions = build_partitions(settings)
+    specs = build_specs(settings, endpoints=endpoints, derived=derived, translator=translator)
+    keys, named = specs.keys, settings.dagster.named
     horizon = Horizon(settings.partitions.zone, now)
-    schedules, jobs = build_schedules(settings, endpoints, derived, horizon, executor)
-    exports, export_jobs = build_exports(settings, partitions=partitions, executor=executor, retry_policy=retry_policy)
+    schedules, jobs = build_schedules(settings, endpoints, derived, horizon, executor, keys)
+    exports, export_jobs = build_exports(settings, specs, executor=executor, retry_policy=retry_policy)
     report, report_job, report_schedule = build_reports(
-        settings,
-        partitions=partitions,
-        endpoints=endpoints,
-        derived=derived,
-        executor=executor,
-        now=now,
-        retry_policy=retry_policy,
+        settings, specs, endpoints=endpoints, derived=derived, executor=executor, now=now, retry_policy=retry_policy
     )
-    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, derived, horizon, executor)
+    freshness_checks, freshness_schedule = build_freshness(settings, endpoints, derived, horizon, executor, keys)
     return dg.Definitions(
         assets=[
-            *build_assets(
-                endpoints,
-                partitions=partitions,
-                horizon=horizon,
-                root=settings.root,
-                owners=settings.assets.owners,
-                thresholds=settings.checks,
-                retry_policy=retry_policy,
-            ),
-            *build_derived(
-                derived,
-                settings,
-                partitions=partitions,
-                tables=endpoints,
-                now=now,
-                retry_policy=retry_policy,
-            ),
+            *build_assets(endpoints, settings, specs, horizon=horizon, retry_policy=retry_policy),
+            *build_derived(derived, settings, specs, tables=endpoints, now=now, retry_policy=retry_policy),
             *exports,
             report,
         ],
         asset_checks=[
-            *build_checks((*endpoints, *derived), settings, partitions=None if ranged else partitions),
+            *build_checks((*endpoints, *derived), settings, keys, partitions=None if ranged else partitions),
             *freshness_checks,
         ],
         jobs=[
@@ -100,13 +88,13 @@ def build_defs(
         ],
         schedules=[*schedules, freshness_schedule, report_schedule],
         sensors=[
-            build_come_back_sensor(settings, endpoints, derived, horizon, jobs[1]),
-            *build_sensors(settings),
-            *build_audience_sensors(settings),
+            build_come_back_sensor(settings, endpoints, derived, horizon, jobs[1], keys),
+            *build_sensors(settings, keys),
+            *build_audience_sensors(settings, keys),
         ],
         resources={
-            "ignite": IgniteResource.from_settings(settings),
-            IO_MANAGER: ParquetIOManager(root=settings.root),
+            named(IGNITE): IgniteResource.from_settings(settings),
+            named(IO_MANAGER): ParquetIOManager(root=settings.root),
             **(resources or {}),
         },
     )

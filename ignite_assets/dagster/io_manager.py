@@ -1,14 +1,14 @@
 """Where and how assets' values are stored: one Parquet file a partition, in the lake. Nothing else.
 
-Stores the captures of our own assets, and tables and data frames of yours. Loads by the annotation of the input,
-never by the number of partitions: `pyarrow.Table`, `pandas.DataFrame`, `pyarrow.dataset.Dataset` or `Selection`, each
-with `website` and `date` columns, one partition or many.
+Stores the captures of our own assets, and tables and data frames of yours (`frames` says which). Loads by the
+annotation of the input, never by the number of partitions, each with the columns that the path holds: `website` and
+`date` of our assets, `date` of your own daily ones.
 """
 
 import contextlib
 import tempfile
-from collections.abc import Generator
-from typing import Any, Self
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Protocol, Self
 
 import dagster as dg
 import pyarrow as pa
@@ -16,18 +16,36 @@ import pyarrow.parquet as pq
 from pydantic import Field, PrivateAttr
 
 from ignite_assets.api.errors import MissingPartitionError
+from ignite_assets.config import Settings
 from ignite_assets.dagster.failures import failure, input_failure
+from ignite_assets.dagster.frames import as_table, by_partition, loaded, without_path
+from ignite_assets.dagster.keys import FOLDER
 from ignite_assets.dagster.landing import Landings
 from ignite_assets.dagster.metadata import place
-from ignite_assets.dagster.partitions import lake_partitions, partition_key
-from ignite_assets.dagster.private import held_open
-from ignite_assets.storage.lake import PARTITION_FIELDS, Lake, Partition, Selection, StorageError
+from ignite_assets.dagster.partitions import files_of
+from ignite_assets.dagster.private import describe_partition, held_open
+from ignite_assets.storage.lake import Lake, OwnFile, Selection, StorageError, Stored
 from ignite_assets.tables.progress import lines, showing
+from ignite_assets.tables.registry import TABLES
 
+TABLES_BY_NAME = {table.name: table for table in TABLES}
 IO_MANAGER = "ignite_lake"
 """The resource's name. Not Dagster's default one, so that it stands beside the IO manager of another project."""
 
 _MEMORY_BYTES = 1 << 25
+
+
+class _Context(Protocol):
+    """What a step, an op or a check is handed, as far as it has resources."""
+
+    @property
+    def resources(self) -> Any: ...
+
+
+def lake_of(context: _Context, settings: Settings) -> Lake:
+    """The lake of the IO manager that a run is given."""
+    io_manager: ParquetIOManager = getattr(context.resources, settings.dagster.named(IO_MANAGER))
+    return io_manager.lake
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):
@@ -58,71 +76,86 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 for landing in obj:
                     landing.store(self.lake)
             return
-        self._store_table(context, _as_table(obj))
+        self._store(context, obj)
 
-    def _store_table(self, context: dg.OutputContext, table: pa.Table) -> None:
-        partition, *more = self._partitions(context)
-        if more:
-            raise dg.DagsterInvariantViolationError(
-                "a table is one partition, and this run has several: launch the asset with one partition a run"
-            )
+    def _store(self, context: dg.OutputContext, obj: object) -> None:
+        stored = {self._key(each): each for each in self._stored(context)}
+        if not isinstance(obj, Mapping) and len(stored) == 1:
+            parts = {key: as_table(obj) for key in stored}
+        else:
+            parts = by_partition(obj, stored)
+        for key, table in parts.items():
+            self._store_file(context, key, stored[key], without_path(table, stored[key]), alone=len(parts) == 1)
+
+    def _store_file(self, context: dg.OutputContext, key: str, stored: Stored, table: pa.Table, *, alone: bool) -> None:
         with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
             pq.write_table(table, file, compression="zstd")
             size = file.tell()
             try:
-                location = self.lake.commit(partition, file)
+                location = self.lake.commit(stored, file)
             except StorageError as error:
-                raise failure({partition_key(partition.date, partition.website): error}) from None
-        context.add_output_metadata({"dagster/row_count": len(table), "bytes": size, "path": place(location)})
+                raise failure({key: error}) from None
+        metadata: dict[str, Any] = {"dagster/row_count": len(table), "bytes": size, "path": place(location)}
+        if alone:
+            context.add_output_metadata(metadata)
+        else:
+            describe_partition(context, key, metadata)
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The input's partitions, as its annotation asks for them."""
-        selection = Selection(self.lake, self._partitions(context))
-        wanted = context.dagster_type.typing_type
-        if wanted is Selection:
+        """The input's partitions, as its annotation asks for them.
+
+        With the metadata `allow_missing_partitions` on the input, those that are there.
+        """
+        wanted = self._stored(context)
+        if (context.definition_metadata or {}).get("allow_missing_partitions"):
+            wanted = tuple(each for each in wanted if each not in set(self.lake.missing(wanted)))
+        selection = Selection(self.lake, wanted)
+        annotation = context.dagster_type.typing_type
+        if annotation is Selection:
             return selection
         try:
-            return _load(selection, wanted)
+            return loaded(selection, annotation, TABLES_BY_NAME.get(self._folder(context)))
         except MissingPartitionError as error:
-            raise input_failure(error) from None
+            raise input_failure(self._counted(wanted) or error) from None
 
-    def _partitions(self, context: dg.OutputContext | dg.InputContext) -> tuple[Partition, ...]:
-        if len(context.asset_key.path) != 1 or not context.has_asset_partitions:
-            raise dg.DagsterInvariantViolationError(
-                f"ParquetIOManager stores assets with a one-part key and (date, website) partitions; "
-                f"{context.asset_key.to_user_string()} is not one"
-            )
-        return lake_partitions(context.asset_key.path[0], context.asset_partition_keys)
-
-
-def _load(selection: Selection, wanted: object) -> Any:
-    if wanted is pa.Table:
-        return selection.table()
-    module, name = getattr(wanted, "__module__", ""), getattr(wanted, "__name__", str(wanted))
-    # By name: importing pandas or pyarrow.dataset to compare classes would cost every run 0.2 s.
-    if name == "DataFrame" and module.startswith("pandas"):
-        return selection.table().to_pandas()
-    if name.endswith("Dataset") and module.startswith("pyarrow"):
-        return selection.dataset()
-    if wanted in (Any, object):
-        return selection.table()
-    raise dg.DagsterInvariantViolationError(
-        f"ParquetIOManager loads pyarrow.Table, pandas.DataFrame, pyarrow.dataset.Dataset or "
-        f"ignite_assets.storage.lake.Selection; the input is annotated {name}"
-    )
-
-
-def _as_table(obj: object) -> pa.Table:
-    """The value as a table without the columns that its path holds."""
-    if hasattr(obj, "to_table"):
-        obj = obj.to_table()
-    elif any(kind.__module__.startswith("pandas") and kind.__name__ == "DataFrame" for kind in type(obj).__mro__):
-        # Without pandas' own description of its columns, which would be wrong once some are dropped.
-        obj = pa.Table.from_pandas(obj, preserve_index=False).replace_schema_metadata()
-    if not isinstance(obj, pa.Table):
-        raise dg.DagsterInvariantViolationError(
-            "ParquetIOManager stores pyarrow.Table, pyarrow.dataset.Dataset and pandas.DataFrame, "
-            f"not {type(obj).__name__}"
+    def _counted(self, wanted: Sequence[Stored]) -> MissingPartitionError | None:
+        """How many of several partitions are missing, and how to do without them."""
+        missing = self.lake.missing(wanted)
+        if len(wanted) < 2 or not missing:
+            return None
+        return MissingPartitionError(
+            f"{len(missing):,} of {len(wanted):,} partitions of {wanted[0].asset} have not been captured, the first is "
+            f"{self._key(missing[0])}: materialize them first, or read those that are there with "
+            'dagster.AssetIn(metadata={"allow_missing_partitions": True})',
+            gist=f"{len(missing):,} of {len(wanted):,} partitions of {wanted[0].asset} have not been captured",
         )
-    in_path = [field.name for field in PARTITION_FIELDS if field.name in obj.schema.names]
-    return obj.drop_columns(in_path)
+
+    def _stored(self, context: dg.OutputContext | dg.InputContext) -> tuple[Stored, ...]:
+        """The files of the asset's partitions. Raises where an own asset would take the place of a captured one."""
+        folder = self._folder(context)
+        if not context.has_asset_partitions:
+            return (OwnFile(folder),)
+        try:
+            return files_of(folder, context.asset_partitions_def, context.asset_partition_keys)
+        except ValueError:
+            raise dg.DagsterInvariantViolationError(
+                "ParquetIOManager stores partitions by date, by (date, website) as build_partitions has them, or none; "
+                f"those of {context.asset_key.to_user_string()} are others"
+            ) from None
+
+    def _folder(self, context: dg.OutputContext | dg.InputContext) -> str:
+        """The lake's folder of an asset: of ours as its metadata says, of a user's own by its key."""
+        described = context if isinstance(context, dg.OutputContext) else context.upstream_output
+        metadata = (described.definition_metadata if described else None) or {}
+        if folder := metadata.get(FOLDER):
+            return str(getattr(folder, "value", folder))
+        folder = "__".join(context.asset_key.path)
+        if isinstance(context, dg.OutputContext) and folder in TABLES_BY_NAME:
+            raise dg.DagsterInvariantViolationError(
+                f"the lake's folder {folder} holds what the platform answered: give the asset another name, or a prefix"
+            )
+        return folder
+
+    @staticmethod
+    def _key(stored: Stored) -> str:
+        return "|".join(map(str, reversed(stored.in_path.values())))

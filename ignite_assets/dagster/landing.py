@@ -16,6 +16,7 @@ import dagster as dg
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.dagster.failures import failure
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import DATA_VERSION, PARTITION
@@ -42,9 +43,9 @@ class Landing:
         """The hash of its rows."""
         return self.made.staged.content_hash
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self, keys: AssetKeys) -> dict[str, Any]:
         """What Dagster shows of it."""
-        return partition_metadata(self.made, self.location, self.seconds)
+        return partition_metadata(self.made, self.location, self.seconds, keys)
 
     def store(self, lake: Lake) -> None:
         """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
@@ -74,7 +75,7 @@ class Kept:
         """The hash of its rows."""
         return self.footer["ignite.content_hash"]
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self, _keys: AssetKeys) -> dict[str, Any]:
         """What Dagster shows of it."""
         return kept_metadata(self.footer, self.location, self.bytes)
 
@@ -88,8 +89,9 @@ class Landings:
         website: str,
         outcomes: Iterator[MadeOrFailed],
         kept: Sequence[Kept] = (),
+        keys: AssetKeys = PLAIN,
     ) -> None:
-        self._context = context
+        self._context, self._keys = context, keys
         self._website = website
         self._outcomes = outcomes
         self._kept = kept
@@ -123,7 +125,7 @@ class Landings:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
         for each in there:
             self._context.add_asset_metadata(
-                each.metadata(), partition_key=partition_key(each.partition.date, self._website)
+                each.metadata(self._keys), partition_key=partition_key(each.partition.date, self._website)
             )
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(there)))
 
@@ -134,7 +136,7 @@ class Landings:
             dg.AssetMaterialization(
                 self._context.asset_key,
                 partition=key,
-                metadata=each.metadata(),
+                metadata=each.metadata(self._keys),
                 tags={DATA_VERSION: each.content_hash, **dimensions},
             )
         )

@@ -7,13 +7,12 @@ from typing import Any
 import dagster as dg
 
 from ignite_assets.api.table import Column, Table
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.storage.store import shown_root
 from ignite_assets.tables.made import MadePartition
 
 MASK = "•••"
-
-LAUNCH = {"launch_from": "the page of the nightly job: all steps of its runs share one process, unless configured"}
-"""How to launch an asset by hand. From the asset graph, the code location's executor has a process for each step."""
+LINEAGE = "dagster/column_lineage"
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -32,13 +31,13 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def lineage_metadata(table: Table) -> dict[str, dg.MetadataValue]:
+def lineage_metadata(table: Table, keys: AssetKeys = PLAIN) -> dict[str, dg.MetadataValue]:
     """The columns of other assets that a table's columns are made from; empty when there are none."""
     deps = {
-        name: [dg.TableColumnDep(dg.AssetKey(asset), column) for asset, column in sources]
+        name: [dg.TableColumnDep(keys[asset], column) for asset, column in sources]
         for name, sources in table.lineage.items()
     }
-    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(dg.TableColumnLineage(deps))} if deps else {}
+    return {LINEAGE: dg.MetadataValue.column_lineage(dg.TableColumnLineage(deps))} if deps else {}
 
 
 def place(location: str) -> dg.MetadataValue:
@@ -57,7 +56,7 @@ def storage_kinds(root: str) -> set[str]:
     return {"s3"} if root.startswith("s3://") else set()
 
 
-def partition_metadata(made: MadePartition, location: str, seconds: float) -> dict[str, Any]:
+def partition_metadata(made: MadePartition, location: str, seconds: float, keys: AssetKeys = PLAIN) -> dict[str, Any]:
     """A partition's facts: where it is, how large, how it was made, its first rows masked."""
     table = made.table
     documented = {"documentation": dg.MetadataValue.url(table.documentation_url)} if table.documentation_url else {}
@@ -70,7 +69,7 @@ def partition_metadata(made: MadePartition, location: str, seconds: float) -> di
         table.stamp.name: dg.MetadataValue.timestamp(made.made_at),
         **made.facts,
         **documented,
-        **lineage_metadata(table),
+        **lineage_metadata(table, keys),
         "preview": preview(table, made.preview),
     }
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from ignite_assets.config import Settings
 from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
-from ignite_assets.storage.lake import Partition
+from ignite_assets.storage.lake import OwnFile, Partition, Stored
 
 DATE = "date"
 WEBSITE = "website"
@@ -54,6 +54,18 @@ def lake_partitions(asset: str, keys: Iterable[str]) -> tuple[Partition, ...]:
     """The lake's partitions for an asset's keys, by website and date: Dagster hands ranges over as unordered sets."""
     read = (read_key(key) for key in keys)
     return tuple(sorted(Partition(asset, website, day) for day, website in read))
+
+
+def files_of(asset: str, partitions: dg.PartitionsDefinition[str], keys: Iterable[str]) -> tuple[Stored, ...]:
+    """The lake's files for the keys of an asset, in order. Raises `ValueError` for partitions that it has no place for.
+
+    That is by (date, website), or by a date.
+    """
+    if isinstance(partitions, dg.MultiPartitionsDefinition):
+        if {dimension.name for dimension in partitions.partitions_defs} != {DATE, WEBSITE}:
+            raise ValueError(asset)
+        return lake_partitions(asset, keys)
+    return tuple(sorted(OwnFile(asset, dt.date.fromisoformat(key)) for key in keys))
 
 
 def keys_of(tags: Mapping[str, str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -63,6 +64,11 @@ def plan_ranges_as_one() -> None:
     One event for each partition takes longer than capturing many of the partitions does.
     """
     os.environ[_PLAN_AS_ONE] = "1"
+
+
+def describe_partition(context: dg.OutputContext, key: str, metadata: Mapping[str, Any]) -> None:
+    """Describe one partition of an output of several: `add_output_metadata` describes all of them alike."""
+    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
 
 
 @contextlib.contextmanager

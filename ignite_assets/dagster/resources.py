@@ -23,6 +23,9 @@ from ignite_assets.config import Settings
 from ignite_assets.config.environment import variable
 from ignite_assets.config.models import Platform
 
+IGNITE = "ignite"
+"""The resource's name."""
+
 if TYPE_CHECKING:
     from ignite_assets.api.client import IgniteClient
 

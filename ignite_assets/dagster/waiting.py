@@ -11,6 +11,7 @@ import dagster as dg
 
 from ignite_assets.api.errors import IgniteError, RequestError
 from ignite_assets.api.horizon import Horizon
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.partitions import keys_of, read_key
 
 NOT_BEFORE = "ignite/not_before"
@@ -19,21 +20,21 @@ _REMEMBERED = dt.timedelta(days=2)
 _RUNS_LOOKED_AT = 1000
 
 
-def told_to_wait(instance: dg.DagsterInstance, horizon: Horizon) -> dict[str, dt.datetime]:
+def told_to_wait(instance: dg.DagsterInstance, horizon: Horizon, keys: AssetKeys = PLAIN) -> dict[str, dt.datetime]:
     """By partition key, when the platform asked the last run of it to come back; past times too, of two days."""
     failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=_RUNS_LOOKED_AT)
     found: dict[str, dt.datetime] = {}
     for run in failed:
         told = dt.datetime.fromisoformat(run.tags[NOT_BEFORE]) if NOT_BEFORE in run.tags else None
-        if told and told > horizon.now() - _REMEMBERED:
+        if told and told > horizon.now() - _REMEMBERED and keys.concerns(run):
             for key in keys_of(run.tags):
                 found[key] = max(told, found.get(key, told))
     return found
 
 
-def waiting(instance: dg.DagsterInstance, horizon: Horizon) -> set[str]:
+def waiting(instance: dg.DagsterInstance, horizon: Horizon, keys: AssetKeys = PLAIN) -> set[str]:
     """The websites that the platform asked to leave alone until later."""
-    return {read_key(key)[1] for key, at in told_to_wait(instance, horizon).items() if at > horizon.now()}
+    return {read_key(key)[1] for key, at in told_to_wait(instance, horizon, keys).items() if at > horizon.now()}
 
 
 def tags(errors: Iterable[IgniteError]) -> Mapping[str, str]:

@@ -69,8 +69,43 @@ class Partition:
         """The file below the lake's root that holds its misfits, where it has any."""
         return f"{MISFITS}/{self.folder}.json"
 
+    @property
+    def in_path(self) -> dict[str, str | dt.date]:
+        """What its path holds of its rows."""
+        return {"website": self.website, "date": self.date}
+
     def __str__(self) -> str:
         return f"{self.asset} {self.date}|{self.website}"
+
+
+@dataclass(frozen=True, order=True)
+class OwnFile:
+    """A file of a user's own asset: of a date over all websites, or of all dates."""
+
+    asset: str
+    date: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that mean something else to some file system."""
+        if not is_asset_name(self.asset):
+            raise ConfigurationError("lake", [f"{self.asset!a} can't name an asset's folder"])
+
+    @property
+    def file(self) -> str:
+        """Its file below the lake's root."""
+        return "/".join([self.asset, *(f"{name}={value}" for name, value in self.in_path.items()), FILE_NAME])
+
+    @property
+    def in_path(self) -> dict[str, str | dt.date]:
+        """What its path holds of its rows."""
+        return {"date": self.date} if self.date else {}
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.date}" if self.date else self.asset
+
+
+Stored = Partition | OwnFile
+"""What one file of the lake holds."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +113,7 @@ class Selection:
     """Partitions of a lake that are read when somebody asks for their rows."""
 
     lake: "Lake"
-    partitions: tuple[Partition, ...]
+    partitions: tuple[Stored, ...]
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """All of them as one table, with `website` and `date` columns."""
@@ -103,11 +138,11 @@ class Lake:
     def __repr__(self) -> str:
         return f"Lake({self.store.shown!r})"
 
-    def location(self, partition: Partition) -> str:
+    def location(self, partition: Stored) -> str:
         """Where the partition's file is, as a user writes it: a path, or a URL without the query of the root's."""
         return self.store.location(partition.file)
 
-    def commit(self, partition: Partition, finished: IO[bytes], misfits: bytes | None = None) -> str:
+    def commit(self, partition: Stored, finished: IO[bytes], misfits: bytes | None = None) -> str:
         """Make a finished Parquet file the partition's one version; returns its location.
 
         `misfits`, the records that can't be rows, are kept beside the assets and replaced with the partition: stored
@@ -115,10 +150,10 @@ class Lake:
         Raises `StorageError` when it can't be stored. A failure at any moment leaves the version before.
         """
         try:
-            if misfits:
+            if misfits and isinstance(partition, Partition):
                 self.store.put(partition.misfits, misfits)
             self.store.put(partition.file, finished)
-            if misfits == b"":
+            if misfits == b"" and isinstance(partition, Partition):
                 self.store.delete(partition.misfits)
         except OSError as error:
             raise StorageError(
@@ -127,9 +162,18 @@ class Lake:
             ) from error
         return self.location(partition)
 
-    def exists(self, partition: Partition) -> bool:
+    def exists(self, partition: Stored) -> bool:
         """Whether the partition has been captured."""
         return self.store.exists(partition.file)
+
+    def missing(self, wanted: Iterable[Stored]) -> list[Stored]:
+        """Those that aren't there, in the order given. Lists each website once rather than ask for each file."""
+        some = list(wanted)
+        folders = {each.file.rpartition("/date=")[0] for each in some if each.in_path}
+        there = {info.path for folder in folders for info in self.store.infos(folder)}
+        return [
+            each for each in some if not (self.store.path(each.file) in there if each.in_path else self.exists(each))
+        ]
 
     def size(self, partition: Partition) -> int:
         """Bytes of the partition's file."""
@@ -165,7 +209,7 @@ class Lake:
         with self._open(partition) as file:
             return pq.ParquetFile(file).schema_arrow.remove_metadata()
 
-    def read(self, partitions: Iterable[Partition], columns: list[str] | None = None) -> pa.Table:
+    def read(self, partitions: Iterable[Stored], columns: list[str] | None = None) -> pa.Table:
         """The partitions as one table, with `website` and `date` columns, in the order given.
 
         Raises `MissingPartitionError` naming the first that has not been captured.
@@ -175,7 +219,7 @@ class Lake:
             [self._table(partition, columns) for partition in partitions], promote_options="default"
         )
 
-    def dataset(self, partitions: Iterable[Partition]) -> "pads.Dataset":
+    def dataset(self, partitions: Iterable[Stored]) -> "pads.Dataset":
         """The partitions as a dataset, read when it is scanned, with `website` and `date` columns.
 
         Raises `MissingPartitionError` naming the first that has not been captured.
@@ -186,7 +230,7 @@ class Lake:
                 raise not_captured(partition)
         return self.scanned(wanted)
 
-    def scanned(self, wanted: Sequence[Partition], schema: pa.Schema | None = None) -> "pads.Dataset":
+    def scanned(self, wanted: Sequence[Stored], schema: pa.Schema | None = None) -> "pads.Dataset":
         """As `dataset`, of partitions that are known to be there; in a schema, or that of the first."""
         import pyarrow.dataset as pads  # it imports pandas
 
@@ -195,23 +239,36 @@ class Lake:
             schema=schema,
             filesystem=self.store.filesystem,
             format="parquet",
-            partitioning=pads.partitioning(pa.schema(PARTITION_FIELDS), flavor="hive"),
+            partitioning=pads.partitioning(_fields(wanted), flavor="hive"),
             partition_base_dir=self.store.path(wanted[0].asset) if wanted else None,
         )
 
-    def _table(self, partition: Partition, columns: list[str] | None) -> pa.Table:
+    def _table(self, partition: Stored, columns: list[str] | None) -> pa.Table:
         with self._open(partition) as file:
             table = pq.ParquetFile(file).read(columns=columns)
-        website, date = PARTITION_FIELDS
-        days = (partition.date - dt.date(1970, 1, 1)).days
-        table = table.append_column(website, constant(website.type, partition.website, len(table)))
-        return table.append_column(date, constant(pa.int32(), days, len(table)).view(date.type))
+        for name, value in partition.in_path.items():
+            field = next(each for each in PARTITION_FIELDS if each.name == name)
+            table = table.append_column(field, _repeated(value, len(table)))
+        return table
 
-    def _open(self, partition: Partition) -> pa.NativeFile:
+    def _open(self, partition: Stored) -> pa.NativeFile:
         try:
             return self.store.open(partition.file)
         except FileNotFoundError:
             raise not_captured(partition) from None
+
+
+def _repeated(value: str | dt.date, times: int) -> pa.Array:
+    """A value of a partition's path as a column."""
+    if isinstance(value, dt.date):
+        return constant(pa.int32(), (value - dt.date(1970, 1, 1)).days, times).view(pa.date32())
+    return constant(pa.string(), value, times)
+
+
+def _fields(wanted: Sequence[Stored]) -> pa.Schema:
+    """The columns that the paths of some files of an asset hold."""
+    names = wanted[0].in_path if wanted else {field.name for field in PARTITION_FIELDS}
+    return pa.schema([field for field in PARTITION_FIELDS if field.name in names])
 
 
 def _partition(asset: str, path: str) -> Partition | None:
@@ -225,7 +282,7 @@ def _partition(asset: str, path: str) -> Partition | None:
         return None
 
 
-def not_captured(partition: Partition) -> MissingPartitionError:
+def not_captured(partition: Stored) -> MissingPartitionError:
     """What is raised for a partition that isn't there."""
     return MissingPartitionError(
         f"{partition} has not been captured: materialize it first", gist=f"{partition.asset} has not been captured"

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,19 +13,23 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.config import Settings
+from ignite_assets.config.reading import EXAMPLE, judge
 from ignite_assets.dagster.automation.alerts import (
     STALE,
     Cursor,
     Message,
+    Ours,
     Trouble,
     failed_checks,
     failed_partitions,
     messages,
 )
+from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.conftest import ACME, BAYSIDE, NAMES, RANGE_START, YESTERDAY, Runner, days_ago, variable
 
+OURS = Ours(judge(tomllib.loads(EXAMPLE), Path("ignite.toml")), PLAIN)
 NIGHT = dt.date(2026, 11, 20)
 CANARIES = ("CANARY-token", "CANARY-secret", "canary@example.com")
 
@@ -36,7 +42,7 @@ def run_of(runner: Runner, result: dg.ExecuteInProcessResult) -> dg.DagsterRun:
 
 def told(runner: Runner, result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
     """What is told of a failed run: assets and reasons."""
-    troubles = failed_partitions(runner.instance, run_of(runner, result))
+    troubles = failed_partitions(runner.instance, run_of(runner, result), OURS)
     assert {trouble.website for trouble in troubles} <= {ACME.key}
     return sorted((trouble.asset, trouble.failure.words) for trouble in troubles)
 
@@ -106,7 +112,7 @@ def test_a_run_that_died_without_a_word_is_told_with_its_id(instance: dg.Dagster
     instance.report_run_failed(run)
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
-    (trouble,) = failed_partitions(runner.instance, ended)
+    (trouble,) = failed_partitions(runner.instance, ended, OURS)
     assert worded(trouble) == [(ACME.key, "the run", f"ended as failure, see run {run.run_id}")]
 
 
@@ -128,7 +134,7 @@ def test_runs_that_are_not_ours_are_ignored(
     records = instance.get_run_records()
     assert len(records) == 1
     for collect in (failed_partitions, failed_checks):
-        assert messages(instance, records, collect, websites=settings.websites, zone=settings.partitions.zone) == []
+        assert messages(instance, records, collect, Ours(settings, PLAIN)) == []
 
 
 # What checks found.
@@ -151,7 +157,7 @@ def evaluated(instance: dg.DagsterInstance) -> Any:
         result = checking.execute_in_process(instance=instance)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
-        return failed_checks(instance, run)
+        return failed_checks(instance, run, OURS)
 
     return record
 
@@ -221,7 +227,7 @@ def test_runs_of_one_night_are_one_message_and_another_night_is_another(
         run = dg.DagsterRun(job_name="nightly", status=dg.DagsterRunStatus.FAILURE, tags={"dagster/partition": key})
         instance.add_run(run)
     zone, records = settings.partitions.zone, instance.get_run_records()
-    (message,) = messages(instance, records, failed_partitions, websites=settings.websites, zone=zone)
+    (message,) = messages(instance, records, failed_partitions, Ours(settings, PLAIN))
     assert len(message.troubles) == 3
     assert message.key == f"{ACME.key}|{records[0].create_timestamp.astimezone(zone).date()}"
 

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -24,9 +23,10 @@ from ignite_assets.cli.doctor import doctor
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
-from ignite_assets.dagster.automation.alerts import failed_partitions, messages
+from ignite_assets.dagster.automation.alerts import Ours, failed_partitions, messages
 from ignite_assets.dagster.automation.audience_sensors import build_audience_sensors
 from ignite_assets.dagster.instance import prepare_home
+from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.report.exports import removals_due
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite
@@ -430,9 +430,8 @@ def test_an_opt_out_is_removed_by_the_run_that_the_sensor_asks_for_though_captur
     stopped.opt_out(second)
     (request,) = stopped.sensor.tick()
     assert not stopped.run(request)
-    (message,) = messages(
-        stopped.instance, stopped.instance.get_run_records(), failed_partitions, websites=[], zone=ZoneInfo("UTC")
-    )
+    nobodys = stopped.settings.model_copy(update={"websites": {}})
+    (message,) = messages(stopped.instance, stopped.instance.get_run_records(), failed_partitions, Ours(nobodys, PLAIN))
     assert (message.website, message.file) == (BAYSIDE.key, "removals")
     assert "held, opt-outs too" in message.text("did not land")
     assert stopped.sensor.tick() == [], "not at once"

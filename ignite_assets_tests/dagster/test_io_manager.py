@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pytest
 
 from ignite_assets.config import Settings
+from ignite_assets.dagster import private
+from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.dagster.partitions import build_partitions, partition_key
 from ignite_assets.sandbox import SandboxServer
@@ -85,6 +89,10 @@ def rows_of(value: Any) -> list[dict[str, Any]]:
         value = value.table()
     elif isinstance(value, pads.Dataset):
         value = value.to_table()
+    elif isinstance(value, pl.LazyFrame | pl.DataFrame):
+        value = value.lazy().collect().to_arrow()
+    elif isinstance(value, duckdb.DuckDBPyRelation):
+        value = value.to_arrow_table()
     rows: list[dict[str, Any]] = value.select(["hashed_email", "website", "date"]).to_pylist()
     return sorted(rows, key=lambda row: (row["date"], row["hashed_email"]))
 
@@ -96,6 +104,9 @@ ANNOTATIONS = pytest.mark.parametrize(
         (pd.DataFrame, pd.DataFrame),
         (pads.Dataset, pads.Dataset),
         (Selection, Selection),
+        (pl.DataFrame, pl.DataFrame),
+        (pl.LazyFrame, pl.LazyFrame),
+        (duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation),
         (Any, pa.Table),
     ],
 )
@@ -165,7 +176,10 @@ def test_a_partition_that_was_never_captured_fails_its_reader_with_one_line_and_
     with_assets: Assets, settings: Settings
 ) -> None:
     policy = dg.RetryPolicy(max_retries=2, delay=0)
-    line = "visitors 2026-11-17|acme-honda has not been captured: materialize it first"
+    line = (
+        "2 of 3 partitions of visitors have not been captured, the first is 2026-11-17|acme-honda: materialize them "
+        'first, or read those that are there with dagster.AssetIn(metadata={"allow_missing_partitions": True})'
+    )
     for annotation in (pa.Table, pd.DataFrame, pads.Dataset):
         runner = with_assets(reader(Seen(), annotation, build_partitions(settings), TRAILING), retry_policy=policy)
         runner.day(["visitors"])
@@ -180,7 +194,7 @@ def test_an_annotation_that_can_not_be_loaded_is_named_with_those_that_can(
 ) -> None:
     runner = with_assets(reader(Seen(), annotation, build_partitions(settings)))
     error = str(reasons(runner.day(["visitors", "reader"]))["reader"])
-    assert "ParquetIOManager loads pyarrow.Table, pandas.DataFrame, pyarrow.dataset.Dataset or" in error
+    assert "ParquetIOManager loads pyarrow.Table, pyarrow.dataset.Dataset, pandas.DataFrame, polars.DataFrame" in error
     assert "the input is annotated" in error
 
 
@@ -215,6 +229,9 @@ MADE: Mapping[str, tuple[Any, Callable[[], object]]] = {
     "table": (pa.Table, lambda: TABLE),
     "dataset": (pads.Dataset, lambda: pads.dataset(TABLE)),
     "data frame": (pd.DataFrame, lambda: pd.DataFrame({"name": ["a", "b", None]}, index=[5, 6, 7])),
+    "data frame of Polars": (pl.DataFrame, lambda: pl.DataFrame({"name": ["a", "b", None]})),
+    "lazy data frame": (pl.LazyFrame, lambda: pl.LazyFrame({"name": ["a", "b", None]})),
+    "relation": (duckdb.DuckDBPyRelation, lambda: duckdb.from_arrow(TABLE).select("name")),
     "anything": (Any, lambda: TABLE.slice(1)),
 }
 
@@ -227,7 +244,7 @@ def test_what_a_users_asset_returns_is_stored_as_a_partition_of_the_lake(
     runner = with_assets(stored(annotated, make, build_partitions(settings)))
     assert reasons(runner.day(["stored"])) == {}
     table = lake.read([partition("stored")])
-    wanted = TABLE.slice(1) if kind == "anything" else TABLE.select(["name"]) if kind == "data frame" else TABLE
+    wanted = TABLE.slice(1) if kind == "anything" else TABLE if kind in ("table", "dataset") else TABLE.select(["name"])
     assert table.drop_columns(["website", "date"]).to_pylist() == wanted.to_pylist()
     (materialization,) = runner.materializations("stored")
     assert materialization.partition == "2026-11-19|acme-honda"
@@ -253,28 +270,147 @@ def test_an_input_can_be_returned_as_it_came(with_assets: Assets, settings: Sett
 def test_a_value_that_is_no_table_is_refused_with_what_is_taken(with_assets: Assets, settings: Settings) -> None:
     runner = with_assets(stored(Any, lambda: [1, 2, 3], build_partitions(settings)))
     error = reasons(runner.day(["stored"]))["stored"]
-    assert "stores pyarrow.Table, pyarrow.dataset.Dataset and pandas.DataFrame, not list" in error
+    assert "stores pyarrow.Table, pyarrow.dataset.Dataset, pandas.DataFrame, " in error
+    assert ", not list" in error
 
 
-def test_one_table_for_several_partitions_is_refused(with_assets: Assets, settings: Settings, lake: Lake) -> None:
-    runner = with_assets(stored(pa.Table, lambda: TABLE, build_partitions(settings)))
-    error = reasons(runner.days(["stored"], days_ago(2), YESTERDAY))["stored"]
-    assert "launch the asset with one partition a run" in error
+DAYS = [days_ago(3), days_ago(2), YESTERDAY]
+KEYS = [f"{day}|{ACME.key}" for day in DAYS]
+RANGED = pa.table({"n": [1, 2, 3], "date": pa.array([DAYS[0], DAYS[2], DAYS[2]]), "website": [ACME.key] * 3})
+
+
+@pytest.mark.parametrize("kind", ["rows", "dict", "data frame"])
+def test_a_ranged_run_stores_each_partition_with_its_own_count(
+    with_assets: Assets, settings: Settings, lake: Lake, kind: str
+) -> None:
+    values = {
+        "rows": RANGED,
+        "data frame": pl.DataFrame(RANGED),
+        "dict": {key: RANGED.slice(start, count) for key, start, count in zip(KEYS, (0, 1, 1), (1, 0, 2), strict=True)},
+    }
+    runner = with_assets(stored(Any, lambda: values[kind], build_partitions(settings)))
+    assert reasons(runner.days(["stored"], DAYS[0], DAYS[-1])) == {}
+    assert [lake.read([partition("stored", day)]).column("n").to_pylist() for day in DAYS] == [[1], [], [2, 3]]
+    counts = {m.partition: m.metadata["dagster/row_count"].value for m in runner.materializations("stored")}
+    assert counts == dict(zip(KEYS, (1, 0, 2), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (TABLE, "return a dict of tables by partition key, or rows with ['website', 'date']"),
+        ({KEYS[0]: TABLE}, f"one table for each of the run's partitions is wanted: {KEYS[1]}, {KEYS[2]}"),
+        (RANGED.set_column(2, "website", [["other"] * 3]), "3 rows are of none of the run's partitions"),
+    ],
+)
+def test_a_ranged_run_that_leaves_its_partitions_open_stores_none(
+    with_assets: Assets, settings: Settings, lake: Lake, value: Any, told: str
+) -> None:
+    runner = with_assets(stored(Any, lambda: value, build_partitions(settings)))
+    assert told in reasons(runner.days(["stored"], DAYS[0], DAYS[-1]))["stored"]
     assert runner.recorded("stored") == []
     assert lake.partitions("stored") == []
 
 
-def test_an_asset_without_partitions_is_refused(with_assets: Assets) -> None:
-    def body() -> pa.Table:
-        return TABLE
+DAILY = dg.DailyPartitionsDefinition(str(DAYS[0]))
 
-    runner = with_assets(dg.asset(name="loose", io_manager_key=IO_MANAGER)(body))
-    result = runner.defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=runner.instance, asset_selection=[dg.AssetKey("loose")], raise_on_error=False
+
+def own(key: list[str], partitions: dg.PartitionsDefinition[str] | None, make: Callable[..., Any]) -> Any:
+    """An asset of a user's own that the lake holds."""
+    policy = dg.BackfillPolicy.single_run() if partitions else None
+    return dg.asset(key=key, partitions_def=partitions, io_manager_key=IO_MANAGER, backfill_policy=policy)(make)
+
+
+def run(runner: Runner, *keys: str, **how: Any) -> dg.ExecuteInProcessResult:
+    job = runner.defs.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(
+        instance=runner.instance,
+        asset_selection=[dg.AssetKey.from_user_string(key) for key in keys],
+        raise_on_error=False,
+        **how,
     )
-    assert (
-        "stores assets with a one-part key and (date, website) partitions; loose is not one" in reasons(result)["loose"]
+
+
+def test_keys_of_several_parts_are_stored_by_day_and_without_partitions_and_read_back(
+    with_assets: Assets, lake: Lake
+) -> None:
+    seen = Seen()
+
+    def daily(context: dg.AssetExecutionContext) -> pl.DataFrame:
+        return pl.DataFrame({"date": list(map(dt.date.fromisoformat, context.partition_keys)), "n": 7})
+
+    def total(daily: pl.LazyFrame) -> pl.LazyFrame:
+        return daily.group_by("date").agg(pl.col("n").sum())
+
+    def reader(total: duckdb.DuckDBPyRelation, daily: pa.Table) -> None:
+        seen.value = total.fetchall(), daily.column("n").to_pylist()
+
+    parts = ["marts", "daily"]
+    runner = with_assets(
+        own(parts, DAILY, daily),
+        dg.asset(key=["marts", "total"], ins={"daily": dg.AssetIn(parts)}, io_manager_key=IO_MANAGER)(total),
+        dg.asset(ins={"total": dg.AssetIn(["marts", "total"]), "daily": dg.AssetIn(parts)})(reader),
     )
+    ranged = {private.RANGE_START: str(DAYS[0]), private.RANGE_END: str(DAYS[-1])}
+    assert reasons(run(runner, "marts/daily", tags=ranged)) == {}
+    missing = reasons(run(runner, "marts/total"))["marts__total"]
+    assert "partitions of marts__daily have not been captured, the first is 2026-11-20:" in missing
+    allowed = {"daily": dg.AssetIn(parts, metadata={"allow_missing_partitions": True})}
+    runner = with_assets(
+        own(parts, DAILY, daily),
+        dg.asset(key=["marts", "total"], ins=allowed, io_manager_key=IO_MANAGER)(total),
+        dg.asset(ins={"total": dg.AssetIn(["marts", "total"]), **allowed})(reader),
+    )
+    assert reasons(run(runner, "marts/total", "reader")) == {}
+    rows, numbers = seen.value
+    assert sorted(rows) == [(day, 7) for day in DAYS]
+    assert numbers == [7, 7, 7]
+    files = {path.relative_to(lake.root).as_posix() for path in Path(lake.root).rglob("*.parquet")}
+    assert files == {"marts__total/part-0.parquet", *(f"marts__daily/date={day}/part-0.parquet" for day in DAYS)}
+
+
+@ANNOTATIONS
+def test_an_unpartitioned_reader_that_allows_gaps_gets_what_is_there(
+    with_assets: Assets, sandbox: SandboxServer, annotation: Any, kind: type
+) -> None:
+    seen = Seen()
+
+    def reader(visitors: Any) -> None:
+        seen.value = visitors
+
+    reader.__annotations__["visitors"] = annotation
+    allowed = {"visitors": dg.AssetIn(metadata={"allow_missing_partitions": True})}
+    runner = with_assets(dg.asset(ins=allowed)(reader))
+    assert reasons(run(runner, "reader")) == {}
+    assert seen.value.partitions == () if annotation is Selection else rows_of(seen.value) == []
+    runner.day(["visitors"])
+    assert reasons(run(runner, "reader")) == {}
+    assert isinstance(seen.value, kind)
+    assert len(rows_of(seen.value)) == len(sandbox.world.visitors(ACME, YESTERDAY, NOW, "sha2"))
+
+
+@pytest.mark.parametrize(
+    "partitions",
+    [dg.HourlyPartitionsDefinition("2026-11-19-00:00"), dg.StaticPartitionsDefinition(["a"])],
+    ids=lambda each: type(each).__name__,
+)
+def test_partitions_that_the_lake_has_no_place_for_are_refused(
+    with_assets: Assets, partitions: dg.PartitionsDefinition[str]
+) -> None:
+    runner = with_assets(own(["theirs"], partitions, lambda: TABLE))
+    key = partitions.get_partition_keys()[0]
+    error = reasons(run(runner, "theirs", partition_key=key))["theirs"]
+    assert "stores partitions by date, by (date, website) as build_partitions has them, or none" in error
+
+
+def test_an_own_asset_takes_the_place_of_no_captured_one(
+    settings: Settings, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    ours = build_defs(settings, now=frozen(NOW), key_prefix="east")
+    theirs = dg.asset(name="products", io_manager_key="east_ignite_lake")(lambda: TABLE)
+    runner = Runner(instance, dg.Definitions.merge(ours, dg.Definitions(assets=[theirs])))
+    assert "folder products holds what the platform answered" in reasons(run(runner, "products"))["products"]
+    assert lake.folders() == []
 
 
 def test_a_lake_that_can_not_be_written_to_fails_each_partition_and_is_tried_again(

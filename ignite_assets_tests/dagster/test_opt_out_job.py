@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -22,8 +21,9 @@ from ignite_assets.audiences.inbox import clear, dropped
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation import opt_out_job as opt_outs
-from ignite_assets.dagster.automation.alerts import failed_partitions, messages
+from ignite_assets.dagster.automation.alerts import Ours, failed_partitions, messages
 from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
@@ -193,9 +193,7 @@ def test_what_a_person_has_to_look_at_is_alerted_for_the_file_alone(
     office.drop(name, text)
     office.run(name)
     records = office.instance.get_run_records()
-    (message,) = messages(
-        office.instance, records, failed_partitions, websites=office.settings.websites, zone=ZoneInfo("UTC")
-    )
+    (message,) = messages(office.instance, records, failed_partitions, Ours(office.settings, PLAIN))
     said = message.text("did not land")
     assert (message.website, message.file) == (ACME.key, name)
     assert reason in said

@@ -19,11 +19,12 @@ import dagster as dg
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, WebsiteRun, runs_of
 from ignite_assets.cli.runs.workers import Workers
-from ignite_assets.config import load_settings
+from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.failures import failed_partitions, failed_step
 from ignite_assets.dagster.instance import RUNS_AT_ONCE, inherited_instance
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.private import RANGE_END, RANGE_START, held_open, plan_ranges_as_one
 from ignite_assets.storage.lake import Lake
@@ -51,6 +52,7 @@ def execute(
     instance: dg.DagsterInstance,
     on_result: Callable[[PartitionResult], None],
     on_start: Callable[[WebsiteRun], object] = lambda _: None,
+    keys: AssetKeys = PLAIN,
 ) -> list[PartitionResult]:
     """Execute the runs, several websites side by side.
 
@@ -67,7 +69,7 @@ def execute(
         results.append(result)
         on_result(result)
 
-    watches = {run: _Watch(run, instance, known, on_start) for run in runs}
+    watches = {run: _Watch(run, instance, keys, known, on_start) for run in runs}
     with Workers(_execute_run, RUNS_AT_ONCE) as workers:
         try:
             _work_off(watches, workers, str(config))
@@ -78,9 +80,10 @@ def execute(
 
 
 def landed(
-    lake: Lake, instance: dg.DagsterInstance, websites: Collection[str], assets: Collection[str]
+    settings: Settings, instance: dg.DagsterInstance, websites: Collection[str], assets: Collection[str]
 ) -> list[PartitionResult]:
     """The partitions that the lake holds and the instance knows of; one that either lacks is not there."""
+    lake, keys = Lake(settings.root), AssetKeys.of(settings)
     return [
         PartitionResult(
             asset=asset,
@@ -92,7 +95,7 @@ def landed(
             path=lake.location(partition),
         )
         for asset in assets
-        for known in [instance.get_materialized_partitions(dg.AssetKey(asset))]
+        for known in [instance.get_materialized_partitions(keys[asset])]
         for partition in lake.partitions(asset)
         if partition.website in websites and partition_key(partition.date, partition.website) in known
     ]
@@ -143,12 +146,13 @@ class _Watch:
         self,
         run: WebsiteRun,
         instance: dg.DagsterInstance,
+        keys: AssetKeys,
         known: Callable[[PartitionResult], None],
         started: Callable[[WebsiteRun], object],
     ) -> None:
         self.run = run
         self.begun = False
-        self._instance, self._known, self._started = instance, known, started
+        self._instance, self._keys, self._known, self._started = instance, keys, known, started
         self._run_id = str(uuid.uuid4())
         self._recorded = False
         self._cursor: str | None = None
@@ -158,7 +162,7 @@ class _Watch:
 
     def like(self, run: WebsiteRun) -> "_Watch":
         """One that reports to the same."""
-        return _Watch(run, self._instance, self._known, self._started)
+        return _Watch(run, self._instance, self._keys, self._known, self._started)
 
     def order(self, config: str) -> _Order:
         """What the process that executes the run is told."""
@@ -245,7 +249,7 @@ class _Watch:
         return (asset, day) in self._results and not self._landed(asset, day)
 
     def _take_failure(self, event: Any) -> None:
-        asset, records = event.step_key, failed_partitions(event)
+        asset, records = self._keys.asset_of_step(event.step_key), failed_partitions(event)
         self._step_failures[asset] = next(iter(records.values()), None) or failed_step(event, quoted=True)
         for key, record in records.items():
             day, _ = read_key(key)
@@ -255,7 +259,7 @@ class _Watch:
         day, _ = read_key(materialization.partition or "")
         facts = {key: value.value for key, value in materialization.metadata.items()}
         self._add(
-            materialization.asset_key.path[0],
+            self._keys.asset(materialization.asset_key),
             day,
             "materialized",
             rows=facts.get("dagster/row_count"),
@@ -282,9 +286,11 @@ def _run_failure(event: Any) -> str:
 
 
 @functools.cache
-def _job(config: str, *, ranged: bool) -> dg.JobDefinition:
+def _job(config: str, *, ranged: bool) -> tuple[dg.JobDefinition, AssetKeys]:
     # The person at the command decides about another try, rather than wait minutes for it.
-    return build_defs(load_settings(Path(config)), retry_policy=None, ranged=ranged).resolve_job_def("nightly")
+    settings = load_settings(Path(config))
+    defs = build_defs(settings, retry_policy=None, ranged=ranged)
+    return defs.resolve_job_def(settings.dagster.named("nightly")), AssetKeys.of(settings)
 
 
 def _execute_run(order: _Order) -> None:
@@ -293,10 +299,9 @@ def _execute_run(order: _Order) -> None:
     plan_ranges_as_one()
     first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
     one = len(run.days) == 1
-    checks = {key for asset in run.assets for key in partition_checks(_BY_NAME[asset])}
-    job = _job(order.config, ranged=not one).get_subset(
-        asset_selection={dg.AssetKey(asset) for asset in run.assets}, asset_check_selection=checks
-    )
+    nightly, keys = _job(order.config, ranged=not one)
+    checks = {key for asset in run.assets for key in partition_checks(_BY_NAME[asset], keys)}
+    job = nightly.get_subset(asset_selection=set(keys.all(run.assets)), asset_check_selection=checks)
     with inherited_instance() as instance, held_open(instance):
         job.execute_in_process(
             instance=instance,

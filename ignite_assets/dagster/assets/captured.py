@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import dagster as dg
 from pydantic import Field
@@ -9,15 +10,15 @@ from pydantic import Field
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
+from ignite_assets.config import Settings
+from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.landing import Kept, Landings
-from ignite_assets.dagster.metadata import LAUNCH, column_schema, lineage_metadata, storage_kinds, storage_uri
 from ignite_assets.dagster.partitions import lake_partitions
-from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.dagster.resources import IGNITE, IgniteResource
+from ignite_assets.dagster.specs import Specs
 from ignite_assets.storage.lake import Selection
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed
-from ignite_assets.tables.thresholds import Thresholds
 
 
 class CaptureConfig(dg.Config):
@@ -30,42 +31,22 @@ class CaptureConfig(dg.Config):
 
 def build_assets(
     endpoints: tuple[Endpoint, ...],
+    settings: Settings,
+    specs: Specs,
     *,
-    partitions: dg.PartitionsDefinition[str],
     horizon: Horizon,
-    root: str,
-    owners: Sequence[str] = (),
-    thresholds: Thresholds | None = None,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> list[dg.AssetsDefinition]:
-    """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for.
-
-    `root` is the lake's; the asset's page shows where its partitions are.
-    """
+    """The assets of a table, in its order. Each refuses a date that its endpoint can't be asked for."""
+    named = settings.dagster.named
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, inputs = _body(endpoint, endpoints, horizon, thresholds)
-        decorate = dg.asset(
-            name=endpoint.name,
-            ins=inputs,
-            description=endpoint.description,
-            partitions_def=partitions,
-            group_name=endpoint.history,
-            kinds={"api", "parquet", *storage_kinds(root)},
-            owners=list(owners),
-            tags={
-                "ignite/history": endpoint.history,
-                "ignite/personal_data": str(endpoint.personal).lower(),
-            },
-            metadata={
-                "dagster/column_schema": column_schema(endpoint),
-                "dagster/uri": storage_uri(root, endpoint.name),
-                "endpoint": f"GET {endpoint.path}",
-                "documentation": dg.MetadataValue.url(endpoint.documentation_url),
-                **LAUNCH,
-                **lineage_metadata(endpoint),
-            },
-            io_manager_key=IO_MANAGER,
+        body, listed = _body(endpoint, endpoints, settings, specs, horizon)
+        decorate = specs.asset(
+            endpoint.name,
+            ins={"listed": dg.AssetIn(specs.keys[listed])} if listed else {},
+            required_resource_keys={named(IGNITE), named(IO_MANAGER)},
+            io_manager_key=named(IO_MANAGER),
             retry_policy=retry_policy,
         )
         return decorate(body)
@@ -74,26 +55,20 @@ def build_assets(
 
 
 def _body(
-    endpoint: Endpoint,
-    endpoints: tuple[Endpoint, ...],
-    horizon: Horizon,
-    thresholds: Thresholds | None,
-) -> tuple[Callable[..., Landings], dict[str, dg.AssetIn]]:
-    """The asset's function and its inputs. It only says what to capture; the capture happens while it is stored."""
+    endpoint: Endpoint, endpoints: tuple[Endpoint, ...], settings: Settings, specs: Specs, horizon: Horizon
+) -> tuple[Callable[..., Landings], str | None]:
+    """The asset's function and the asset that it reads. The capture happens while what it returns is stored."""
+    resource = settings.dagster.named(IGNITE)
 
-    def start(
-        context: dg.AssetExecutionContext,
-        config: CaptureConfig,
-        ignite: IgniteResource,
-        manager: ParquetIOManager,
-        listed: Selection | None,
-    ) -> Landings:
+    def start(context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection | None) -> Landings:
+        ignite = cast("IgniteResource", getattr(context.resources, resource))
+        lake = lake_of(context, settings)
         partitions = lake_partitions(endpoint.name, context.partition_keys)
         (website,) = {partition.website for partition in partitions}
-        there = [each for each in partitions if manager.lake.exists(each)] if config.skip_captured else []
+        there = [each for each in partitions if lake.exists(each)] if config.skip_captured else []
         days = [each.date for each in partitions if each not in there]
         outcomes = _outcomes(ignite, website, days, listed) if days else iter(())
-        return Landings(context, website, outcomes, [Kept.of(manager.lake, each) for each in there])
+        return Landings(context, website, outcomes, [Kept.of(lake, each) for each in there], specs.keys)
 
     def _outcomes(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
@@ -107,7 +82,7 @@ def _body(
             ids, missing = _ids(listed, days) if listed else ({}, {})
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
-            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=thresholds)
+            capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=settings.checks)
             for day, outcome in capture.each(wanted):
                 if isinstance(outcome, IgniteError):
                     ignite.websites[website].advise(outcome)
@@ -115,26 +90,15 @@ def _body(
 
     if endpoint.ids and endpoint.ids.from_partition:
 
-        def with_listed(
-            context: dg.AssetExecutionContext,
-            config: CaptureConfig,
-            ignite: IgniteResource,
-            ignite_lake: dg.ResourceParam[ParquetIOManager],
-            listed: Selection,
-        ) -> Landings:
-            return start(context, config, ignite, ignite_lake, listed)
+        def with_listed(context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection) -> Landings:
+            return start(context, config, listed)
 
-        return with_listed, {"listed": dg.AssetIn(endpoint.ids.endpoint)}
+        return with_listed, endpoint.ids.endpoint
 
-    def alone(
-        context: dg.AssetExecutionContext,
-        config: CaptureConfig,
-        ignite: IgniteResource,
-        ignite_lake: dg.ResourceParam[ParquetIOManager],
-    ) -> Landings:
-        return start(context, config, ignite, ignite_lake, None)
+    def alone(context: dg.AssetExecutionContext, config: CaptureConfig) -> Landings:
+        return start(context, config, None)
 
-    return alone, {}
+    return alone, None
 
 
 def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:

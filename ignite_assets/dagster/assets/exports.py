@@ -22,13 +22,15 @@ from ignite_assets.audiences.exports import Options, Outcome, export, remove_opt
 from ignite_assets.audiences.holding import FAILED, HELD, is_well
 from ignite_assets.config import Settings
 from ignite_assets.dagster.failures import input_failure
-from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
+from ignite_assets.dagster.keys import EXPORTS
 from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.specs import Specs
 from ignite_assets.storage.duck import Workspace, told
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.progress import lines, showing
 
-ASSET = "audience_exports"
+ASSET = EXPORTS
 CHECK = "nothing_held"
 JOB = "export_audiences"
 REMOVALS_JOB = "remove_opt_outs"
@@ -74,54 +76,50 @@ class Exported:
 
 def build_exports(
     settings: Settings,
+    specs: Specs,
     *,
-    partitions: dg.PartitionsDefinition[str],
     executor: dg.ExecutorDefinition,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> tuple[list[dg.AssetsDefinition], list[Any]]:
     """The asset and its job, where an export is configured; and the job that removes people who opted out."""
-    rules = settings.rules()
-    if not rules:
+    if not settings.exports:
         return [], [_removals_job(settings, executor, retry_policy)]
-    sources = sorted({asset for rule in rules for asset in rule.source_assets})
 
-    @dg.asset(
-        name=ASSET,
-        deps=sources,
-        description="Files for ad platforms: people who joined and left each audience, without anyone who opted out.",
-        partitions_def=partitions,
-        group_name="exports",
-        kinds={rule.row.platform for rule in rules},
-        owners=list(settings.assets.owners),
-        tags={"ignite/personal_data": "true"},
-        check_specs=[_check_spec(partitions)],
+    @specs.asset(
+        ASSET,
+        check_specs=[_check_spec(specs)],
+        required_resource_keys={settings.dagster.named(IO_MANAGER)},
         retry_policy=retry_policy,
     )
-    def audience_exports(
-        context: dg.AssetExecutionContext, config: ExportConfig, ignite_lake: dg.ResourceParam[ParquetIOManager]
-    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    def audience_exports(context: dg.AssetExecutionContext, config: ExportConfig) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
-        _check_names(settings, ignite_lake.lake, config.names)
+        lake = lake_of(context, settings)
+        _check_names(settings, lake, config.names)
         with showing(lines(context.log.info)):
-            exported = run_exports(settings, ignite_lake.lake, config.names, website, day, force=config.force or None)
+            exported = run_exports(settings, lake, config.names, website, day, force=config.force or None)
         yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
         if exported.failures:
             raise _failure(exported)
 
     job = dg.define_asset_job(
-        JOB,
-        dg.AssetSelection.assets(ASSET),
+        settings.dagster.named(JOB),
+        dg.AssetSelection.assets(specs.keys[ASSET]),
         description="Writes one website's lists for ad platforms; runs once its newest day is captured.",
         executor_def=executor,
     )
     return [audience_exports], [job, _removals_job(settings, executor, retry_policy)]
 
 
-def _check_spec(partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
+def _check_spec(specs: Specs) -> dg.AssetCheckSpec:
     with warnings.catch_warnings():
         # One website's list that is held must stay in sight when another website's goes well.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(CHECK, asset=ASSET, description="Every list was written.", partitions_def=partitions)
+        return dg.AssetCheckSpec(
+            CHECK,
+            asset=specs.keys[ASSET],
+            description="Every list was written.",
+            partitions_def=specs.by_name[ASSET].partitions_def,
+        )
 
 
 class Removals(dg.Config):
@@ -133,16 +131,17 @@ class Removals(dg.Config):
 def _removals_job(
     settings: Settings, executor: dg.ExecutorDefinition, retry_policy: dg.RetryPolicy | None
 ) -> dg.JobDefinition:
+    named = settings.dagster.named
+
     @dg.op(
-        name=REMOVALS_OP,
+        name=named(REMOVALS_OP),
+        required_resource_keys={named(IO_MANAGER)},
         description="Removes people who opted out from every list that was ever written, and changes nothing else.",
         retry_policy=retry_policy,
     )
-    def remove_opted_out_people(
-        context: dg.OpExecutionContext, config: Removals, ignite_lake: dg.ResourceParam[ParquetIOManager]
-    ) -> None:
+    def remove_opted_out_people(context: dg.OpExecutionContext, config: Removals) -> None:
         with showing(lines(context.log.info)):
-            exported = run_removals(settings, ignite_lake.lake, config.website or None)
+            exported = run_removals(settings, lake_of(context, settings), config.website or None)
         rows = exported.rows()
         for row in rows:
             context.log.info(" ".join(f"{name}={value}" for name, value in row.items() if value != ""))
@@ -152,7 +151,7 @@ def _removals_job(
             raise _failure(exported, held)
 
     @dg.job(
-        name=REMOVALS_JOB,
+        name=named(REMOVALS_JOB),
         executor_def=executor,
         description="Writes the removals that opt-outs ask for, without waiting for a capture; started by an opt-out.",
     )

@@ -17,8 +17,10 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for_closed_day
 from ignite_assets.dagster.failures import input_failure
-from ignite_assets.dagster.io_manager import ParquetIOManager
-from ignite_assets.dagster.partitions import partition_key, read_key, trailing_mapping
+from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
+from ignite_assets.dagster.keys import REPORT, AssetKeys
+from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.specs import Specs
 from ignite_assets.report.exports import Recorded
 from ignite_assets.report.figures import ReportOptions, gather
 from ignite_assets.storage.duck import told
@@ -26,9 +28,8 @@ from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets.tables.derived.row import Derived
 
-ASSET = "website_report"
+ASSET = REPORT
 JOB = "report"
-GROUP = "reports"
 PAGE = "index.html"
 _LATEST = 50
 """So many records of a day's exports are looked through."""
@@ -42,8 +43,8 @@ class ReportError(IgniteError):
 
 def build_reports(
     settings: Settings,
+    specs: Specs,
     *,
-    partitions: dg.PartitionsDefinition[str],
     endpoints: tuple[Endpoint, ...],
     derived: tuple[Derived, ...],
     executor: dg.ExecutorDefinition,
@@ -51,41 +52,29 @@ def build_reports(
     retry_policy: dg.RetryPolicy | None = None,
 ) -> tuple[dg.AssetsDefinition, Any, dg.ScheduleDefinition]:
     """The asset, its job and what starts that."""
-    reads = [row.name for row in (*endpoints, *derived)]
 
-    @dg.asset(
-        name=ASSET,
-        deps=[
-            *(dg.AssetDep(name, partition_mapping=trailing_mapping(settings.derived.window_days)) for name in reads),
-            *([audience_exports.ASSET] if settings.exports else []),
-        ],
-        description="A page of the website's day: visitors, audiences, locations, inventory, exports, data quality.",
-        partitions_def=partitions,
-        group_name=GROUP,
-        kinds={"html"},
-        owners=list(settings.assets.owners),
-        tags={"ignite/personal_data": str(settings.reports.personal_details).lower()},
+    @specs.asset(
+        ASSET,
+        required_resource_keys={settings.dagster.named(IO_MANAGER)},
         retry_policy=retry_policy,
     )
-    def website_report(
-        context: dg.AssetExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def website_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         day, website = read_key(context.partition_key)
         options = ReportOptions(
             settings=settings,
             now=now(),
             endpoints=endpoints,
             derived=derived,
-            recorded=tuple(recorded(context.instance, context.partition_key)),
+            recorded=tuple(recorded(context.instance, specs.keys, context.partition_key)),
         )
         try:
-            return dg.MaterializeResult(metadata=write_report(ignite_lake.lake, website, day, options))
+            return dg.MaterializeResult(metadata=write_report(lake_of(context, settings), website, day, options))
         except IgniteError as error:
             raise input_failure(error) from None
 
     job = dg.define_asset_job(
-        JOB,
-        dg.AssetSelection.assets(ASSET),
+        settings.dagster.named(JOB),
+        dg.AssetSelection.assets(specs.keys[ASSET]),
         description="Writes the page of one website's day, for people who never open Dagster; runs every morning.",
         executor_def=executor,
     )
@@ -100,7 +89,7 @@ def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
     at = settings.reports.at
     return daily_schedule(
         settings,
-        "report_schedule",
+        settings.dagster.named("report_schedule"),
         job,
         at,
         f"Every morning at {at:%H:%M}: writes the pages of the day that just closed, one run for each website, once "
@@ -142,9 +131,9 @@ def page_name(website: str, day: dt.date) -> str:
     return f"website={website}/date={day.isoformat()}/{PAGE}"
 
 
-def recorded(instance: dg.DagsterInstance, key: str) -> Iterator[Recorded]:
+def recorded(instance: dg.DagsterInstance, keys: AssetKeys, key: str) -> Iterator[Recorded]:
     """What is on record of a partition's exports, newest first."""
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(audience_exports.ASSET), asset_partitions=[key])
+    wanted = dg.AssetRecordsFilter(asset_key=keys[audience_exports.ASSET], asset_partitions=[key])
     for record in instance.fetch_materializations(wanted, limit=_LATEST).records:
         if record.asset_materialization:
             yield from map(_as_recorded, audience_exports.rows_of(record.asset_materialization))
@@ -160,11 +149,11 @@ def _as_recorded(row: audience_exports.Row) -> Recorded:
     )
 
 
-def written_by(events: Sequence[dg.DagsterEvent]) -> list[str]:
+def written_by(events: Sequence[dg.DagsterEvent], keys: AssetKeys) -> list[str]:
     """The places of the pages that a run's materializations tell of."""
     found = []
     for event in events:
         metadata = event.materialization.metadata
-        if event.asset_key == dg.AssetKey(ASSET):
+        if event.asset_key == keys[ASSET]:
             found.append(str(metadata["path"].value))
     return found

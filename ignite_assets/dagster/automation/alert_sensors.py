@@ -10,6 +10,7 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.automation import alerts
 from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.webhook import NotDeliveredError, post, webhook_url
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 
 _SECONDS_A_TICK = 20
 """Dagster ends a tick after a minute and forgets its cursor, and so what was delivered; a delivery may take 20 s."""
@@ -17,15 +18,20 @@ _SECONDS_A_TICK = 20
 _EVERY_MINUTE = "Every minute: posts one message for each website and night about {}."
 
 
-def build_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
+def build_sensors(
+    settings: Settings, keys: AssetKeys = PLAIN, *, now: Callable[[], float] = time.time
+) -> list[dg.SensorDefinition]:
     """The alerts, when the configuration names a webhook for them. `now` tells seconds since 1970."""
     if settings.alerts.webhook_env is None:
         return []
-    failures = _Alert(settings, settings.alerts.webhook_env, "did not land", alerts.failed_partitions, now)
-    checks = _Alert(settings, settings.alerts.webhook_env, "checks failed", alerts.failed_checks, now)
+    ours, named = alerts.Ours(settings, keys), settings.dagster.named
+    failures = _Alert(ours, settings.alerts.webhook_env, "did not land", alerts.failed_partitions, now)
+    checks = _Alert(ours, settings.alerts.webhook_env, "checks failed", alerts.failed_checks, now)
     return [
-        _sensor(settings, "run_failure_alert_sensor", _EVERY_MINUTE.format("partitions that did not land"), failures),
-        _sensor(settings, "failed_check_alert_sensor", _EVERY_MINUTE.format("checks that failed"), checks),
+        _sensor(
+            settings, named("run_failure_alert_sensor"), _EVERY_MINUTE.format("partitions that did not land"), failures
+        ),
+        _sensor(settings, named("failed_check_alert_sensor"), _EVERY_MINUTE.format("checks that failed"), checks),
     ]
 
 
@@ -47,9 +53,9 @@ class _Alert:
     """What one sensor tells, and to whom."""
 
     def __init__(
-        self, settings: Settings, variable: str, headline: str, collect: alerts.Collect, now: Callable[[], float]
+        self, ours: alerts.Ours, variable: str, headline: str, collect: alerts.Collect, now: Callable[[], float]
     ) -> None:
-        self._settings, self._variable = settings, variable
+        self._ours, self._variable = ours, variable
         self._headline, self._collect, self._now = headline, collect, now
 
     def tick(self, instance: dg.DagsterInstance, text: str | None) -> tuple[str, alerts.Cursor]:
@@ -83,11 +89,5 @@ class _Alert:
     def _due(
         self, instance: dg.DagsterInstance, records: Sequence[dg.RunRecord], cursor: alerts.Cursor
     ) -> list[alerts.Message]:
-        found = alerts.messages(
-            instance,
-            records,
-            self._collect,
-            websites=self._settings.websites,
-            zone=self._settings.partitions.zone,
-        )
+        found = alerts.messages(instance, records, self._collect, self._ours)
         return [message for message in found if message.key not in cursor.said]

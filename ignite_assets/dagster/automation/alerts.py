@@ -6,17 +6,18 @@ itself; a foreign exception is named by its class, since its text may hold anyth
 
 import datetime as dt
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from ignite_assets.api.errors import FailureRecord
+from ignite_assets.config import Settings
 from ignite_assets.dagster import failures
 from ignite_assets.dagster.assets import exports
 from ignite_assets.dagster.automation import opt_out_job
+from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.private import PARTITION, RANGE_START
 from ignite_assets.tables.checks import CHECKS
@@ -45,7 +46,26 @@ class Trouble:
     failure: FailureRecord
 
 
-Collect = Callable[[dg.DagsterInstance, dg.DagsterRun], list[Trouble]]
+Collect = Callable[[dg.DagsterInstance, dg.DagsterRun, "Ours"], list[Trouble]]
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Which runs and records are of a configuration, beside which there may be others in the instance."""
+
+    settings: Settings
+    keys: AssetKeys
+
+    def opt_outs(self, run: dg.DagsterRun) -> dict[str, str]:
+        """What a run of opt-outs is about: its website, and a dropped file's label; empty for other runs."""
+        named = self.settings.dagster.named
+        jobs = {opt_out_job.JOB: opt_out_job.OP, exports.REMOVALS_JOB: exports.REMOVALS_OP}
+        op = next((named(op) for job, op in jobs.items() if run.job_name == named(job)), None)
+        config: Any = run.run_config
+        try:
+            return dict(config["ops"][op]["config"]) if op else {}
+        except (KeyError, TypeError):
+            return {}
 
 
 @dataclass(frozen=True)
@@ -145,58 +165,53 @@ def messages(
     instance: dg.DagsterInstance,
     records: Sequence[dg.RunRecord],
     collect: Collect,
-    *,
-    websites: Collection[str],
-    zone: ZoneInfo,
+    ours: Ours,
 ) -> list[Message]:
     """One message for each of our websites and each night that the runs brought trouble to."""
+    websites, zone = ours.settings.websites, ours.settings.partitions.zone
     found: dict[tuple[str, dt.date, str], Message] = {}
     for record in records:
-        asked = _opt_outs(record.dagster_run)
+        asked = ours.opt_outs(record.dagster_run)
         file = asked.get("label", _REMOVALS if asked else "")
         night = record.create_timestamp.astimezone(zone).date()
-        for trouble in collect(instance, record.dagster_run):
+        for trouble in collect(instance, record.dagster_run, ours):
             if trouble.website in websites or asked:  # a list may be of a website that is configured no more
                 message = found.setdefault((trouble.website, night, file), Message(trouble.website, night, file=file))
                 message.troubles.append(trouble)
     return [found[key] for key in sorted(found)]
 
 
-def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
+def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ours) -> list[Trouble]:
     """What a failed run did not capture, and why."""
-    website = _opt_outs(run).get("website") or _website(run.tags.get(PARTITION) or run.tags.get(RANGE_START))
-    if run.status != dg.DagsterRunStatus.FAILURE or website is None:
+    website = ours.opt_outs(run).get("website") or _website(run.tags.get(PARTITION) or run.tags.get(RANGE_START))
+    if run.status != dg.DagsterRunStatus.FAILURE or website is None or not ours.keys.concerns(run):
         return []
     troubles = []
-    for event in _events(instance, run, dg.DagsterEventType.STEP_FAILURE):
+    failed = list(_events(instance, run, dg.DagsterEventType.STEP_FAILURE))
+    for event in failed:
+        if ours.keys.is_another_lakes_step(event.step_key or ""):
+            continue
         records = failures.failed_partitions(event).values() or [failures.failed_step(event)]
         by_cause = {record.cause: record for record in records}
-        troubles += [Trouble(website, event.step_key or "", record) for record in by_cause.values()]
+        troubles += [
+            Trouble(website, ours.keys.asset_of_step(event.step_key or ""), record) for record in by_cause.values()
+        ]
     ended = f"ended as {run.status.value.lower()}, see run {run.run_id}"
-    return troubles or [Trouble(website, "the run", FailureRecord(kind="run", reason=ended, gist=ended))]
+    return troubles if failed else [Trouble(website, "the run", FailureRecord(kind="run", reason=ended, gist=ended))]
 
 
-def _opt_outs(run: dg.DagsterRun) -> dict[str, str]:
-    """What a run is about that deals with opt-outs: its website, and a dropped file's label; empty for other runs."""
-    op = {opt_out_job.JOB: opt_out_job.OP, exports.REMOVALS_JOB: exports.REMOVALS_OP}.get(run.job_name)
-    config: Any = run.run_config
-    try:
-        return dict(config["ops"][op]["config"]) if op else {}
-    except (KeyError, TypeError):
-        return {}
-
-
-def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
+def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ours) -> list[Trouble]:
     """The checks of a run's partitions that found data not to be used, and the websites that a day is missing of."""
     troubles = []
     for event in _events(instance, run, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         evaluation = event.asset_check_evaluation_data
-        if evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR:
+        theirs = ours.keys.is_another_lakes(evaluation.asset_key)
+        if theirs or evaluation.passed or evaluation.severity != dg.AssetCheckSeverity.ERROR:
             continue
         for website, told in _websites_of(evaluation):
             found = f"{evaluation.check_name}: {told}"
             record = FailureRecord(kind=evaluation.check_name, reason=found, gist=found)
-            troubles.append(Trouble(website, evaluation.asset_key.path[-1], record))
+            troubles.append(Trouble(website, ours.keys.asset(evaluation.asset_key), record))
     return troubles
 
 

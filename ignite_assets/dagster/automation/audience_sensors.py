@@ -18,6 +18,7 @@ from ignite_assets.dagster.automation import opt_out_job as opt_outs
 from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.export_triggers import Captured, Watch
 from ignite_assets.dagster.instance import UNFINISHED
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -33,18 +34,22 @@ _FILE_TAG = "ignite/opt_out_file"
 _REMOVALS_TAG = "ignite/removals"
 
 
-def build_audience_sensors(settings: Settings, *, now: Callable[[], float] = time.time) -> list[dg.SensorDefinition]:
+def build_audience_sensors(
+    settings: Settings, keys: AssetKeys = PLAIN, *, now: Callable[[], float] = time.time
+) -> list[dg.SensorDefinition]:
     """The sensors that the configuration has work for. `now` tells seconds since 1970."""
-    exports = [_export_sensor(settings)] if settings.exports else []
+    exports = [_export_sensor(settings, keys)] if settings.exports else []
     place = settings.opt_outs.inbox
     inbox_sensors = [_inbox_sensor(settings, place, now)] if place else []
     return [*exports, _removals_sensor(settings, now), *inbox_sensors]
 
 
 def _removals_sensor(settings: Settings, now: Callable[[], float]) -> dg.SensorDefinition:
+    named = settings.dagster.named
+
     @dg.sensor(
-        name="opt_out_removal_sensor",
-        job_name=audience_exports.REMOVALS_JOB,
+        name=named("opt_out_removal_sensor"),
+        job_name=named(audience_exports.REMOVALS_JOB),
         minimum_interval_seconds=60,
         default_status=sensor_status(settings),
         description=(
@@ -55,13 +60,13 @@ def _removals_sensor(settings: Settings, now: Callable[[], float]) -> dg.SensorD
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         known = _Asked.read(context.cursor)
         found = {
-            website: _asked(context.instance, website, extent, known.get(website), now())
+            website: _asked(context.instance, settings, website, extent, known.get(website), now())
             for website, extent in _ledgers(settings).items()
         }
         due = [(website, asked) for website, asked in found.items() if asked != known.get(website) and asked.tries]
         cursor = json.dumps({website: asked.__dict__ for website, asked in found.items()}, sort_keys=True)
         if due:
-            return dg.SensorResult(run_requests=[_removals(*each) for each in due], cursor=cursor)
+            return dg.SensorResult(run_requests=[_removals(settings, *each) for each in due], cursor=cursor)
         return dg.SensorResult(skip_reason="nobody else has opted out of a website that has lists", cursor=cursor)
 
     return look
@@ -89,13 +94,17 @@ class _Asked:
         return f"opt-outs|{website}|{self.extent}" + (f"#{self.tries}" if self.tries > 1 else "")
 
 
-def _asked(instance: dg.DagsterInstance, website: str, extent: str, known: _Asked | None, now: float) -> _Asked:
+def _asked(
+    instance: dg.DagsterInstance, settings: Settings, website: str, extent: str, known: _Asked | None, now: float
+) -> _Asked:
     """What to ask for by now: a new run for a ledger that changed, and after waits for one whose run went wrong."""
     if known is None or known.extent != extent:
         return _Asked(extent, 1, now + again_after(0))
     if not known.tries:
         return known
-    mine = dg.RunsFilter(job_name=audience_exports.REMOVALS_JOB, tags={_REMOVALS_TAG: known.key(website)})
+    mine = dg.RunsFilter(
+        job_name=settings.dagster.named(audience_exports.REMOVALS_JOB), tags={_REMOVALS_TAG: known.key(website)}
+    )
     statuses = {run.status for run in instance.get_runs(mine)}
     if dg.DagsterRunStatus.SUCCESS in statuses:
         return replace(known, tries=0)
@@ -104,10 +113,10 @@ def _asked(instance: dg.DagsterInstance, website: str, extent: str, known: _Aske
     return _Asked(extent, known.tries + 1, now + again_after(known.tries))
 
 
-def _removals(website: str, asked: _Asked) -> dg.RunRequest:
+def _removals(settings: Settings, website: str, asked: _Asked) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=asked.key(website),
-        run_config={"ops": {audience_exports.REMOVALS_OP: {"config": {"website": website}}}},
+        run_config={"ops": {settings.dagster.named(audience_exports.REMOVALS_OP): {"config": {"website": website}}}},
         tags={_REMOVALS_TAG: asked.key(website)},
     )
 
@@ -121,13 +130,13 @@ def _ledgers(settings: Settings) -> dict[str, str]:
     return {w: hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] for w, names in named.items() if names}
 
 
-def _export_sensor(settings: Settings) -> dg.SensorDefinition:
+def _export_sensor(settings: Settings, keys: AssetKeys) -> dg.SensorDefinition:
     rules = settings.rules()
     sources = sorted({asset for rule in rules for asset in rule.source_assets})
 
     @dg.sensor(
-        name="audience_export_sensor",
-        job_name=audience_exports.JOB,
+        name=settings.dagster.named("audience_export_sensor"),
+        job_name=settings.dagster.named(audience_exports.JOB),
         minimum_interval_seconds=60,
         default_status=sensor_status(settings),
         description=(
@@ -138,7 +147,7 @@ def _export_sensor(settings: Settings) -> dg.SensorDefinition:
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         watch = Watch.read(context.cursor)
         days = max(rule.window_days for rule in rules)
-        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset, days)]
+        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset, keys, days)]
         # With records still unread a day may look newest that isn't.
         due = [] if behind else list(watch.due(rules, sorted(settings.websites)))
         requests = [
@@ -165,12 +174,12 @@ def _idle(behind: Sequence[str], watch: Watch, rules: Sequence[ExportRule], sett
     return "; ".join([*waits, *more, "nothing else is new" if lacking else "nothing is new"])
 
 
-def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str, window_days: int) -> bool:
+def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str, keys: AssetKeys, window_days: int) -> bool:
     """Let the watch learn of an asset's new records; whether that was all of them."""
     after = max(0, watch.after.get(asset, 0) - _AGAIN)
     for _ in range(_PAGES_A_TICK):
         records = instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=after),
+            dg.AssetRecordsFilter(asset_key=keys[asset], after_storage_id=after),
             limit=_RECORDS_A_PAGE,
             ascending=True,
         ).records
@@ -192,8 +201,8 @@ def _captured(asset: str, records: Sequence[dg.EventLogRecord]) -> Iterator[Capt
 
 def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> dg.SensorDefinition:
     @dg.sensor(
-        name="opt_out_inbox_sensor",
-        job_name=opt_outs.JOB,
+        name=settings.dagster.named("opt_out_inbox_sensor"),
+        job_name=settings.dagster.named(opt_outs.JOB),
         minimum_interval_seconds=30,
         default_status=sensor_status(settings),
         description=(
@@ -206,18 +215,18 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
         store = Store(settings.place(place))
         inbox.clear(store, settings.websites)
         files = inbox.dropped(store, settings.websites)
-        wanted = looks.take_in(files, _under_way(context.instance), now=now())
+        wanted = looks.take_in(files, _under_way(context.instance, settings), now=now())
         cursor = looks.text()
         if wanted:
-            return dg.SensorResult(run_requests=[_request(*each) for each in wanted], cursor=cursor)
+            return dg.SensorResult(run_requests=[_request(settings, *each) for each in wanted], cursor=cursor)
         return dg.SensorResult(skip_reason=_told(len(files), inbox.astray(store, settings.websites)), cursor=cursor)
 
     return look
 
 
-def _under_way(instance: dg.DagsterInstance) -> set[str]:
+def _under_way(instance: dg.DagsterInstance, settings: Settings) -> set[str]:
     """The files that a run is dealing with, or is about to."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=opt_outs.JOB, statuses=list(UNFINISHED)))
+    runs = instance.get_runs(dg.RunsFilter(job_name=settings.dagster.named(opt_outs.JOB), statuses=list(UNFINISHED)))
     return {run.tags[_FILE_TAG] for run in runs if _FILE_TAG in run.tags}
 
 
@@ -233,10 +242,10 @@ def _told(waiting: int, astray: int) -> str:
     return f"{told}; {who} where nobody reads {'it' if astray == 1 else 'them'}"
 
 
-def _request(file: inbox.Dropped, tried: int) -> dg.RunRequest:
+def _request(settings: Settings, file: inbox.Dropped, tried: int) -> dg.RunRequest:
     config = {"website": file.website, "label": file.label, "again": tried > 0}
     return dg.RunRequest(
         run_key=f"{file.key}@{file.version}#{tried}",
-        run_config={"ops": {opt_outs.OP: {"config": config}}},
+        run_config={"ops": {settings.dagster.named(opt_outs.OP): {"config": config}}},
         tags={_FILE_TAG: file.key},
     )

@@ -18,8 +18,8 @@ from ignite_assets.audiences.opt_outs import Person, parameter
 from ignite_assets.audiences.submission import Receipt
 from ignite_assets.config import Settings
 from ignite_assets.dagster.failures import input_failure
-from ignite_assets.dagster.io_manager import ParquetIOManager
-from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
+from ignite_assets.dagster.resources import IGNITE, IgniteResource
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets.tables.progress import lines, showing
@@ -128,24 +128,25 @@ def suppress_hashes(
 
 def build_opt_out_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
     """The job that suppresses and submits the people of one dropped file."""
+    named = settings.dagster.named
 
-    @dg.op(name=OP, description="Suppresses the people of one dropped file and submits them.")
-    def submit_dropped_file(
-        context: dg.OpExecutionContext,
-        config: DroppedFile,
-        ignite: dg.ResourceParam[IgniteResource],
-        ignite_lake: dg.ResourceParam[ParquetIOManager],
-    ) -> None:
+    @dg.op(
+        name=named(OP),
+        description="Suppresses the people of one dropped file and submits them.",
+        required_resource_keys={named(IGNITE), named(IO_MANAGER)},
+    )
+    def submit_dropped_file(context: dg.OpExecutionContext, config: DroppedFile) -> None:
+        ignite, lake = getattr(context.resources, named(IGNITE)), lake_of(context, settings)
         store = Store(settings.place(settings.opt_outs.inbox or ""))
         waiting = [file for file in inbox.of_website(store, config.website) if file.label == config.label]
         if not waiting:
             context.log.info("the file is gone: it was dealt with before")
             return
         with showing(lines(context.log.info)):
-            _without_names(context, settings, ignite_lake.lake, ignite, store, waiting[0], again=config.again)
+            _without_names(context, settings, lake, ignite, store, waiting[0], again=config.again)
 
     @dg.job(
-        name=JOB,
+        name=named(JOB),
         executor_def=executor,
         description="Keeps the people of one dropped file out of every export, then tells the platform; started by its "
         "arrival in the inbox.",

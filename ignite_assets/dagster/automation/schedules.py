@@ -23,6 +23,7 @@ from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.instance import UNFINISHED
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.partitions import keys_of, partition_key
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.waiting import waiting
@@ -56,13 +57,15 @@ def build_schedules(
     derived: tuple[Derived, ...],
     horizon: Horizon,
     executor: dg.ExecutorDefinition,
+    keys: AssetKeys = PLAIN,
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
     """The two schedules and their jobs."""
+    named = settings.dagster.named
     tables: tuple[Table, ...] = (*endpoints, *derived)
-    freshness = (dg.AssetCheckKey(dg.AssetKey(table.name), CHECK_NAME) for table in tables)
-    selection = dg.AssetSelection.assets(*(t.name for t in tables)) - dg.AssetSelection.checks(*freshness)
+    freshness = (dg.AssetCheckKey(keys[table.name], CHECK_NAME) for table in tables)
+    selection = dg.AssetSelection.assets(*(keys[t.name] for t in tables)) - dg.AssetSelection.checks(*freshness)
     nightly = dg.define_asset_job(
-        "nightly",
+        named("nightly"),
         selection,
         description=(
             "Captures every endpoint of one website for the day that just closed, and derives from it; runs every "
@@ -71,19 +74,17 @@ def build_schedules(
         executor_def=executor,
     )
     heal = dg.define_asset_job(
-        "heal",
+        named("heal"),
         selection,
         description="Captures and derives what is missing of one website's day; runs every night.",
         executor_def=executor,
     )
 
     def capture(day: dt.date) -> Requests:
-        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived)
+        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived, keys)
 
     def close_gaps(context: dg.ScheduleEvaluationContext) -> Requests:
-        materialized = {
-            table.name: context.instance.get_materialized_partitions(dg.AssetKey(table.name)) for table in tables
-        }
+        materialized = {table.name: context.instance.get_materialized_partitions(keys[table.name]) for table in tables}
         gaps = find_gaps(
             endpoints,
             sorted(settings.websites),
@@ -92,19 +93,19 @@ def build_schedules(
             derived=derived,
             stale=stale_keys(settings, derived, horizon),
             start=settings.partitions.start_date,
-            under_way=under_way(context.instance),
+            under_way=under_way(context.instance, keys),
         )
-        alone = waiting(context.instance, horizon)
+        alone = waiting(context.instance, horizon, keys)
         gaps = [gap for gap in gaps if gap.website not in alone]
         for line in expiring(gaps, horizon):
             context.log.warning(line)
         most = settings.schedule.heal_runs_per_tick
-        yield from healing_requests(gaps, night_of(context, settings), most, horizon, tables)
+        yield from healing_requests(gaps, night_of(context, settings), most, horizon, tables, keys)
 
     at, heal_at = settings.schedule.nightly, settings.schedule.heal
     nightly_schedule = daily_schedule(
         settings,
-        "nightly_schedule",
+        named("nightly_schedule"),
         nightly,
         at,
         f"Every night at {at:%H:%M}: captures the day that just closed, one run for each website, while the platform's "
@@ -113,7 +114,7 @@ def build_schedules(
     )
     heal_schedule = daily_schedule(
         settings,
-        "heal_schedule",
+        named("heal_schedule"),
         heal,
         heal_at,
         f"Every night at {heal_at:%H:%M}: captures missing days that the platform can still answer for, oldest first, "
@@ -129,6 +130,7 @@ def nightly_requests(
     endpoints: Sequence[Endpoint],
     horizon: Horizon,
     derived: Sequence[Derived] = (),
+    keys: AssetKeys = PLAIN,
 ) -> Requests:
     """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
     allowed = [endpoint for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
@@ -142,8 +144,8 @@ def nightly_requests(
         yield dg.RunRequest(
             run_key=f"{day}|{website}",
             partition_key=partition_key(day, website),
-            asset_selection=[dg.AssetKey(table.name) for table in due],
-            asset_check_keys=_checks(due),
+            asset_selection=keys.all(table.name for table in due),
+            asset_check_keys=_checks(due, keys),
         )
 
 
@@ -187,6 +189,7 @@ def healing_requests(
     most: int,
     horizon: Horizon,
     tables: Sequence[Table] = TABLES,
+    keys: AssetKeys = PLAIN,
 ) -> Requests:
     """One run a gap, at most so many, each website's oldest first and the websites in turn.
 
@@ -198,25 +201,27 @@ def healing_requests(
     expiring = [gap for gap in gaps if gap.assets]
     lasting = [gap for gap in gaps if not gap.assets]
     for gap in [*_in_turn(expiring), *_in_turn(lasting, newest_first=True)][:most]:
-        yield gap_request(gap, f"heal|{night}", horizon, tables)
+        yield gap_request(gap, f"heal|{night}", horizon, tables, keys)
 
 
-def gap_request(gap: Gap, occasion: str, horizon: Horizon, tables: Sequence[Table]) -> dg.RunRequest:
+def gap_request(
+    gap: Gap, occasion: str, horizon: Horizon, tables: Sequence[Table], keys: AssetKeys = PLAIN
+) -> dg.RunRequest:
     """The run that closes a gap, once an occasion."""
     due = (*gap.assets, *gap.derived)
     left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
     return dg.RunRequest(
         run_key=f"{occasion}|{gap.date}|{gap.website}",
         partition_key=partition_key(gap.date, gap.website),
-        asset_selection=[dg.AssetKey(name) for name in due],
-        asset_check_keys=_checks(table for table in tables if table.name in due),
+        asset_selection=keys.all(due),
+        asset_check_keys=_checks((table for table in tables if table.name in due), keys),
         tags=left,
     )
 
 
-def _checks(tables: Iterable[Table]) -> list[dg.AssetCheckKey]:
+def _checks(tables: Iterable[Table], keys: AssetKeys) -> list[dg.AssetCheckKey]:
     """Named, or Dagster would add every other check of the assets: their freshness, which is of all websites."""
-    return [key for table in tables for key in partition_checks(table)]
+    return [key for table in tables for key in partition_checks(table, keys)]
 
 
 def stale_keys(settings: Settings, derived: Sequence[Derived], horizon: Horizon) -> dict[str, set[str]]:
@@ -247,7 +252,7 @@ def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
     ]
 
 
-def under_way(instance: dg.DagsterInstance) -> set[str]:
-    """The partitions of runs that have not finished."""
+def under_way(instance: dg.DagsterInstance, keys: AssetKeys = PLAIN) -> set[str]:
+    """The partitions of a lake's runs that have not finished."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
-    return {key for run in runs for key in keys_of(run.tags)}
+    return {key for run in runs if keys.concerns(run) for key in keys_of(run.tags)}

@@ -15,6 +15,7 @@ from typing import Any
 
 import dagster as dg
 
+from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import TargetMaterialization
 from ignite_assets.storage.lake import Partition
@@ -37,40 +38,42 @@ class _Recorded:
     """Whether an earlier run materialized it too."""
 
 
-def of_one_partition(context: dg.AssetCheckExecutionContext, found: Mapping[Check, Found]) -> Iterator[Any]:
+def of_one_partition(
+    context: dg.AssetCheckExecutionContext, found: Mapping[Check, Found], keys: AssetKeys
+) -> Iterator[Any]:
     """What Dagster makes of an `AssetCheckResult`, but with one look at the partition's records for all checks."""
-    recorded = _recorded(context, found)
+    recorded = _recorded(context, found, keys)
     for check, ((partition, finding),) in found.items():
-        spec = dg.AssetCheckSpec(check.name, asset=partition.asset)
+        spec = dg.AssetCheckSpec(check.name, asset=keys[partition.asset])
         yield dg.Output(None, output_name=spec.get_python_identifier())
-        yield _evaluation(check, partition, finding, recorded.get(partition))
+        yield _evaluation(check, partition, finding, keys, recorded.get(partition))
 
 
 def of_several_partitions(
-    context: dg.AssetCheckExecutionContext, found: Mapping[Check, Found], *, each: bool
+    context: dg.AssetCheckExecutionContext, found: Mapping[Check, Found], keys: AssetKeys, *, each: bool
 ) -> Iterator[Any]:
     """A sum for each check, after what is recorded under partitions' own names.
 
     `each`: that is every partition, since the run planned one evaluation for each; one that is missing would seem to
     be under way while the run is, and skipped from then on.
     """
-    recorded = _recorded(context, found)
+    recorded = _recorded(context, found, keys)
     for check, findings in found.items():
         # What did not pass comes last: the last that was recorded is what a check's headline shows.
         for partition, finding in sorted(findings, key=lambda one: not one[1].passed):
             known = recorded.get(partition)
             tells = not finding.passed and not check.expected_of_backfills
             if each or tells or (known and known.before):
-                yield _evaluation(check, partition, finding, known)
-        yield _sum(check, findings)
+                yield _evaluation(check, partition, finding, keys, known)
+        yield _sum(check, findings, keys)
 
 
-def _recorded(context: dg.AssetCheckExecutionContext, findings: Mapping[Check, Found]) -> dict[Partition, _Recorded]:
+def _recorded(
+    context: dg.AssetCheckExecutionContext, findings: Mapping[Check, Found], keys: AssetKeys
+) -> dict[Partition, _Recorded]:
     """What the instance has of the partitions, all of one asset, that findings are about."""
     by_key = {_key(partition): partition for each in findings.values() for partition, _ in each}
-    filters = dg.AssetRecordsFilter(
-        asset_key=dg.AssetKey(next(iter(by_key.values())).asset), asset_partitions=list(by_key)
-    )
+    filters = dg.AssetRecordsFilter(asset_key=keys[next(iter(by_key.values())).asset], asset_partitions=list(by_key))
     found: dict[Partition, _Recorded] = {}
     cursor, more = None, True
     while more:
@@ -93,10 +96,10 @@ def _key(partition: Partition) -> str:
 
 
 def _evaluation(
-    check: Check, partition: Partition, finding: Finding, recorded: _Recorded | None
+    check: Check, partition: Partition, finding: Finding, keys: AssetKeys, recorded: _Recorded | None
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(partition.asset),
+        asset_key=keys[partition.asset],
         check_name=check.name,
         passed=finding.passed,
         severity=_severity([finding]),
@@ -113,7 +116,7 @@ def _evaluation(
     )
 
 
-def _sum(check: Check, found: Found) -> dg.AssetCheckResult:
+def _sum(check: Check, found: Found, keys: AssetKeys) -> dg.AssetCheckResult:
     """What a run of several partitions found, under no partition's name; the history is the newest's."""
     failed = [finding for _, finding in found if not finding.passed]
     rows = [
@@ -121,7 +124,7 @@ def _sum(check: Check, found: Found) -> dg.AssetCheckResult:
         for partition, finding in found
     ]
     return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(found[0][0].asset),
+        asset_key=keys[found[0][0].asset],
         check_name=check.name,
         passed=not failed,
         severity=_severity(failed),

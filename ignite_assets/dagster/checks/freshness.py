@@ -14,6 +14,7 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.alerts import STALE
 from ignite_assets.dagster.automation.daily import daily_schedule
+from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.tables.derived.row import Derived
@@ -42,42 +43,43 @@ def build_freshness(
     derived: tuple[Derived, ...],
     horizon: Horizon,
     executor: dg.ExecutorDefinition,
+    keys: AssetKeys,
 ) -> tuple[list[dg.AssetChecksDefinition], dg.ScheduleDefinition]:
     """The check of each asset, and the schedule that evaluates them at the deadline."""
     checks = [
-        *(_check(settings, endpoint, horizon) for endpoint in endpoints),
-        *(_derived_check(settings, row, horizon) for row in derived),
+        *(_check(settings, horizon, keys[endpoint.name]) for endpoint in endpoints),
+        *(_derived_check(settings, row, horizon, keys[row.name]) for row in derived),
     ]
     deadline = settings.alerts.deadline
     job = dg.define_asset_job(
-        "freshness",
+        settings.dagster.named("freshness"),
         dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys)),
         description="Checks that every website has the last day that is due; runs at the deadline.",
         executor_def=executor,
     )
     return checks, daily_schedule(
         settings,
-        "freshness_schedule",
+        settings.dagster.named("freshness_schedule"),
         job,
         deadline,
         f"Every day at {deadline:%H:%M}: checks that every website has the day that just closed.",
     )
 
 
-def _check(settings: Settings, endpoint: Endpoint, horizon: Horizon) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=endpoint.name, name=CHECK_NAME, description="Every website has the last day that is due.")
+def _check(settings: Settings, horizon: Horizon, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=CHECK_NAME, description="Every website has the last day that is due.")
     def fresh(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         day = due_day(horizon, settings.alerts.deadline)
         if day < settings.partitions.start_date:
             return dg.AssetCheckResult(passed=True, description="no day is due yet")
-        found = context.instance.get_materialized_partitions(dg.AssetKey(endpoint.name))
+        found = context.instance.get_materialized_partitions(asset)
         return _result(stale(found, settings.websites, day), day, len(settings.websites))
 
     return fresh
 
 
-def _derived_check(settings: Settings, row: Derived, horizon: Horizon) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=row.name, name=CHECK_NAME, description="Every partition reflects its inputs as they are now.")
+def _derived_check(settings: Settings, row: Derived, horizon: Horizon, asset: dg.AssetKey) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=CHECK_NAME, description="Every partition reflects its inputs as they are now.")
     def fresh() -> dg.AssetCheckResult:
         days: dict[str, list[str]] = {}
         for partition in stale_partitions(settings, [row], horizon)[row.name]:

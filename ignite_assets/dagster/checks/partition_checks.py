@@ -9,7 +9,8 @@ import dagster as dg
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
 from ignite_assets.dagster.checks.evaluations import Found, of_one_partition, of_several_partitions
-from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
+from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.partitions import lake_partitions
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, Check, examine
@@ -17,7 +18,7 @@ from ignite_assets.tables.examination import Examination
 
 
 def build_checks(
-    tables: Sequence[Table], settings: Settings, *, partitions: dg.PartitionsDefinition[str] | None
+    tables: Sequence[Table], settings: Settings, keys: AssetKeys, *, partitions: dg.PartitionsDefinition[str] | None
 ) -> list[dg.AssetChecksDefinition]:
     """The checks of every asset, planned for each of the partitions; without these, for a run.
 
@@ -26,40 +27,40 @@ def build_checks(
     with warnings.catch_warnings():
         # A check by partition is what we want, and Dagster still calls it a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [_checks_of(table, settings, partitions) for table in tables]
+        return [_checks_of(table, settings, keys, partitions) for table in tables]
 
 
-def partition_checks(table: Table) -> list[dg.AssetCheckKey]:
+def partition_checks(table: Table, keys: AssetKeys = PLAIN) -> list[dg.AssetCheckKey]:
     """The checks of an asset that belong to each of its partitions: not its freshness, which is of every website."""
-    return [dg.AssetCheckKey(dg.AssetKey(table.name), check.name) for check in CHECKS if check.applies(table)]
+    return [dg.AssetCheckKey(keys[table.name], check.name) for check in CHECKS if check.applies(table)]
 
 
 def _checks_of(
-    table: Table, settings: Settings, partitions: dg.PartitionsDefinition[str] | None
+    table: Table, settings: Settings, keys: AssetKeys, partitions: dg.PartitionsDefinition[str] | None
 ) -> dg.AssetChecksDefinition:
+    asset = keys[table.name]
     due = [check for check in CHECKS if check.applies(table)]
 
     @dg.multi_asset_check(
-        name=f"{table.name}_checks",
+        name=settings.dagster.named(f"{table.name}_checks"),
         description=f"Checks a partition of {table.name}.",
         specs=[
-            dg.AssetCheckSpec(check.name, asset=table.name, description=check.description, partitions_def=partitions)
+            dg.AssetCheckSpec(check.name, asset=asset, description=check.description, partitions_def=partitions)
             for check in due
         ],
         can_subset=True,
+        required_resource_keys={settings.dagster.named(IO_MANAGER)},
     )
-    def checks(
-        context: dg.AssetCheckExecutionContext, ignite_lake: dg.ResourceParam[ParquetIOManager]
-    ) -> Iterator[Any]:
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[Any]:
         chosen = {key.name for key in context.selected_asset_check_keys}
         selected = [check for check in due if check.name in chosen]
-        examination = Examination(ignite_lake.lake, table, settings.checks, settings.partitions.zone)
-        keys = lake_partitions(table.name, context.partition_keys)
-        found = _found(selected, examination, keys)
-        if len(keys) == 1:
-            yield from of_one_partition(context, found)
+        examination = Examination(lake_of(context, settings), table, settings.checks, settings.partitions.zone)
+        chosen_partitions = lake_partitions(table.name, context.partition_keys)
+        found = _found(selected, examination, chosen_partitions)
+        if len(chosen_partitions) == 1:
+            yield from of_one_partition(context, found, keys)
         else:
-            yield from of_several_partitions(context, found, each=partitions is not None)
+            yield from of_several_partitions(context, found, keys, each=partitions is not None)
 
     return checks
 
