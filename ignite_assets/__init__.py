@@ -13,16 +13,19 @@ from ignite_assets._version import __version__
 if TYPE_CHECKING:
     from ignite_assets.config import load_settings
     from ignite_assets.dagster.build import build_defs
+    from ignite_assets.dagster.component import IgniteComponent
     from ignite_assets.dagster.io_manager import ParquetIOManager
     from ignite_assets.dagster.partitions import build_partitions
-    from ignite_assets.dagster.resources import IgniteResource
+    from ignite_assets.dagster.resources import IgniteResource, WebsiteAccess
     from ignite_assets.dagster.specs import IgniteAssetProps, IgniteTranslator, asset_specs
     from ignite_assets.storage.reader import LakeReader
 
 _LAZY = {
     "IgniteResource": "dagster.resources",
+    "WebsiteAccess": "dagster.resources",
     "ParquetIOManager": "dagster.io_manager",
     "IgniteAssetProps": "dagster.specs",
+    "IgniteComponent": "dagster.component",
     "IgniteTranslator": "dagster.specs",
     "asset_specs": "dagster.specs",
     "build_defs": "dagster.build",
@@ -33,9 +36,11 @@ _LAZY = {
 
 __all__ = [
     "IgniteAssetProps",
+    "IgniteComponent",
     "IgniteResource",
     "IgniteTranslator",
     "ParquetIOManager",
+    "WebsiteAccess",
     "__version__",
     "asset_specs",
     "build_defs",

@@ -49,17 +49,15 @@ def init(folder: Path, websites: tuple[str, ...], start_date: dt.datetime | None
       ignite-assets init reporting --website acme-honda --root s3://agency-lake/ignite
     """
     from ignite_assets.config.reading import judge
-    from ignite_assets.config.template import new_configuration
+    from ignite_assets.config.template import new_configuration, variables
 
     keys = tuple(dict.fromkeys(websites)) or (_PLACEHOLDER,)
     first = start_date.date() if start_date else dt.datetime.now(dt.UTC).date() - dt.timedelta(days=_DAYS_BACK)
     text = new_configuration(keys, start_date=first, root=root)
     settings = judge(tomllib.loads(text), folder.absolute() / _CONFIGURATION)
-    variables = [name for site in settings.websites.values() for name in (site.token_env, site.secret_env)]
-    if doubled := sorted({name for name in variables if variables.count(name) > 1}):
-        raise click.UsageError(f"these websites would share the variable {', '.join(doubled)}; rename one")
+    names = variables(settings)
     _write(folder, {_CONFIGURATION: text, _WORKSPACE: _WORKSPACE_TEXT}, force=force)
-    _say_what_is_next(folder, variables, placeholder=not websites)
+    _say_what_is_next(folder, names, placeholder=not websites)
 
 
 def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:

@@ -8,8 +8,8 @@ a field. Secrets are no settings: the file names environment variables, and noth
 Reading order: `values`, `models`, `reading`; then `kinds` and `mistakes`, which speak of the models, and `template`.
 """
 
-from ignite_assets.config.models import Settings, Website
+from ignite_assets.config.models import CONFIG_FILE, Settings, Website
 from ignite_assets.config.reading import EXAMPLE, load_settings
 from ignite_assets.config.values import WebsiteKey
 
-__all__ = ["EXAMPLE", "Settings", "Website", "WebsiteKey", "load_settings"]
+__all__ = ["CONFIG_FILE", "EXAMPLE", "Settings", "Website", "WebsiteKey", "load_settings"]

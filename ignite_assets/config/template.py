@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.api.names import credential_variable
 from ignite_assets.config.kinds import allowed_words, field_kind, is_list, is_mapping, item_type
 from ignite_assets.config.mistakes import toml, toml_key
@@ -25,13 +26,23 @@ _HEAD = """\
 """
 
 
-def new_configuration(websites: Sequence[str], *, start_date: dt.date, root: str) -> str:
+def new_configuration(websites: Sequence[str], *, start_date: dt.date, root: str, reports: str | None = None) -> str:
     """The text of an `ignite.toml` for some websites; nothing in it is judged yet."""
     given = {"partitions": {"start_date": str(start_date)}, "storage": {"root": root}}
+    given |= {"reports": {"to": reports}} if reports else {}
     lines = [_HEAD.rstrip()]
     for name, field in Settings.model_fields.items():
         lines += ["", "", *_remark(field.description or ""), *_table(name, field, websites, given)]
     return "\n".join(lines) + "\n"
+
+
+def variables(settings: Settings) -> list[str]:
+    """The environment variables that hold the credentials. Raises `ConfigurationError` when two websites share one."""
+    names = [name for site in settings.websites.values() for name in (site.token_env, site.secret_env)]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        mistake = f"these websites would share the variable {', '.join(doubled)}; rename one"
+        raise ConfigurationError(str(settings.path), [mistake])
+    return names
 
 
 def example(name: str, *, website: str, start_date: dt.date) -> str:

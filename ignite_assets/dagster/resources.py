@@ -1,11 +1,11 @@
 """The resource that assets capture with: the platform's address, limits, and each website's credentials by name.
 
-Credentials are configured as names of environment variables, which a `.env` file may hold too. They are read when their
-website is captured: one that is missing fails one website, and no value ever stands in a definition, a run's
-configuration or a `repr`.
+Credentials are configured as names of environment variables, which a `.env` file may hold too, or as `dagster.EnvVar`
+in code: no value ever stands in a definition, a run's configuration or a `repr`.
 """
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -27,26 +27,48 @@ IGNITE = "ignite"
 """The resource's name."""
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ignite_assets.api.client import IgniteClient
 
 
 class WebsiteAccess(dg.Config):
-    """How one website is asked for."""
+    """How one website is asked for: with names of environment variables, or with `dagster.EnvVar` in code.
 
-    token_env: str = Field(description="Name of the environment variable that holds the website's token.")
-    secret_env: str = Field(description="Name of the environment variable that holds the website's secret.")
-    algo: str = Field(description="Hash algorithm of the website's e-mails: md5, sha1 or sha2.")
+    Names are read when the website is captured, so one that is missing fails one website. Dagster reads an `EnvVar`
+    when a run begins: one that is missing fails every run. Never write a value: Dagster would store and show it.
+    """
+
+    token_env: str | None = Field(
+        default=None, description="Name of the environment variable that holds the website's token."
+    )
+    secret_env: str | None = Field(
+        default=None, description="Name of the environment variable that holds the website's secret."
+    )
+    token: str | None = Field(default=None, description="The website's token, as an EnvVar.", repr=False)
+    secret: str | None = Field(default=None, description="The website's secret, as an EnvVar.", repr=False)
+    algo: str = Field(default="sha2", description="Hash algorithm of the website's e-mails: md5, sha1 or sha2.")
     env_file: str = Field(default="", description="A file with the variables, for those that the environment lacks.")
 
     def credentials(self, website: str) -> Credentials:
         """The website's credentials. Raises `CredentialsError` naming the variables that are missing or empty."""
-        file = Path(self.env_file) if self.env_file else None
-        found = {name: variable(name, file) or "" for name in (self.token_env, self.secret_env)}
-        if missing := [name for name, value in found.items() if not value]:
+        given = {"token": (self.token, self.token_env), "secret": (self.secret, self.secret_env)}
+        if unsaid := [kind for kind, sources in given.items() if not any(sources)]:
+            said = [f"neither {kind} nor {kind}_env is given" for kind in unsaid]
+            raise ConfigurationError(f"credentials of {website}", said)
+        values = {kind: self._value(*sources) for kind, sources in given.items()}
+        names = {kind: _variable(*sources) for kind, sources in given.items()}
+        if missing := [names[kind] for kind, value in values.items() if not value]:
             raise CredentialsError(website, missing)
-        if unreadable := [name for name, value in found.items() if not _is_utf8(value)]:
+        if unreadable := [names[kind] for kind, value in values.items() if not _is_utf8(value)]:
             raise CredentialsError(website, unreadable, "is not UTF-8")
-        return Credentials(found[self.token_env], found[self.secret_env])
+        return Credentials(values["token"], values["secret"])
+
+    def _value(self, given: str | None, name: str | None) -> str:
+        """What a credential is: a value that Dagster has resolved or not, else that of a variable."""
+        if isinstance(given, dg.EnvVar):
+            given = given.get_value()
+        return (variable(name, Path(self.env_file) if self.env_file else None) if name else given) or ""
 
     @contextlib.contextmanager
     def advising(self) -> Iterator[None]:
@@ -61,7 +83,8 @@ class WebsiteAccess(dg.Config):
         """Name the variables that hold the credentials, if these are refused."""
         last = error.cause if isinstance(error, StoppedError) else error
         if isinstance(last, UnauthorizedError):
-            error.advice = f"check the values of {self.token_env} and {self.secret_env}"
+            names = [_variable(self.token, self.token_env), _variable(self.secret, self.secret_env)]
+            error.advice = f"check the values of {' and '.join(names)}"
 
 
 def _setting(name: str) -> Any:
@@ -70,13 +93,18 @@ def _setting(name: str) -> Any:
     return Field(default=field.default, description=field.description)
 
 
+def _variable(given: str | None, name: str | None) -> str:
+    """The name of the variable that holds a credential, as far as it is known; never the value."""
+    return name or (given.env_var_name if isinstance(given, dg.EnvVar) else "its EnvVar")
+
+
 def _is_utf8(value: str) -> bool:
     """Whether a variable's bytes were UTF-8; the interpreter keeps other bytes as lone surrogates."""
     return value.isascii() or not any("\udc80" <= character <= "\udcff" for character in value)
 
 
 class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The Ignite platform, website by website."""
+    """The Ignite platform, website by website. Needs no `ignite.toml`."""
 
     base_url: str = _setting("base_url")
     websites: dict[str, WebsiteAccess] = Field(description="Access to each website, by its key.")
@@ -128,6 +156,27 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             horizon=horizon or Horizon(ZoneInfo(self.timezone)),
             run=self._run,
         )
+
+    def read(self, asset: str, *, website: str, date: dt.date | None = None) -> "pa.Table":
+        """What the platform answers, as a table with the asset's columns; nothing is stored.
+
+        `date`: the look-back date; yesterday without it. Raises `IgniteError`, and `ConfigurationError` for an asset
+        that isn't captured by itself.
+        """
+        import pyarrow.parquet as pq
+
+        from ignite_assets.api.endpoints import by_name
+        from ignite_assets.tables.capture import Capture
+
+        alone = {name: each for name, each in by_name().items() if not (each.ids and each.ids.from_partition)}
+        if asset not in alone:
+            raise ConfigurationError("read", [f"{asset} is not captured by itself; there are {', '.join(alone)}"])
+        with self.client(website) as client, self.websites[website].advising():
+            day = date or client.horizon.yesterday()
+            staged = Capture(client, alone[asset]).one(day).staged
+            with staged.file as file:
+                table: pa.Table = pq.read_table(file)
+        return table.replace_schema_metadata()
 
     def limits(self) -> Limits:
         """What a client allows itself. Raises `ValueError` for a value that the settings don't allow."""

@@ -15,7 +15,6 @@ import pytest
 
 from ignite_assets.config import Settings
 from ignite_assets.dagster import private
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.dagster.partitions import build_partitions, partition_key
 from ignite_assets.sandbox import SandboxServer

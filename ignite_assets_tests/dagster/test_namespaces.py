@@ -10,10 +10,10 @@ import pytest
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.assets.reports import recorded
 from ignite_assets.dagster.automation.alerts import Ours, failed_checks, failed_partitions, messages
-from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.keys import AssetKeys
-from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
+from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
     EVERY,

@@ -2,17 +2,20 @@
 
 import datetime as dt
 
+import dagster as dg
+import pyarrow as pa
 import pytest
 
 from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import by_name
-from ignite_assets.api.errors import ConfigurationError, CredentialsError, DateRefusedError
-from ignite_assets.api.horizon import Horizon
+from ignite_assets.api.errors import ConfigurationError, CredentialsError, DateRefusedError, UnauthorizedError
+from ignite_assets.api.horizon import Horizon, utc_now
 from ignite_assets.config import Settings
-from ignite_assets.dagster.resources import IgniteResource
+from ignite_assets.dagster.resources import IgniteResource, WebsiteAccess
+from ignite_assets.sandbox import SandboxServer
 from ignite_assets.tables.capture import Capture
 from ignite_assets_tests.built import build_defs, frozen
-from ignite_assets_tests.conftest import ACME, BAYSIDE, NOW, WEBSITES, YESTERDAY, variable
+from ignite_assets_tests.conftest import ACME, BAYSIDE, NOW, WEBSITES, YESTERDAY, set_credentials, variable
 
 VISITORS = by_name()["visitors"]
 
@@ -104,3 +107,50 @@ def test_no_secret_stands_in_the_resource_or_in_anything_dagster_shows_of_the_de
     for site in WEBSITES:
         assert not any(secret in text for text in shown for secret in (site.token, site.secret))
     assert "ACME_HONDA_TOKEN" in repr(resource.websites)
+
+
+def in_code(url: str) -> IgniteResource:
+    """A resource without an `ignite.toml`, as a user's own definitions have it."""
+    access = WebsiteAccess(token=dg.EnvVar(variable(ACME.key, "token")), secret=dg.EnvVar(variable(ACME.key, "secret")))
+    return IgniteResource(base_url=url, websites={ACME.key: access}, max_tries=1)
+
+
+def test_without_a_configuration_an_own_asset_asks_with_credentials_that_dagster_resolves(
+    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.now = utc_now
+    set_credentials(monkeypatch)
+    read: list[pa.Table] = []
+
+    @dg.asset
+    def theirs(ignite: IgniteResource) -> None:
+        read.append(ignite.read("visitors", website=ACME.key))
+        assert ACME.secret not in repr(ignite) + str(ignite) + repr(ignite.websites) + str(ignite.websites)
+
+    defs = dg.Definitions(assets=[theirs], resources={"ignite": in_code(sandbox.url)})
+    snapshot = repr(defs.get_repository_def().get_top_level_resources()["ignite"].config_schema)
+    assert ACME.secret not in snapshot
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert defs.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance).success
+    assert read[0].num_rows > 0
+    assert read[0].schema.names == ["hashed_email", "algo", "captured_at"]
+
+
+def test_outside_of_a_run_the_resource_reads_the_variables_itself_and_names_what_is_missing(
+    sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_credentials(monkeypatch)
+    sandbox.now = utc_now
+    resource = in_code(sandbox.url)
+    assert resource.read("sales", website=ACME.key).schema.names == ["kind", "record", "captured_at"]
+    with pytest.raises(ConfigurationError, match="location_details is not captured by itself"):
+        resource.read("location_details", website=ACME.key)
+    monkeypatch.delenv(variable(ACME.key, "token"))
+    with pytest.raises(CredentialsError, match="ACME_HONDA_TOKEN is not set or empty"):
+        resource.read("sales", website=ACME.key)
+    with pytest.raises(ConfigurationError, match="neither secret nor secret_env is given"):
+        WebsiteAccess(token_env="ANY").credentials("acme")
+    monkeypatch.setenv(variable(ACME.key, "token"), "wrong")
+    with pytest.raises(UnauthorizedError) as refused:
+        resource.read("sales", website=ACME.key)
+    assert refused.value.advice == "check the values of ACME_HONDA_TOKEN and ACME_HONDA_SECRET"

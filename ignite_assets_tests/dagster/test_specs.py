@@ -1,5 +1,6 @@
 """What a translator changes, and what another code location that only reads is given."""
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
@@ -8,10 +9,9 @@ import pytest
 
 import ignite_assets as ia
 from ignite_assets.config import Settings
-from ignite_assets.dagster.build import build_defs
-from ignite_assets.sandbox import frozen
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.conftest import ACME, EVERY, NOW, YESTERDAY, Runner, partition, reasons
+from ignite_assets_tests.built import build_defs, frozen
+from ignite_assets_tests.conftest import ACME, EVERY, NOW, WEBSITES, YESTERDAY, Runner, partition, reasons
 
 
 @pytest.fixture
@@ -100,3 +100,30 @@ def test_a_code_location_that_only_reads_loads_what_the_specs_name(
     assert graph.get(dg.AssetKey(["east", "visitors"])).group_name == "east_look_back"
     job = reading.resolve_implicit_global_asset_job_def()
     assert reasons(job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)) == {}
+
+
+class Automatic(ia.IgniteTranslator):
+    """Declarative Automation in the place of the schedules."""
+
+    def get_asset_spec(self, props: ia.IgniteAssetProps) -> dg.AssetSpec:
+        nightly = dg.AutomationCondition.on_cron("30 0 * * *")
+        eager = dg.AutomationCondition.eager()
+        if props.name == "visitor_recency":
+            eager = eager.without(~dg.AutomationCondition.any_deps_missing())
+        condition = eager if props.group == "derived" else nightly
+        return super().get_asset_spec(props).replace_attributes(automation_condition=condition)
+
+
+def test_automation_asks_for_the_newest_day_alone_and_derives_in_the_same_tick_where_gaps_may_be(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    defs = build_defs(settings, translator=Automatic(), now=frozen(NOW), retry_policy=None)
+    noon = NOW.replace(hour=12, minute=0, second=0)
+    before = dg.evaluate_automation_conditions(defs, instance, evaluation_time=noon - dt.timedelta(days=4))
+    assert before.total_requested == 0
+    after = dg.evaluate_automation_conditions(defs, instance, evaluation_time=noon, cursor=before.cursor)
+    asked = {name: after.get_requested_partitions(dg.AssetKey(name)) for name in EVERY}
+    newest = {f"{YESTERDAY}|{site.key}" for site in WEBSITES}
+    assert asked["visitors"] == newest, "the three days before it stay missing"
+    assert asked["visitor_recency"] == newest
+    assert asked["location_recency"] == set(), "the window has days that are missing"

@@ -23,6 +23,7 @@ READ = {"", "sh", "text"}
 """Command lines, which `test_commands` looks at, and text: neither is run."""
 
 NOT_RUN = {
+    ("dagster.md", "yaml component"): "is the component of `test_component`",
     ("contributing.md", "python row"): "is a row of a table; see `test_contributing`",
     ("recipes.md", "python spark"): "needs Spark",
     ("recipes.md", "sql athena"): "needs Athena",

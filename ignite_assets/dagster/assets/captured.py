@@ -16,7 +16,7 @@ from ignite_assets.dagster.landing import Kept, Landings
 from ignite_assets.dagster.partitions import lake_partitions
 from ignite_assets.dagster.resources import IGNITE, IgniteResource
 from ignite_assets.dagster.specs import Specs
-from ignite_assets.storage.lake import Selection
+from ignite_assets.storage.lake import Lake, Partition, Selection
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed
 
@@ -62,13 +62,13 @@ def _body(
 
     def start(context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection | None) -> Landings:
         ignite = cast("IgniteResource", getattr(context.resources, resource))
-        lake = lake_of(context, settings)
         partitions = lake_partitions(endpoint.name, context.partition_keys)
         (website,) = {partition.website for partition in partitions}
-        there = [each for each in partitions if lake.exists(each)] if config.skip_captured else []
+        kept = _kept(lake_of(context, settings), partitions) if config.skip_captured else []
+        there = {each.partition for each in kept}
         days = [each.date for each in partitions if each not in there]
         outcomes = _outcomes(ignite, website, days, listed) if days else iter(())
-        return Landings(context, website, outcomes, [Kept.of(lake, each) for each in there], specs.keys)
+        return Landings(context, website, outcomes, kept, specs.keys)
 
     def _outcomes(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
@@ -99,6 +99,11 @@ def _body(
         return start(context, config, None)
 
     return alone, None
+
+
+def _kept(lake: Lake, partitions: Sequence[Partition]) -> list[Kept]:
+    """Those that the lake holds."""
+    return [Kept.of(lake, each) for each in partitions if lake.exists(each)]
 
 
 def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:

@@ -65,7 +65,7 @@ class _Alert:
         if cursor is None:
             return "starts now: runs that ended before are not reported", alerts.Cursor.first(instance, now)
         try:
-            url = webhook_url(self._variable, self._settings.env_file)
+            url = webhook_url(self._variable, self._ours.settings.env_file)
         except ConfigurationError as error:
             return f"nothing can be sent: {error.mistakes[0]}", cursor
         if now < cursor.not_before:
