@@ -215,7 +215,8 @@ class _Search:
             shown = file.schema_arrow.to_string(truncate_metadata=False, show_field_metadata=True)
             self.data(f"{shown}\n{file.metadata.created_by}".encode(), f"{where}, footer")
             for batch in file.iter_batches() if self._rows else ():
-                self.data(_ndjson(batch), f"{where}, rows")
+                rows = (json.dumps(row, ensure_ascii=False, default=str) for row in batch.to_pylist())
+                self.data(_as_bytes("\n".join(rows)), f"{where}, rows")
         except pa.ArrowInvalid:
             return False
         return True
@@ -242,12 +243,6 @@ class _Search:
 
 def _as_bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
-
-
-def _ndjson(batch: pa.RecordBatch) -> bytes:
-    return "\n".join(json.dumps(row, ensure_ascii=False, default=str) for row in batch.to_pylist()).encode(
-        errors="surrogatepass"
-    )
 
 
 def _reachable(error: BaseException) -> Iterator[tuple[object, str]]:

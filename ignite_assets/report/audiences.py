@@ -93,13 +93,10 @@ def _memberships(readings: Readings, trends: tuple[Trend, ...]) -> Compared:
 
 def _labels(rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     """What each audience is called, by its id: with the id where another is called the same."""
-    plain = {row["audience_id"]: _label(row["primary_category"], row["brand"], row["model"]) for row in rows}
+    parts = ("primary_category", "brand", "model")
+    plain = {row["audience_id"]: " ".join(" ".join(row[part] or "" for part in parts).split()) for row in rows}
     often = Counter(plain.values())
     return {
         audience: label if label and often[label] == 1 else f"{label or 'audience'} #{audience}"
         for audience, label in plain.items()
     }
-
-
-def _label(*parts: str | None) -> str:
-    return " ".join(part.strip() for part in parts if part and part.strip())

@@ -80,7 +80,8 @@ class _Frame:
         self.height = round(min(max(width * (top - bottom) / (east - west), 0.45 * width), tallest))
         self.scale = min(width / (east - west), self.height / (top - bottom))
         self._middle = ((west + east) / 2, (top + bottom) / 2)
-        self.centre = [math.degrees(self._middle[0]), _latitude(self._middle[1])]
+        latitude = 2 * math.atan(math.exp(self._middle[1])) - math.pi / 2
+        self.centre = [math.degrees(self._middle[0]), math.degrees(latitude)]
 
     @property
     def largest(self) -> float:
@@ -117,10 +118,6 @@ def _reaches(ring: outlines.Ring, low: outlines.Point, high: outlines.Point) -> 
 
 def _mercator(latitude: float) -> float:
     return math.log(math.tan(math.pi / 4 + math.radians(latitude) / 2))
-
-
-def _latitude(y: float) -> float:
-    return math.degrees(2 * math.atan(math.exp(y)) - math.pi / 2)
 
 
 def _features(states: Iterable[outlines.State]) -> alt.InlineData:

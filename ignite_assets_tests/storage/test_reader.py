@@ -74,11 +74,14 @@ def test_reading_does_not_wait_for_dagster(lake: Lake) -> None:
 
 
 def test_the_package_has_the_names_that_it_says_it_has() -> None:
-    from ignite_assets.config import load_settings
-    from ignite_assets.dagster.build import build_defs
+    from ignite_assets.dagster.io_manager import ParquetIOManager
+    from ignite_assets.dagster.partitions import build_partitions
+    from ignite_assets.dagster.resources import IgniteResource
 
-    assert ia.build_defs is build_defs
-    assert ia.load_settings is load_settings
+    assert (ia.IgniteResource, ia.ParquetIOManager, ia.build_partitions) == (
+        IgniteResource, ParquetIOManager, build_partitions,
+    )  # fmt: skip
+    assert all(getattr(ia, name) for name in ia.__all__)
     assert set(ia.__all__) <= set(dir(ia))
     with pytest.raises(AttributeError, match="has no attribute 'lakes'"):
         ia.lakes  # type: ignore[attr-defined] # noqa: B018
