@@ -43,12 +43,17 @@ def chosen(
 
     Raises `click.UsageError` for one that isn't known.
     """
-    names = [name.strip() for each in named for name in each.split(",") if name.strip()]
+    names = split(named)
     known_groups = {f"{_GROUP}{group}": members for group, members in groups.items()}
     if strangers := [name for name in dict.fromkeys(names) if name not in known and name not in known_groups]:
         raise unknown(strangers, [*known, *known_groups], what)
     meant = {each for name in names for each in known_groups.get(name, (name,))}
     return [name for name in known if name in meant or not names]
+
+
+def split(named: Iterable[str]) -> list[str]:
+    """The names of an option that is repeated, or takes several joined by commas."""
+    return [name.strip() for each in named for name in each.split(",") if name.strip()]
 
 
 def unknown(names: Sequence[str], known: Sequence[str], what: str) -> click.UsageError:

@@ -58,11 +58,13 @@ def doctor(as_json: bool) -> None:
 
 def _lines(subjects: Iterable[tuple[str, Callable[[], Findings]]]) -> Iterator[Line]:
     """What each look at a subject finds; one that fails doesn't hide the others."""
-    from ignite_assets.api.errors import IgniteError
+    from ignite_assets.api.errors import CredentialsError, IgniteError
 
     for subject, look in subjects:
         try:
             yield from (Line(status, subject, text) for status, text in look())
+        except CredentialsError as error:
+            yield from (Line("wrong", subject, mistake) for mistake in error.mistakes)
         except Exception as error:  # noqa: BLE001 - what is wrong is what was looked for
             words = error.record().text if isinstance(error, IgniteError) else " ".join(str(error).split())
             yield Line("wrong", subject, words)

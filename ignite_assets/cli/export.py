@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.cli.choosing import DayType, chosen
+from ignite_assets.cli.choosing import DayType, chosen, split
 from ignite_assets.cli.command import Command, project_settings
 from ignite_assets.cli.text import aligned
 
@@ -106,7 +106,7 @@ def _retire(settings: "Settings", name: str, reason: str | None, websites: tuple
         raise click.UsageError("--retire needs --reason: the lake keeps it")
     lake = Lake(settings.root)
     owed = unasked(lake, settings.rules())
-    of_name = [of for of in owed if of.name == name and (of.website in websites or not websites)]
+    of_name = [of for of in owed if of.name == name and (of.website in split(websites) or not websites)]
     if not of_name:
         there = sorted({of.name for of in owed})
         told = f"there are {', '.join(there)}" if there else "there is none"

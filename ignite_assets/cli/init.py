@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ignite_assets.cli.choosing import split
 from ignite_assets.cli.command import Command
 
 _CONFIGURATION, _WORKSPACE = "ignite.toml", "workspace.yaml"
@@ -26,7 +27,7 @@ load_from:
 
 @click.command(cls=Command, short_help="Write the files of a new project.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
-@click.option("--website", "websites", multiple=True, metavar="KEY", help="A website to capture; repeatable.")
+@click.option("--website", "websites", multiple=True, metavar="KEY", help="Websites to capture: a,b or repeated.")
 @click.option("--start-date", type=click.DateTime(["%Y-%m-%d"]),
               help=f"First day that can be captured. Default: {_DAYS_BACK} days before today.")  # fmt: skip
 @click.option("--root", default="data/lake", show_default=True, help="Where the lake will be: a folder or a URL.")
@@ -45,13 +46,13 @@ def init(folder: Path, websites: tuple[str, ...], start_date: dt.datetime | None
 
     \b
     Examples:
-      ignite-assets init --website acme-honda --website bayside-kia
+      ignite-assets init --website acme-honda,bayside-kia
       ignite-assets init reporting --website acme-honda --root s3://agency-lake/ignite
     """
     from ignite_assets.config.reading import judge
     from ignite_assets.config.template import new_configuration, variables
 
-    keys = tuple(dict.fromkeys(websites)) or (_PLACEHOLDER,)
+    keys = tuple(dict.fromkeys(split(websites))) or (_PLACEHOLDER,)
     first = start_date.date() if start_date else dt.datetime.now(dt.UTC).date() - dt.timedelta(days=_DAYS_BACK)
     text = new_configuration(keys, start_date=first, root=root)
     settings = judge(tomllib.loads(text), folder.absolute() / _CONFIGURATION)
@@ -71,7 +72,8 @@ def _write(folder: Path, files: dict[str, str], *, force: bool) -> None:
 
 
 def _say_what_is_next(folder: Path, variables: list[str], *, placeholder: bool) -> None:
-    click.echo(f"Wrote {folder / _CONFIGURATION} and {folder / _WORKSPACE}. Next:\n")
+    click.echo(f"Wrote {folder / _CONFIGURATION} and {folder / _WORKSPACE}.")
+    click.echo("The variables below may also stand in a file .env beside them, as lines NAME=value. Next:\n")
     if placeholder:
         click.echo(f"  give the website {_PLACEHOLDER} its name in {_CONFIGURATION}, and its variables theirs")
     if folder != Path():

@@ -46,7 +46,7 @@ _COUNTED = ("members", "adds", "removes", "suppressed", "malformed")
 class ExportConfig(dg.Config):
     """What a run may ask for."""
 
-    names: list[str] = Field(default_factory=list, description="Only these exports; all when empty.")
+    names: list[str] = Field(default=[], description="Only these exports; all when empty.")
     force: str = Field(default="", description="Write held lists, for this reason, which the manifest records.")
 
 
