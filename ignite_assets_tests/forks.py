@@ -83,6 +83,7 @@ def wait_for_no_disk() -> None:
 def serve(descriptor: int) -> None:
     """Fork for each request of a socket, and answer with the exit status, until the other end closes."""
     wait_for_no_disk()
+    sys.modules["__main__"].__file__ = __file__  # without one, DuckDB shows a progress bar as in an interactive Python
     for name in PRELOADED:
         import_module(name)
     with socket.socket(fileno=descriptor) as asked:

@@ -23,6 +23,9 @@ from ignite_assets.sandbox.optouts import OptedOut
 from ignite_assets.sandbox.websites import DEMO_WEBSITES, SandboxWebsite
 from ignite_assets.sandbox.world import World
 
+_TURNS = 5
+"""Of the loop: a connection that was just accepted takes some to be known, and would be left open for ever."""
+
 
 class SandboxServer:
     """The platform on a loopback port, from `start` to `stop` or within `with`.
@@ -115,9 +118,10 @@ class _Uvicorn(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
+        for _ in range(_TURNS):
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
 
 def _listener(port: int) -> socket.socket:

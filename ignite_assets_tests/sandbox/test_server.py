@@ -1,10 +1,12 @@
 """The server: loopback alone, quiet, quick to stop, and with a journal of what was asked."""
 
+import contextlib
 import datetime as dt
 import logging
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -48,6 +50,26 @@ def test_it_stops_while_answers_are_under_way() -> None:
             waiting = pool.submit(requests.get, f"{url}/api/sales", query, timeout=60)
             server.stop()
             assert isinstance(waiting.exception(), requests.ConnectionError)
+
+
+def test_a_connection_that_is_accepted_while_it_stops_is_closed() -> None:
+    with SandboxServer(SITES) as server:
+        held, go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            held.set()
+            go.wait(60)
+
+        server._uvicorn.servers[0].get_loop().call_soon_threadsafe(hold)
+        assert held.wait(60)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as client:
+            stopping = threading.Thread(target=server.stop)
+            stopping.start()
+            go.wait(0.15)  # by then the loop accepts and stops in one turn
+            go.set()
+            stopping.join()
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
 
 
 def test_nothing_is_logged_about_a_request(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
