@@ -167,6 +167,8 @@ def _export(store: Store, of: List, folder: str) -> Export:
         manifest = load(data)
     except ValueError as error:
         raise DamagedError(f"{store.location(path)}: {error}") from None
+    if match and (manifest.name, manifest.website, manifest.audience) != (of.name, of.website, of.audience):
+        raise DamagedError(f"{store.location(path)}: it is of another list, {manifest.name} {manifest.website}")
     return Export(of, folder, manifest, digest)
 
 

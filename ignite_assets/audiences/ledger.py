@@ -156,6 +156,12 @@ def last_recorded(lake: Lake, website: str, source_hash: str) -> dt.datetime | N
     return max((at for _, at, source in _rows(lake, website, ("seen",)) if source == source_hash), default=None)
 
 
+def moment(lake: Lake, website: str, now: dt.datetime) -> dt.datetime:
+    """When an opt-out that arrives now is recorded: after every withdrawal, whatever the clocks of machines say."""
+    times = {at for _, at, _ in _rows(lake, website, ("withdrawn",), damaged=True)}
+    return max([now, *(at + dt.timedelta(microseconds=1) for at in times)])
+
+
 def withdrawn_since(lake: Lake, website: str, moment: dt.datetime) -> frozenset[str]:
     """The hashes of people whose opt-out was taken back after a moment."""
     return frozenset(value for value, at in _withdrawn(lake, website).items() if value and at > moment)

@@ -25,6 +25,7 @@ from ignite_assets.storage.store import Store
 
 FOLDER = "_lists"
 Event = Literal["begun", "written", "retired"]
+_TIME = "%Y%m%dT%H%M%S.%fZ"
 
 _RECORD = re.compile(
     rf"{FOLDER}/website=(?P<website>[^/]+)/(?P<name>[^/]+)/(?:audience=(?P<audience>\d+)/)?(?P<place>[0-9a-f]{{12}})/"
@@ -126,32 +127,49 @@ def orphans(known: Iterable[List], rules: Collection[ExportRule]) -> list[List]:
 
 
 def note(lake: Lake, of: List, event: Event, *, reason: str | None = None) -> None:
-    """Add an event to the record of a list."""
-    at = dt.datetime.now(dt.UTC)
+    """Add an event to the record of a list; it comes after those that are there, whatever the clock says."""
     place = _stored(lake, of.to)
-    told = {"format": 1, "event": event, "at": at.isoformat(), "reason": reason, "to": place}
-    told |= {"name": of.name, "website": of.website, "audience": of.audience}
     inner = "" if of.audience is None else f"audience={of.audience}/"
     folder = f"{FOLDER}/website={of.website}/{of.name}/{inner}{_digest(place)}"
-    lake.store.put(f"{folder}/{at:%Y%m%dT%H%M%S.%fZ}-{event}.json", (json.dumps(told, indent=2) + "\n").encode())
+    at = _after(lake.store.files(folder), dt.datetime.now(dt.UTC))
+    told = {"format": 1, "event": event, "at": at.isoformat(), "reason": reason, "to": place}
+    told |= {"name": of.name, "website": of.website, "audience": of.audience}
+    lake.store.put(f"{folder}/{at:{_TIME}}-{event}.json", (json.dumps(told, indent=2) + "\n").encode())
+
+
+def _after(names: Iterable[str], now: dt.datetime) -> dt.datetime:
+    """The present, or a moment after the last event of these files."""
+    last = max((name.rpartition("/")[2].partition("-")[0] for name in names if _RECORD.fullmatch(name)), default="")
+    if last < f"{now:{_TIME}}":
+        return now
+    return dt.datetime.strptime(last, _TIME).replace(tzinfo=dt.UTC) + dt.timedelta(microseconds=1)
 
 
 def on_record(lake: Lake, website: str | None = None, rules: Iterable[ExportRule] = ()) -> dict[List, Event]:
     """The last event of each list that was ever written, of a website or of all.
 
-    Only places that the rules don't name are read from the record's files. Raises `RecordError`.
+    Only places that the rules don't name are read from the record's files. Raises `RecordError` for a list of which no
+    file can be read.
     """
     store = lake.store
     places = {_digest(_stored(lake, rule.to)): rule.to for rule in rules}
     last: dict[List, Event] = {}
+    damaged: dict[str, RecordError] = {}
     for file in store.files(FOLDER if website is None else f"{FOLDER}/website={website}"):
         if not (match := _RECORD.fullmatch(file)):
             continue
         if match["place"] not in places:
-            places[match["place"]] = _place(lake, store, file)
+            try:
+                places[match["place"]] = _place(lake, store, file)
+            except RecordError as error:
+                damaged[match["place"]] = error
+                continue
         audience = None if match["audience"] is None else int(match["audience"])
         event: Event = match["event"]  # type: ignore[assignment]  # the pattern allows no other
         last[List(places[match["place"]], match["name"], match["website"], audience)] = event
+    for place, trouble in damaged.items():
+        if place not in places:
+            raise trouble
     return last
 
 

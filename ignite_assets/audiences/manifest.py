@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from ignite_assets._version import __version__
 from ignite_assets.api.table import Algo
@@ -114,7 +114,7 @@ class Follows:
 class Manifest:
     """One export of a list."""
 
-    number: int
+    number: Annotated[int, Field(ge=0, le=10**9)]
     """How many exports of the list it reckons with, itself included: higher than that of any export it follows."""
     name: str
     """Of the export in the configuration."""
@@ -144,7 +144,7 @@ class Manifest:
     ledger: Ledger | None
     follows: tuple[Follows, ...]
     """None for the first export of a list; more than one where two writers followed the same export."""
-    written_at: dt.datetime
+    written_at: AwareDatetime
 
     def dump(self) -> bytes:
         """The manifest as JSON."""
@@ -173,7 +173,7 @@ def load(data: bytes) -> Manifest:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"not a manifest: {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a manifest: {error!r}") from None
     if manifest.destination not in by_name():
         raise ValueError(f"destination {manifest.destination} is not known to version {__version__}")

@@ -1,8 +1,8 @@
 """What holds over whole histories, for an uploader who takes each list's exports in order.
 
-Rules are renamed, moved, narrowed and given back; websites come and go; hash algorithms change; people come, leave and
-opt out, by address or by one hash; lists are of all visitors or of an audience each, held, forced and retired; a second
-writer commits in the middle of an export; writers are killed.
+Rules are renamed, moved, narrowed and given back; websites come and go; hash algorithms change; people come, leave, opt
+out by address or by one hash, and take it back; lists are of all visitors or of an audience each, held, forced and
+retired; a second writer commits in the middle of an export; writers are killed.
 """
 
 import contextlib
@@ -46,6 +46,8 @@ class Night:
     opting_out: frozenset[int]
     known_by: str
     """`address`, or the algorithm of the only hash that is given."""
+    returning: frozenset[int]
+    """They take their opt-outs back."""
     apart: bool
     """Whether each audience is a list of its own."""
     rule: dict[str, Any]
@@ -65,6 +67,7 @@ NIGHT = st.builds(
     captured=st.dictionaries(st.sampled_from(WEBSITES), PEOPLE),
     opting_out=st.frozensets(st.integers(0, 7), max_size=2),
     known_by=st.sampled_from(["address", "address", "sha2", "md5"]),
+    returning=st.frozensets(st.integers(0, 7), max_size=1),
     apart=st.sampled_from([False, False, False, True]),
     rule=st.fixed_dictionaries(
         {
@@ -115,7 +118,16 @@ class World:
             self.gone[algo] |= people if known_by in ("address", algo) else frozenset()
         hashes = [_known(somebody(each).hashes, known_by) for each in sorted(people)]
         for website in WEBSITES:
-            ledger.record(self.lake, website, hashes, source_hash=f"{known_by} {people}", at=NOW)
+            at = ledger.moment(self.lake, website, NOW)
+            ledger.record(self.lake, website, hashes, source_hash=f"{known_by} {people}", at=at)
+
+    def withdraw(self, people: frozenset[int]) -> None:
+        for algo in self.gone:
+            self.gone[algo] -= people
+        for website in WEBSITES if people else ():
+            at = ledger.moment(self.lake, website, NOW) + dt.timedelta(seconds=1)
+            everyone = [[somebody(each).hashes] for each in people]
+            ledger.withdraw(self.lake, website, everyone, reason="test", at=at)
 
     def night(self, day: dt.date, night: Night, patch: pytest.MonkeyPatch) -> None:
         more = {**night.rule, **(APART if night.apart else {})}
@@ -125,6 +137,7 @@ class World:
                 members(self.lake, day, {5: people, 6: {each for each in people if each % 2}}, website, night.algo)
             else:
                 visitors(self.lake, day, people, night.algo, website)
+        self.withdraw(night.returning)
         self.opt_out(night.opting_out, night.known_by)
         options = Options(algo=night.algo, now=NOW, force="test" if night.force else None)
         with patch.context() as interrupted:

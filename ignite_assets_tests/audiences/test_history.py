@@ -218,9 +218,24 @@ def test_fields_of_a_newer_version_are_skipped_and_its_formats_are_not_guessed_a
     from ignite_assets.audiences.manifest import load
 
     assert load(manifest_with(something="new")).name == "everyone"
-    for changed in ({"format": 3}, {"destination": "mars"}, {"counts": 7}, {"window": 7}):
+    for changed in ({"format": 3}, {"destination": "mars"}, {"counts": 7}, {"window": 7}, {"written_at": "2026-01-01"}):
         with pytest.raises(ValueError, match=r"known|not a manifest"):
             load(manifest_with(**changed))
+    for data in (b"", b"\0", b"[]", b"7", b"[" * 100_000):
+        with pytest.raises(ValueError, match=r"Expecting|not a manifest"):
+            load(data)
+
+
+def test_an_export_that_was_copied_from_another_list_holds_the_list(lake: Lake, to: Path) -> None:
+    visitors(lake, DAY, [1, 2])
+    run_one(lake, rule(to))
+    run_one(lake, rule(to, name="other"))
+    (folder,) = (to / FOLDER).glob("0*")
+    shutil.rmtree(folder)
+    (other,) = (to / FOLDER.replace("everyone", "other")).glob("0*")
+    shutil.copytree(other, folder.with_name(other.name))
+    outcome = run_one(lake, rule(to))
+    assert (outcome.status, "it is of another list, other acme-honda" in outcome.decision.reasons[0]) == ("held", True)
 
 
 def test_a_ledger_that_holds_less_than_before_holds_the_list(lake: Lake, to: Path) -> None:
@@ -244,6 +259,19 @@ def test_a_manifest_of_before_says_how_many_files_the_ledger_had_and_no_more() -
     before = replace(now, seen=None)
     assert (now.lacks(before), more.lacks(before), replace(before, sha256="").lacks(before)) == (False, False, True)
     assert (more.lacks(now), Ledger.of(["a", "b", "c"]).lacks(now), now.lacks(now)) == (True, False, False)
+
+
+def test_the_last_event_of_a_list_counts_whatever_the_clock_says(lake: Lake, to: Path) -> None:
+    of = List(str(to), "everyone", WEBSITE)
+    lists.note(lake, of, "retired", reason="test")
+    (file,) = (Path(lake.root) / "_lists").rglob("*-retired.json")
+    file.rename(file.with_name("29990101T000000.000000Z-retired.json"))
+    events: tuple[lists.Event, ...] = ("begun", "written")
+    for event in events:
+        lists.note(lake, of, event)
+        assert lists.on_record(lake) == {of: event}
+    file.with_name("29990101T000000.000000Z-retired.json").write_bytes(b"")
+    assert lists.on_record(lake) == {of: "written"}, "the other files tell where it is"
 
 
 def test_a_list_on_record_of_which_nothing_is_left_is_held_until_it_is_forced(lake: Lake, to: Path) -> None:

@@ -85,7 +85,7 @@ def suppress(
         website,
         data,
         name,
-        now=since or utc_now(),
+        now=since or ledger.moment(lake, website, utc_now()),
         columns=columns or configured,
         must_have=bool(columns),
         examine=_examine(settings, lake, website),
@@ -120,7 +120,7 @@ def suppress_hashes(
         data,
         name,
         algorithms=algorithms,
-        now=since or utc_now(),
+        now=since or ledger.moment(lake, website, utc_now()),
         examine=_examine(settings, lake, website),
         confirm=confirm,
     )
