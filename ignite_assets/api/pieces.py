@@ -89,6 +89,8 @@ def _start_of_array(arriving: Iterator[bytes]) -> bytearray:
 def _not_an_array(start: bytes, arriving: Iterator[bytes]) -> ResponseShapeError:
     if start[:1] == b"<":
         raise UnparsableError("the body is HTML or XML, not JSON")
+    if start.startswith(_BOM):
+        raise UnparsableError("the body begins with two byte order marks")
     body = bytearray(start)
     while len(body) <= _LARGEST_OTHER and (piece := next(arriving, None)) is not None:
         body += piece

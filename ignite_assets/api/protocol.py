@@ -99,7 +99,7 @@ def refusal(status: int) -> tuple[type[RequestError], str] | None:
     }
     if status in known:
         return known[status]
-    if status < 300:
+    if status < 300 or status == 304:  # which no request of ours asks for
         return RequestError, "the platform answers with a status that carries no data"
     if 300 <= status < 400:
         return RedirectedError, "the platform redirects, which is not followed"

@@ -10,7 +10,7 @@ import ssl
 import zlib
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -250,6 +250,9 @@ def network_reason(error: BaseException, where: str, party: str = "the platform"
         (ConnectionRefusedError,): "the connection was refused",
         _TIMEOUTS: f"timed out {where}",
         (urllib3.exceptions.IncompleteRead,): "the body ended early",
+        (RemoteDisconnected,): f"the connection broke {where}",
+        (LineTooLong,): f"{party} sent a header that is too long",
+        (BadStatusLine,): f"{party} doesn't speak HTTP",
     }
     return next((words for kinds, words in told.items() if _holds(chain, kinds)), f"the connection broke {where}")
 

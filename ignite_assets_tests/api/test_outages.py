@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from ignite_assets.api.errors import RateLimitedError, RequestError, ServerError
 from ignite_assets.api.patience import Limits, Outage, Tally, Traffic
 from ignite_assets.api.protocol import Call
 from ignite_assets.sandbox import Fault, SandboxServer
-from ignite_assets_tests.api.conftest import NOW, OTHER_SITE, QUICK, Clients, call_of, fetch
+from ignite_assets_tests.api.conftest import NOW, OTHER_SITE, QUICK, Clients, an_id, call_of, fetch
 
 VISITORS, SALES, PRODUCTS = (Call(endpoint=by_name()[name]) for name in ("visitors", "sales", "products"))
 BRIEF = replace(QUICK, max_tries=20, backoff_seconds=0.02, longest_backoff_seconds=0.02, website_seconds=0.1)
@@ -36,6 +37,24 @@ def test_the_assets_of_a_website_that_is_down_end_together_and_no_other_websites
     # The second asset's one try tells that it is the website, not one endpoint. The others are not asked for.
     assert [error.tries > 0 for error in errors] == [True, True, *[False] * (len(errors) - 2)]
     assert fetch(client_for(OTHER_SITE, limits=BRIEF, run="a run"), VISITORS).num_rows
+
+
+def test_a_website_that_hangs_holds_no_other_up(platform: SandboxServer, client_for: Clients) -> None:
+    calls = [call_of(platform, endpoint) for endpoint in ENDPOINTS]
+    limits = replace(QUICK, max_concurrency=2)
+    hanging = client_for(limits=limits, run="a night")
+    platform.faults.add(Fault(website="acme-honda", drip="body"))
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(failed, lambda **_: hanging, VISITORS) for _ in range(4)]
+        healthy = client_for(OTHER_SITE, limits=limits, run="a night")
+        answered = Tally()
+        for call in calls:
+            own = replace(call, entity=an_id(platform, call.endpoint, OTHER_SITE))
+            assert fetch(healthy, own, answered).num_rows
+        assert (answered.requests, answered.retries) == (len(calls), 0), "nothing was asked twice, nor waited for"
+        assert not any(each.done() for each in waiting), "while all that the other may ask at once hangs"
+        hanging.close()
+    assert all("closed" in str(each.result()) for each in waiting)
 
 
 def test_one_endpoints_trouble_is_not_the_websites(platform: SandboxServer, client_for: Clients) -> None:

@@ -49,7 +49,7 @@ def test_credentials_never_show_themselves() -> None:
     ("status", "kind"),
     [
         (200, None), (201, RequestError), (204, RequestError), (206, RequestError), (301, RedirectedError),
-        (302, RedirectedError), (304, RedirectedError), (308, RedirectedError), (400, RequestError),
+        (302, RedirectedError), (304, RequestError), (308, RedirectedError), (400, RequestError),
         (401, UnauthorizedError), (403, UnauthorizedError), (404, NotFoundError), (408, ServerError),
         (410, RequestError), (429, RateLimitedError), (500, ServerError), (503, ServerError), (599, ServerError),
     ],
