@@ -143,9 +143,10 @@ def _lists(settings: "Settings") -> Findings:
 
 
 def _instance(settings: "Settings") -> Findings:
-    from ignite_assets.dagster.instance import dagster_home, missing_lines
+    from ignite_assets.dagster.instance import check_home, dagster_home, missing_lines
 
     home = dagster_home(settings)
+    check_home(home)
     if not home.exists():
         yield "ok", f"{home} (made by the first run)"
         return

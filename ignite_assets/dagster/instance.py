@@ -60,10 +60,11 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def prepare_home(home: Path) -> Path:
-    """Make the folder of an instance unless it is there; returns it."""
+    """Make the folder of an instance unless it is there; returns it. Raises `OSError` when it can't be used."""
     if not home.exists():
         home.mkdir(parents=True)
         (home / "dagster.yaml").write_text(DAGSTER_YAML)
+    check_home(home)
     return home
 
 
@@ -95,6 +96,13 @@ def _lacking(wanted: Any, there: Any) -> Any:
     if there is None or (isinstance(wanted, bool) and there is not wanted):
         return wanted
     return None
+
+
+def check_home(home: Path) -> None:
+    """Raise `PermissionError` for a folder of records that can't be written, for which SQLite has no plain words."""
+    for records in (home / "history", home / "schedules"):
+        if records.exists() and not os.access(records, os.W_OK | os.X_OK):
+            raise PermissionError(f"no permission to write in {records}, where Dagster keeps its records")
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:

@@ -2,14 +2,19 @@
 
 import datetime as dt
 import json
+import os
 import re
+import shutil
 import socket
 from pathlib import Path
+
+import pytest
 
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.ledger import Hashes
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.cli.conftest import Shop, shop_in
+from ignite_assets_tests.commands import IGNITE_ASSETS, run_anew
 
 
 def test_all_is_well(shop: Shop) -> None:
@@ -52,6 +57,40 @@ def test_a_lake_that_can_not_be_written_to_is_wrong(shop: Shop) -> None:
     assert done.returncode == 1
     assert "wrong storage  " in done.stdout
     assert str(shop.folder / "lake") in done.stdout
+
+
+@pytest.mark.slow
+def test_folders_without_permission_are_named(shop: Shop) -> None:
+    # The superuser's processes may write everywhere, unless they are started without that right.
+    unprivileged = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    if unprivileged and not shutil.which(unprivileged[0]):
+        pytest.skip("the superuser's rights can't be dropped here")
+    lake, records = shop.folder / "lake", shop.folder / "dagster_home" / "history"
+    lake.mkdir()
+    records.mkdir(parents=True)
+
+    def told(*arguments: str, mode: int) -> str:
+        for folder in (lake, records):
+            folder.chmod(mode)
+        done = run_anew(*unprivileged, IGNITE_ASSETS, *arguments, folder=shop.folder, env=shop.environment)
+        assert done.returncode == 1
+        return done.stdout + done.stderr
+
+    reports = re.sub("  +", "  ", told("doctor", mode=0o500)).splitlines()
+    assert f"wrong storage  no permission to write in {lake}" in reports
+    assert f"wrong instance  no permission to write in {records}, where Dagster keeps its records" in reports
+    assert told("materialize", mode=0o500).endswith(
+        f"Error: no permission to write in {records}, where Dagster keeps its records\n"
+    )
+    assert "Permission denied" in told("sql", "FROM visitors", mode=0o000)
+
+
+@pytest.mark.slow
+def test_a_run_that_may_open_too_few_files_says_so(shop: Shop) -> None:
+    few = f"ulimit -n 24 && exec {IGNITE_ASSETS} materialize --select visitors"
+    done = run_anew("bash", "-c", few, folder=shop.folder, env=shop.environment)
+    assert done.returncode == 1
+    assert "raise `ulimit -n`" in done.stdout + done.stderr or "Too many open files" in done.stdout + done.stderr
 
 
 def test_a_folder_whose_website_readers_take_for_a_number_is_wrong(shop: Shop) -> None:
