@@ -408,8 +408,15 @@ class Soak:
         """Run what tells the past of the first website's days, as an operator does, and wait for it."""
         assets = [dg.AssetKey(endpoint.name) for endpoint in ENDPOINTS if endpoint.history == "look_back"]
         keys = [partition_key(day, self._server.websites[0].key) for day in days]
+        replace = {"ops": {key.path[0]: {"config": {"replace_on_time": True}} for key in assets}}
         requests = [
-            dg.RunRequest(run_key=f"by hand|{key}", partition_key=key, asset_selection=assets, tags=_tags(key))
+            dg.RunRequest(
+                run_key=f"by hand|{key}",
+                partition_key=key,
+                asset_selection=assets,
+                run_config=replace,
+                tags=_tags(key),
+            )
             for key in keys
         ]
         submit_by_hand(self._dagster, requests, self._clock(), self._port)

@@ -6,8 +6,10 @@ inside the `except` and raised outside of it. Redirects aren't followed. Retry r
 of bodies with the caller: a reader takes the body's pieces and is called anew for each try.
 """
 
+import contextlib
 import datetime as dt
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +53,8 @@ from ignite_assets.api.wire import (
 T = TypeVar("T")
 AnyCall = Call | OptOutCall
 _YEAR = 365 * 86400.0
+_ENDING_SECONDS = 5.0
+"""So long is waited for calls under way to end when their connections are shut down."""
 Reader = Callable[[Iterator[bytes]], T]
 """Makes something of a body's pieces. Raises `ReadingError` when they aren't what they should be."""
 
@@ -104,6 +108,8 @@ class IgniteClient:
             self._base_url, connections=self.limits.max_concurrency, timeout_seconds=self.limits.timeout_seconds
         )
         self._closed = False
+        self._calls: set[Deadline] = set()
+        self._calls_changed = threading.Condition()
         self._threads = ThreadPoolExecutor(self.limits.max_concurrency, thread_name_prefix="ignite")
         hide_in_logs()
 
@@ -118,10 +124,36 @@ class IgniteClient:
 
     def close(self) -> None:
         """Drop the connections and threads; calls that haven't begun never will, and those under way end."""
+        self.stop()
+        self._host.close()
+
+    def stop(self) -> None:
+        """Begin no further call, and end those under way at once.
+
+        One that is still connecting is left behind when it takes longer: nothing but its timeout ends that.
+        """
         self._closed = True
         self._breaker.stop("the client was closed")
-        self._threads.shutdown(wait=True, cancel_futures=True)
-        self._host.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        with self._calls_changed:
+            for deadline in self._calls:
+                deadline.end()
+            ended = self._calls_changed.wait_for(lambda: not self._calls, _ENDING_SECONDS)
+        self._threads.shutdown(wait=ended)
+
+    @contextlib.contextmanager
+    def _under_way(self, deadline: Deadline) -> Iterator[None]:
+        """Have `stop` end a call. Once it did, none begins."""
+        with self._calls_changed:
+            self._calls.add(deadline)
+            if self._closed:
+                deadline.end()
+        try:
+            yield
+        finally:
+            with self._calls_changed:
+                self._calls.discard(deadline)
+                self._calls_changed.notify_all()
 
     def read(self, call: AnyCall, reader: Reader[T], tally: Tally) -> T:
         """What the reader makes of the call's answer, after as many tries as the limits allow."""
@@ -228,11 +260,12 @@ class IgniteClient:
     def _try(self, call: AnyCall, reader: Reader[T], tries: int, started: float) -> "T | _Failure":
         """One request, its answer read; a failure is a value, so that no foreign exception is its context."""
         failure = partial(self._failure, call, tries, started)
-        with Deadline(self.limits.call_seconds, began=started) as deadline:
+        with Deadline(self.limits.call_seconds, began=started) as deadline, self._under_way(deadline):
             try:
                 response = self._send(call, deadline)
             except NETWORK_ERRORS as error:
-                return failure(NetworkError, deadline.late or self._network_reason(error, "before the answer"))
+                reason = self._no_further(deadline) or self._network_reason(error, "before the answer")
+                return failure(NetworkError, reason)
             try:
                 return self._read(response, reader, deadline, failure)
             finally:
@@ -247,8 +280,8 @@ class IgniteClient:
         failure: "Callable[..., _Failure]",
     ) -> "T | _Failure":
         status = response.status
-        if late := deadline.late:
-            return failure(NetworkError, late, status)
+        if over := self._no_further(deadline):
+            return failure(NetworkError, over, status)
         if refused := refusal(status):
             asked = retry_after(response.headers.get("Retry-After"), self.horizon.now())
             return failure(*refused, status, asked)

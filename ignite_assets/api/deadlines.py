@@ -65,6 +65,15 @@ class Deadline:
         _WATCH.remove(self)
         self._connection = None
 
+    def end(self) -> None:
+        """Let the call's time be over now, unless the connection was released."""
+        _WATCH.end(self)
+
+    def expire(self) -> None:
+        """Have the time be over, and the connection shut down, also one that is made later."""
+        self._at = -math.inf
+        self.cut()
+
     def cut(self) -> None:
         """Shut the connection down."""
         if self._connection is not None:
@@ -100,6 +109,13 @@ class _Watch:
         """Enforce it no longer. Once this returns, its connection is safe."""
         with self._changed:
             self._deadlines.discard(deadline)
+
+    def end(self, deadline: Deadline) -> None:
+        """Let a deadline in force be over now."""
+        with self._changed:
+            if deadline in self._deadlines:
+                self._deadlines.discard(deadline)
+                deadline.expire()
 
     def _run(self) -> None:
         with self._changed:

@@ -123,6 +123,10 @@ class DateRefusedError(IgniteError):
         return replace(super().record(), refused=True)
 
 
+class LateAnswerError(IgniteError):
+    """The answer came when its date could not be asked for any more: it may be of another day or window."""
+
+
 class WindowError(IgniteError):
     """The platform answered for another look-back window: a newer window isn't within it."""
 

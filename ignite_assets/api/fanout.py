@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -18,7 +19,8 @@ def in_order(
 ) -> Iterator[tuple[K, V]]:
     """Each piece of work's key with its result, in order; at most `ahead` are under way or waiting to be taken.
 
-    A caller that stops taking results cancels work that has not begun; `discard` gets the results of the rest.
+    A caller that stops taking results cancels work that has not begun; `discard` gets the results of the rest, once
+    they are there.
     """
     under_way: deque[tuple[K, Future[V]]] = deque()
     try:
@@ -31,7 +33,12 @@ def in_order(
     finally:
         for _, future in under_way:
             if not future.cancel() and discard:
-                discard(future.result())
+                future.add_done_callback(partial(_discard, discard))
+
+
+def _discard(discard: Callable[[V], None], done: Future[V]) -> None:
+    if not done.exception():
+        discard(done.result())
 
 
 def _first(under_way: deque[tuple[K, Future[V]]]) -> tuple[K, V]:

@@ -6,11 +6,11 @@ for 30 days instead, without any error. So an older date is refused before anyth
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from ignite_assets.api.endpoints import Endpoint
-from ignite_assets.api.errors import DateRefusedError
+from ignite_assets.api.errors import DateRefusedError, LateAnswerError
 from ignite_assets.api.table import Table
 
 LOOK_BACK_DAYS = 60
@@ -74,6 +74,18 @@ class Horizon:
             f"it would silently answer for 30 days; the oldest date is {self.oldest()}",
             gist="beyond the look-back window",
         )
+
+    def check_answer(self, endpoint: Endpoint, day: dt.date, answered: dt.datetime) -> None:
+        """Raise `LateAnswerError` when an answer came at a time at which its date can't be asked for any more.
+
+        It was asked for before midnight, and is of the day or the window after it, or may be.
+        """
+        if refusal := replace(self, now=lambda: answered).refusal(endpoint, day):
+            moment = answered.astimezone(self.timezone)
+            raise LateAnswerError(
+                f"the answer came too late, at {moment:%Y-%m-%d %H:%M:%S}: {refusal}",
+                gist=f"the answer came after midnight: {refusal.gist}",
+            )
 
     def check(self, endpoint: Endpoint, day: dt.date) -> None:
         """Raise `DateRefusedError` when the endpoint can't be captured for a date."""

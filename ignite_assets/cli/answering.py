@@ -38,14 +38,11 @@ def failing_in_one_line() -> Iterator[None]:
     import pyarrow as pa
 
     from ignite_assets.api.errors import IgniteError
+    from ignite_assets.storage.duck import raising_interrupts
 
     try:
-        yield
-    except RuntimeError as error:
-        if "interrupted" not in str(error).lower():
-            raise
-        told = error.__cause__  # the signal's own, when DuckDB kept it
-        raise told if isinstance(told, KeyboardInterrupt) else KeyboardInterrupt from None
+        with raising_interrupts():
+            yield
     except (duckdb.Error, pa.ArrowException) as error:
         raise IgniteError(" ".join(str(error).partition("\n\nLINE ")[0].split())) from error
 

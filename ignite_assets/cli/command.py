@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Command(click.Command):
     """A command that takes `--debug`, and without it shows errors as a line rather than a traceback.
 
-    Exit status 2 for a wrong configuration, 1 for any other error; 130 and 143 when Ctrl-C or SIGTERM stopped it.
+    Exit status 2 for a wrong configuration, 1 for any other error; 130 when Ctrl-C stopped it, and 129, 131 and 143
+    when SIGHUP, SIGQUIT and SIGTERM did.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +36,7 @@ class Command(click.Command):
 
         _with_streams_for_any_text()
         try:
-            with _sigterm_like_ctrl_c():
+            with _stopped_as_by_ctrl_c():
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -71,9 +72,16 @@ def _with_streams_for_any_text() -> None:
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 
 
+STOPPING = (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
+"""The signals, beside Ctrl-C, that ask a process to end."""
+
+
 @contextlib.contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """Have SIGTERM raise `KeyboardInterrupt`, with its number."""
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """Have the signals that ask a process to end raise `KeyboardInterrupt`, with their number.
+
+    One that is ignored stays so: `nohup` lets a command outlive its terminal.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,8 +89,12 @@ def _sigterm_like_ctrl_c() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -79,6 +79,7 @@ def _subjects(settings: "Settings") -> Iterator[tuple[str, Callable[[], Findings
         yield settings.env_file.name, lambda: _env_file(settings)
     yield "storage", lambda: _storage(settings)
     yield "instance", lambda: _instance(settings)
+    yield "records", lambda: _records(settings)
     yield "lists", lambda: _lists(settings)
     for website in sorted(settings.websites):
         yield f"website {website}", lambda website=website: _website(settings, ignite, website)  # type: ignore[misc]
@@ -154,6 +155,29 @@ def _instance(settings: "Settings") -> Findings:
     if lines := missing_lines(home):
         indented = "".join(f"\n        {line}" for line in lines.splitlines())
         yield "warn", f"{home}/dagster.yaml is yours, so it is left alone; it lacks:{indented}"
+
+
+def _records(settings: "Settings") -> Findings:
+    """Whether what is on record is in the lake, as far as it can't be captured again."""
+    from ignite_assets.api.endpoints import ENDPOINTS
+    from ignite_assets.api.horizon import Horizon
+    from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.keys import AssetKeys
+    from ignite_assets.dagster.records import lost
+    from ignite_assets.storage.lake import Lake
+
+    home = dagster_home(settings)
+    if not home.exists():
+        yield "ok", "there are none yet"
+        return
+    with open_instance(home) as instance:
+        horizon = Horizon(settings.partitions.zone)
+        websites, keys = sorted(settings.websites), AssetKeys.of(settings)
+        gone = lost(instance, Lake(settings.root), ENDPOINTS, websites, horizon, keys)
+    for partition in gone:
+        yield "wrong", f"{partition} is on record, not in the lake, and can't be captured any more: restore it"
+    if not gone:
+        yield "ok", "what is on record is in the lake, or can be captured again"
 
 
 def _website(settings: "Settings", ignite: "IgniteResource", website: str) -> Findings:

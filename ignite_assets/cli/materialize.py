@@ -34,7 +34,7 @@ _DAY = DayType()
     metavar="ASSET",
     help="Only these assets: a,b or repeated; group:look_back, group:current_state and group:derived name several.",
 )
-@click.option("--force", is_flag=True, help="With --from: capture partitions again that have landed before.")
+@click.option("--force", is_flag=True, help="Capture again what is there, also what was captured on time.")
 @click.option("--captures-only", is_flag=True, help="With --from: capture only, and derive nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option("--verbose", is_flag=True, help="Print a line for each partition, however many there are.")
@@ -53,8 +53,10 @@ def materialize(
 
     By default: yesterday, every website, and every asset that can be captured for that date. Runs are recorded in the
     Dagster instance of DAGSTER_HOME, or of one beside the lake. A website that fails never stops the others. With a
-    range, only missing partitions are captured, so you can repeat an interrupted command. Captures of a range change
-    the windows of later days: derived partitions that are stale afterwards are derived again.
+    range, only missing partitions are captured, so you can repeat an interrupted command; of a single day, those that
+    were not captured on time. What the lake holds is there, also when Dagster has no record of it: it gets one.
+    Captures of a range change the windows of later days: derived partitions that are stale afterwards are derived
+    again.
 
     Prints a line for each partition, or for each asset where there are many.
 
@@ -75,7 +77,7 @@ def materialize(
     days = _days(settings, horizon, date, first, last)
     chosen_websites = chosen(websites, sorted(settings.websites), "website")
     chosen_assets = _chosen_assets(assets, captures_only=captures_only)
-    there = _landed(settings, chosen_websites, chosen_assets) if first and not force else []
+    there = [] if force else _landed(settings, chosen_websites, chosen_assets, days, every=bool(first))
     held = _held(settings) if days[0] < horizon.oldest() else set()
     planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there, held=held)
     if planned.landed:
@@ -83,7 +85,7 @@ def materialize(
 
     from ignite_assets.cli.progress import carry_out, merged, print_results
 
-    results = carry_out(planned, settings)
+    results = carry_out(planned, settings, force=force)
     if first and not captures_only:
         results = merged(results, carry_out(_follow_up(settings, results, days[0]), settings))
     if as_json:
@@ -93,12 +95,21 @@ def materialize(
     raise SystemExit(0 if all(result.is_there for result in results) else 1)
 
 
-def _landed(settings: "Settings", websites: list[str], assets: list[str]) -> "list[PartitionResult]":
-    from ignite_assets.cli.runs.execution import landed
+def _landed(
+    settings: "Settings", websites: list[str], assets: list[str], days: list[dt.date], *, every: bool
+) -> "list[PartitionResult]":
+    """What is there and isn't captured again: everything, or what was captured on time."""
+    from ignite_assets.cli.runs.execution import landed, recorded
     from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.keys import AssetKeys
+    from ignite_assets.storage.lake import Lake
 
+    on_time = None if every else settings.partitions.zone
+    kept = landed(Lake(settings.root), websites, assets, days, on_time=on_time)
+    if not kept:
+        return []
     with open_instance(dagster_home(settings)) as instance:
-        return landed(settings, instance, websites, assets)
+        return recorded(instance, kept, AssetKeys.of(settings))
 
 
 def _held(settings: "Settings") -> "set[Held]":

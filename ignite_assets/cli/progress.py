@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import click
 
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli.bars import starting, tracked
 from ignite_assets.cli.runs.plan import PartitionResult, Plan, WebsiteRun
 from ignite_assets.cli.text import aligned
@@ -19,11 +20,14 @@ _AT_ONCE = Cadence(quiet_seconds=0)
 _ASSETS = tuple(table.name for table in TABLES)
 
 
-def carry_out(plan: Plan, settings: Settings) -> list[PartitionResult]:
-    """Execute the plan with its progress shown; every partition's result, the refused ones included, in order."""
+def carry_out(plan: Plan, settings: Settings, *, force: bool = False) -> list[PartitionResult]:
+    """Execute the plan with its progress shown; every partition's result, the refused ones included, in order.
+
+    `force`: late captures may replace what was captured on time.
+    """
     results = [*plan.refused, *plan.landed]
     if plan.runs:
-        results += _execute(plan, settings)
+        results += _execute(plan, settings, force=force)
     return _in_order(results)
 
 
@@ -36,7 +40,7 @@ def _in_order(results: Iterable[PartitionResult]) -> list[PartitionResult]:
     return sorted(results, key=lambda result: (result.website, result.date, _ASSETS.index(result.asset)))
 
 
-def _execute(plan: Plan, settings: Settings) -> list[PartitionResult]:
+def _execute(plan: Plan, settings: Settings, *, force: bool) -> list[PartitionResult]:
     total = sum(len(run.partitions) for run in plan.runs)
     known: list[PartitionResult] = []
     counts: list[Work] = []
@@ -58,12 +62,20 @@ def _execute(plan: Plan, settings: Settings) -> list[PartitionResult]:
         from ignite_assets.cli.runs.execution import execute
         from ignite_assets.dagster.instance import dagster_home, open_instance
         from ignite_assets.dagster.keys import AssetKeys
+        from ignite_assets.dagster.liveness import give_up_lost_runs
 
         keys = AssetKeys.of(settings)
         try:
             with open_instance(dagster_home(settings)) as instance:
+                give_up_lost_runs(instance, Horizon(settings.partitions.zone), keys)
                 return execute(
-                    plan.runs, config=settings.path, instance=instance, on_start=counted, on_result=take, keys=keys
+                    plan.runs,
+                    config=settings.path,
+                    instance=instance,
+                    on_start=counted,
+                    on_result=take,
+                    keys=keys,
+                    force=force,
                 )
         except KeyboardInterrupt:
             landed = sum(result.status == "materialized" for result in known)

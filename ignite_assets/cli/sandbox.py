@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from ignite_assets.api.names import credential_variable
-from ignite_assets.cli.command import Command
+from ignite_assets.cli.command import STOPPING, Command
 
 if TYPE_CHECKING:
     from ignite_assets.sandbox import Fault, SandboxServer
@@ -71,7 +71,7 @@ def sandbox(
         if command:
             raise SystemExit(_run(command, environment))
         _announce(server, environment)
-        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, and SIGTERM, which ends every command as Ctrl-C does
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, or a signal that ends every command as Ctrl-C does
             threading.Event().wait()
 
 
@@ -87,10 +87,10 @@ def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:
     with subprocess.Popen(command, env={**os.environ, **environment}) as process:  # noqa: S603 - the user's own
 
         def hand_on(number: int, _frame: FrameType | None) -> None:
-            if number != signal.SIGINT or not sys.stdin.isatty():  # a terminal sends Ctrl-C to both
+            if number not in (signal.SIGINT, signal.SIGQUIT) or not sys.stdin.isatty():  # a terminal tells both
                 process.send_signal(number)
 
-        before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, *STOPPING)}
         try:
             status = process.wait()
         finally:

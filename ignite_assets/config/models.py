@@ -16,6 +16,7 @@ from ignite_assets.audiences.rules import MAX_WINDOW_DAYS, ExportRule, Scope
 from ignite_assets.config.environment import ENV_FILE, variable, variables_of
 from ignite_assets.config.values import (
     BaseUrl,
+    CaptureTime,
     Date,
     KeyParts,
     Name,
@@ -114,8 +115,8 @@ class Website(Section):
 class Schedule(Section):
     """When things run, in the time zone of the partitions."""
 
-    nightly: TimeOfDay = Field(dt.time(0, 30), description="Time at which the day that just closed is captured.")
-    heal: TimeOfDay = Field(dt.time(2, 30), description="Time at which missing days are captured.")
+    nightly: CaptureTime = Field(dt.time(0, 30), description="Time at which the day that just closed is captured.")
+    heal: CaptureTime = Field(dt.time(2, 30), description="Time at which missing days are captured.")
     heal_runs_per_tick: int = Field(100, ge=1, description="Most runs for missing days that a night starts.")
     enabled: bool = Field(
         True,

@@ -61,6 +61,13 @@ def _minute(time: dt.time) -> dt.time:
     return time
 
 
+def _well_before_midnight(time: dt.time) -> dt.time:
+    """Refuse a capture that runs into the next day, at which what it asks for can't be had any more."""
+    if time.hour == 23:
+        raise ValueError("too close to midnight")
+    return time
+
+
 def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -123,6 +130,13 @@ TimeOfDay = Annotated[
     BeforeValidator(_time),
     AfterValidator(_minute),
     AllowedText('a time of day from "00:00" to "23:59"'),
+]
+CaptureTime = Annotated[
+    dt.time,
+    BeforeValidator(_time),
+    AfterValidator(_minute),
+    AfterValidator(_well_before_midnight),
+    AllowedText('a time of day from "00:00" to "22:59": after midnight, the day to be captured is another'),
 ]
 Timezone = Annotated[str, AfterValidator(_timezone), AllowedText("an IANA time zone such as UTC or America/Chicago")]
 Owner = Annotated[str, AfterValidator(_owner), AllowedText('"team:NAME" or an e-mail address')]

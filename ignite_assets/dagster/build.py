@@ -1,5 +1,6 @@
 """Where everything is put together: settings in, Dagster definitions out. Opens no socket, needs no secret."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.dagster.resources import IGNITE, IgniteResource
 from ignite_assets.dagster.specs import IgniteTranslator, build_specs
+from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
 
@@ -63,7 +65,8 @@ def build_defs(
     specs = build_specs(settings, endpoints=endpoints, derived=derived, translator=translator)
     keys, named = specs.keys, settings.dagster.named
     horizon = Horizon(settings.partitions.zone, now)
-    schedules, jobs = build_schedules(settings, endpoints, derived, horizon, executor, keys)
+    lake = None if named(IO_MANAGER) in (resources or {}) else functools.partial(Lake, settings.root)
+    schedules, jobs = build_schedules(settings, endpoints, derived, horizon, executor, keys, lake)
     exports, export_jobs = build_exports(settings, specs, executor=executor, retry_policy=retry_policy)
     report, report_job, report_schedule = build_reports(
         settings, specs, endpoints=endpoints, derived=derived, executor=executor, now=now, retry_policy=retry_policy
@@ -88,7 +91,7 @@ def build_defs(
         ],
         schedules=[*schedules, freshness_schedule, report_schedule],
         sensors=[
-            build_come_back_sensor(settings, endpoints, derived, horizon, jobs[1], keys),
+            build_come_back_sensor(settings, endpoints, derived, horizon, jobs[1], keys, lake),
             *build_sensors(settings, keys),
             *build_audience_sensors(settings, keys),
         ],

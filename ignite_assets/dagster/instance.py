@@ -44,6 +44,12 @@ concurrency:
         value:
           applyLimitPerUniqueValue: true
         limit: 1
+
+# Runs that never start, and runs that never end when they are stopped, are recorded as ended.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 600
+  cancel_timeout_seconds: 180
 """
 
 

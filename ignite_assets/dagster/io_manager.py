@@ -21,6 +21,7 @@ from ignite_assets.dagster.failures import failure, input_failure
 from ignite_assets.dagster.frames import as_table, by_partition, loaded, without_path
 from ignite_assets.dagster.keys import FOLDER
 from ignite_assets.dagster.landing import Landings
+from ignite_assets.dagster.liveness import Pulse
 from ignite_assets.dagster.metadata import place
 from ignite_assets.dagster.partitions import files_of
 from ignite_assets.dagster.private import describe_partition, held_open
@@ -53,6 +54,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
 
     root: str = Field(description="The lake: a path, or a URL that pyarrow.fs knows (s3://).")
     _lake: Lake | None = PrivateAttr(default=None)
+    _pulse: Pulse | None = PrivateAttr(default=None)
 
     @property
     def lake(self) -> Lake:
@@ -67,16 +69,28 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         with contextlib.ExitStack() as files:
             if context.instance and context.run:
                 files.enter_context(held_open(context.instance, context.run.run_id))
+                self._pulse = Pulse(context.instance, context.run)
+                files.enter_context(self._pulse.beating())
             yield files.enter_context(super().yield_for_execution(context))
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Commit each partition of the output as it comes."""
         if isinstance(obj, Landings):
-            with showing(lines(context.log.info)):
-                for landing in obj:
-                    landing.store(self.lake)
+            try:
+                with showing(lines(context.log.info)):
+                    for landing in obj:
+                        self._check_run()
+                        landing.store(self.lake)
+            except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+                obj.record_landed()
+                raise
             return
         self._store(context, obj)
+
+    def _check_run(self) -> None:
+        """Stop a run that others have taken over."""
+        if self._pulse:
+            self._pulse.check()
 
     def _store(self, context: dg.OutputContext, obj: object) -> None:
         stored = {self._key(each): each for each in self._stored(context)}
@@ -88,6 +102,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             self._store_file(context, key, stored[key], without_path(table, stored[key]), alone=len(parts) == 1)
 
     def _store_file(self, context: dg.OutputContext, key: str, stored: Stored, table: pa.Table, *, alone: bool) -> None:
+        self._check_run()
         with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
             pq.write_table(table, file, compression="zstd")
             size = file.tell()

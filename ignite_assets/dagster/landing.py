@@ -6,6 +6,7 @@ of the run. When some failed, it would record none of them, or all: so the good 
 the step fails with the reasons of the others.
 """
 
+import datetime as dt
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import dagster as dg
+import pyarrow as pa
 
-from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.errors import IgniteError, MissingPartitionError
 from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import DATA_VERSION, PARTITION
+from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
@@ -70,6 +73,27 @@ class Kept:
         """The partition as its file describes it."""
         return cls(partition, lake.location(partition), lake.size(partition), lake.footer(partition))
 
+    @classmethod
+    def if_readable(cls, lake: Lake, partition: Partition) -> Self | None:
+        """The same; None when there is no file, or none of ours that can be read."""
+        try:
+            found = cls.of(lake, partition) if lake.exists(partition) else None
+        except (MissingPartitionError, pa.ArrowInvalid):
+            return None
+        return found if found and "ignite.content_hash" in found.footer else None
+
+    @property
+    def rows(self) -> int:
+        """How many it has."""
+        return int(self.footer["ignite.rows"])
+
+    def is_on_time(self, zone: dt.tzinfo) -> bool:
+        """Whether it is a capture that was made the day after its date, and brought rows."""
+        captured = self.footer.get("ignite.captured_at")
+        return bool(captured and self.rows) and not is_late(
+            dt.datetime.fromisoformat(captured or ""), self.partition.date, zone
+        )
+
     @property
     def content_hash(self) -> str:
         """The hash of its rows."""
@@ -78,6 +102,11 @@ class Kept:
     def metadata(self, _keys: AssetKeys) -> dict[str, Any]:
         """What Dagster shows of it."""
         return kept_metadata(self.footer, self.location, self.bytes)
+
+
+def is_late(moment: dt.datetime, day: dt.date, zone: dt.tzinfo) -> bool:
+    """Whether a capture for a date is made later than the day after it."""
+    return (moment.astimezone(zone).date() - day).days > 1
 
 
 class Landings:
@@ -90,14 +119,28 @@ class Landings:
         outcomes: Iterator[MadeOrFailed],
         kept: Sequence[Kept] = (),
         keys: AssetKeys = PLAIN,
+        *,
+        retry_policy: dg.RetryPolicy | None = None,
     ) -> None:
         self._context, self._keys = context, keys
         self._website = website
         self._outcomes = outcomes
         self._kept = kept
+        self._retry_policy = retry_policy
+        self._landed: list[Landing] = []
 
     def __iter__(self) -> Iterator[Landing]:
-        landed: list[Landing] = []
+        with retrying(self._context, self._retry_policy):
+            yield from self._each()
+
+    def record_landed(self) -> None:
+        """Record what landed before somebody stopped the run."""
+        for landing in self._landed:
+            if landing.location:
+                self._record(landing)
+
+    def _each(self) -> Iterator[Landing]:
+        landed = self._landed
         errors: dict[str, IgniteError] = {}
         started = time.monotonic()
         for day, outcome in self._outcomes:
@@ -105,13 +148,13 @@ class Landings:
                 errors[partition_key(day, self._website)] = outcome
                 continue
             landing = Landing(Partition(outcome.table.name, self._website, day), outcome)
+            landed.append(landing)
             yield landing
             landing.seconds = time.monotonic() - started
             started = time.monotonic()
             if landing.error:
                 errors[partition_key(day, self._website)] = landing.error
-            else:
-                landed.append(landing)
+                landed.pop()
         there: list[Landing | Kept] = [*self._kept, *landed]
         if errors:
             for each in there:

@@ -1,5 +1,6 @@
 """What Dagster shows of an asset and of a partition. No personal data: previews are masked here."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,13 @@ def partition_metadata(made: MadePartition, location: str, seconds: float, keys:
 
 def kept_metadata(footer: Mapping[str, str], location: str, size: int) -> dict[str, Any]:
     """What a partition that was there already says of itself in its footer, and that it was not captured again."""
+    moments = {name: footer.get(f"ignite.{name}") for name in ("captured_at", "derived_at")}
     return {
         "dagster/row_count": int(footer["ignite.rows"]),
         "bytes": size,
         "path": place(location),
         "content_hash": footer["ignite.content_hash"],
+        **{n: dg.MetadataValue.timestamp(dt.datetime.fromisoformat(at)) for n, at in moments.items() if at},
         "skipped": True,
     }
 

@@ -5,11 +5,13 @@
 
 import datetime as dt
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import dagster as dg
 
+from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.config import Settings
+from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
 from ignite_assets.storage.lake import OwnFile, Partition, Stored
 
@@ -66,6 +68,14 @@ def files_of(asset: str, partitions: dg.PartitionsDefinition[str], keys: Iterabl
             raise ValueError(asset)
         return lake_partitions(asset, keys)
     return tuple(sorted(OwnFile(asset, dt.date.fromisoformat(key)) for key in keys))
+
+
+def partitions_of(context: dg.AssetExecutionContext, websites: Collection[str]) -> list[tuple[dt.date, str]]:
+    """The date and the website of each partition of a step. Fails when the website isn't configured any more."""
+    if gone := {website for _, website in map(read_key, keys_of(context.run.tags))}.difference(websites):
+        words = f"{', '.join(gone)} is not configured any more; there are {sorted(websites)}"
+        raise input_failure(ConfigurationError("websites", [words]))
+    return [read_key(key) for key in context.partition_keys]
 
 
 def keys_of(tags: Mapping[str, str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """DuckDB over files of any store: how it is started, how names are escaped, how files become views."""
 
+import contextlib
 import mmap
 import re
 import tempfile
@@ -181,13 +182,15 @@ class Workspace:
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of a query in memory, spilled when they don't fit."""
-        self._session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+        with raising_interrupts():
+            self._session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
     def write(self, name: str, sql: str, values: Mapping[str, object]) -> Path:
         """Write a query's rows to a Parquet file in the folder; the query finds values by `getvariable(…)`."""
         self._bind(values)
         path = self.folder / f"{name}.parquet"
-        self._session.sql(sql).write_parquet(str(path), compression="zstd")
+        with raising_interrupts():
+            self._session.sql(sql).write_parquet(str(path), compression="zstd")
         return path
 
     def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
@@ -202,13 +205,26 @@ class Workspace:
     def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
         """The rows of a query, by column; few enough for memory. The query finds values by `getvariable(…)`."""
         self._bind(values)
-        answer = self._session.execute(sql)
-        names = [column[0] for column in answer.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        with raising_interrupts():
+            answer = self._session.execute(sql)
+            names = [column[0] for column in answer.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
     def _bind(self, values: Mapping[str, object]) -> None:
         for name, value in values.items():
             self._session.execute(f"SET VARIABLE {name} = ?", [value])
+
+
+@contextlib.contextmanager
+def raising_interrupts() -> Iterator[None]:
+    """Raise what a signal raised during a query, which DuckDB makes a `RuntimeError` of; else `KeyboardInterrupt`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "interrupted" not in str(error).lower():
+            raise
+        told = error.__cause__ or error.__context__  # the signal's own, when DuckDB kept it
+        raise told if told and not isinstance(told, Exception) else KeyboardInterrupt from None
 
 
 def _check_columns(dataset: "pads.Dataset", columns: Collection[str]) -> None:

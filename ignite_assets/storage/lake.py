@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
 FILE_NAME = "part-0.parquet"
+_SMALLEST_BYTES = 12
+"""Of a Parquet file: its marks and the length of its footer."""
 _IN_PATH = re.compile(rf"/website=(?P<website>[^/]+)/date=(?P<date>\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
 PARTITION_FIELDS = (
     pa.field("website", pa.string(), nullable=False),
@@ -185,9 +187,13 @@ class Lake:
         return sorted(i.base_name for i in infos if i.type == pafs.FileType.Directory and is_asset_name(i.base_name))
 
     def files(self, asset: str, website: str | None = None) -> dict[Partition, pafs.FileInfo]:
-        """The partitions of an asset that exist, of one website or all, sorted by both, each with its file."""
+        """The partitions of an asset that exist, of one website or all, sorted by both, each with its file.
+
+        A file that was cut to nothing is no partition.
+        """
         folder = asset if website is None else f"{asset}/website={website}"
-        found = ((_partition(asset, info.path), info) for info in self.store.infos(folder))
+        infos = (info for info in self.store.infos(folder) if (info.size or 0) >= _SMALLEST_BYTES)
+        found = ((_partition(asset, info.path), info) for info in infos)
         return dict(sorted(((partition, info) for partition, info in found if partition), key=lambda each: each[0]))
 
     def partitions(self, asset: str) -> list[Partition]:

@@ -15,6 +15,7 @@ from ignite_assets._version import __version__
 from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import CAPTURED_AT, Endpoint
 from ignite_assets.api.errors import NotFoundError, RequestError, ResponseShapeError, ShapeError
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.misfits import Misfit, Misfits
 from ignite_assets.api.patience import Tally
@@ -66,7 +67,7 @@ class EntityAnswers:
 
 
 class Assembly:
-    """A partition's file, assembled from the answers to one or more calls."""
+    """A partition's file, assembled from the answers to one or more calls. Stamped with when the first was there."""
 
     def __init__(
         self,
@@ -75,26 +76,31 @@ class Assembly:
         website: str,
         algo: Algo,
         day: dt.date,
-        captured_at: dt.datetime,
+        horizon: Horizon,
         tally: Tally,
         compared: bool,
     ) -> None:
         self.tally = tally
         self._compared = compared
         self._endpoint, self._website, self._algo = endpoint, website, algo
-        self._day, self._captured_at = day, captured_at
+        self._day, self._horizon = day, horizon
         self._schema = arrow.arrow_schema(endpoint)
         self._start()
 
     def _start(self) -> None:
         repeats = [column.name for column in self._endpoint.all_columns if column.repeats]
         self._stage = Stage(self._schema, dictionaries=repeats, unhashed=frozenset({CAPTURED_AT.name}))
+        self._captured_at = self._answered_at = self._now()
         self._coercions: Counter[str] = Counter()
         self._misfits = Misfits()
+        self._answered = False
         self._rows = 0
         self._keys: list[KeySet] = []
         self._vanished = 0
         self._preview: list[dict[str, Any]] = []
+
+    def _now(self) -> dt.datetime:
+        return self._horizon.now().astimezone(dt.UTC)
 
     def take_whole_answer(self, client: "IgniteClient") -> None:
         """Stage the answer of the endpoint's one call, while it arrives; a further try starts anew."""
@@ -108,6 +114,7 @@ class Assembly:
             for batch in arrow.batches(self._endpoint, pieces, constants, self._coercions, self._misfits):
                 self._write(batch)
                 progress.add(len(batch))
+            self._answered_at = self._now()
             self._misfits.judge(self._rows)
 
         client.read(call, read, self.tally)
@@ -117,6 +124,9 @@ class Assembly:
         for failure in some.failures.values():
             if not isinstance(failure, NotFoundError):
                 raise failure
+        self._answered_at = self._now()
+        if not self._answered:
+            self._captured_at, self._answered = self._answered_at, True
         self._vanished += len(some.failures)
         for counts in some.coercions.values():
             self._coercions.update(counts)
@@ -134,7 +144,11 @@ class Assembly:
         self._stage.write(batch)
 
     def finish(self) -> MadePartition:
-        """The partition, its file closed and its footer written. Raises `ShapeError` for too many misfits."""
+        """The partition, its file closed and its footer written.
+
+        Raises `ShapeError` for too many misfits, `LateAnswerError` for an answer that came too late.
+        """
+        self._horizon.check_answer(self._endpoint, self._day, self._answered_at)
         self._judge()
         about = {
             "asset": self._endpoint.name,

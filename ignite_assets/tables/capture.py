@@ -3,6 +3,7 @@
 Nothing here decides where a snapshot goes; committing it is the lake's business.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import itertools
@@ -97,7 +98,7 @@ class Capture:
             return
         at_once = min(_WINDOWS_AT_ONCE, self._client.limits.max_concurrency)
         # The windows' threads have no progress display: days are counted here, not each window's rows.
-        with ThreadPoolExecutor(at_once, thread_name_prefix="window") as threads:
+        with self._stopping(ThreadPoolExecutor(at_once, thread_name_prefix="window")) as threads:
             tallies = itertools.chain([tally], itertools.repeat(None))  # the listing is counted for the newest
             windows = (
                 (day, functools.partial(self._of_day, day, listed, each, compared=True))
@@ -107,6 +108,17 @@ class Capture:
             for day, outcome in in_order(threads, windows, ahead=at_once, discard=_discard):
                 progress.add(failed=not isinstance(outcome, MadePartition))
                 yield day, outcome
+
+    @contextlib.contextmanager
+    def _stopping(self, threads: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+        """Wait for the threads at the end; when something else ends the block, no longer than their calls take."""
+        try:
+            yield threads
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            self._client.stop()
+            raise
+        threads.shutdown()
 
     def _nested(self, outcomes: Iterator[MadeOrFailed]) -> Iterator[MadeOrFailed]:
         """The outcomes, newest first; from the first window that lacks people of a newer one on, failures."""
@@ -249,7 +261,7 @@ class Capture:
             website=self._client.website,
             algo=self._client.algo,
             day=day,
-            captured_at=self._client.horizon.now().astimezone(dt.UTC),
+            horizon=self._client.horizon,
             tally=tally or Tally(),
             compared=compared and self._endpoint.dated and bool(self._endpoint.keys),
         )

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
-from ignite_assets.api.errors import DateRefusedError
+from ignite_assets.api.errors import DateRefusedError, LateAnswerError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.sandbox import frozen
 
 VISITORS, SALES = by_name()["visitors"], by_name()["sales"]
-zones = st.sampled_from(
-    ["UTC", "America/New_York", "America/Santiago", "Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Pago_Pago"]
-)
+CHANGE_AT_MIDNIGHT = ("America/Havana", "Asia/Beirut", "Africa/Cairo")
+"""Zones whose clocks change at midnight."""
+OTHERS = ("UTC", "America/New_York", "America/Santiago", "Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Pago_Pago")
+zones = st.sampled_from([*OTHERS, *CHANGE_AT_MIDNIGHT])
 any_moment = st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 12, 31), timezones=st.just(dt.UTC))  # noqa: DTZ001
 CHANGES = ("2026-03-08T07", "2026-11-01T06", "2026-04-04T14", "2026-09-26T14", "2026-04-05T03", "2026-09-06T04")
 """When summer time begins or ends in those zones (UTC)."""
@@ -56,6 +57,18 @@ def test_a_day_that_has_closed_stays_closed_and_each_day_has_its_turn(
     before, after = (Horizon(ZoneInfo(zone), frozen(each)) for each in (moment, moment + dt.timedelta(seconds=seconds)))
     assert before.yesterday() <= after.yesterday() <= before.yesterday() + dt.timedelta(days=2)
     assert before.oldest() <= after.oldest()
+
+
+@given(horizon=horizons, seconds=st.integers(0, 30 * 3600))
+def test_an_answer_about_the_present_is_taken_until_the_zones_midnight(horizon: Horizon, seconds: int) -> None:
+    answered = horizon.now() + dt.timedelta(seconds=seconds)
+    same_day = answered.astimezone(horizon.timezone).date() == horizon.today()
+    try:
+        horizon.check_answer(SALES, horizon.yesterday(), answered)
+    except LateAnswerError:
+        assert not same_day
+    else:
+        assert same_day
 
 
 @pytest.mark.parametrize(

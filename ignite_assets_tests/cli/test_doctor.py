@@ -25,6 +25,7 @@ def test_all_is_well(shop: Shop) -> None:
         ["ok", "configuration"],
         ["ok", "storage"],
         ["ok", "instance"],
+        ["ok", "records"],
         ["ok", "lists"],
         ["ok", "website acme-honda"],
         ["ok", "website bayside-kia"],

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while partitions are captured: no traceback, no run that seems to go on, no process left."""
+"""Ctrl-C and its like while partitions are captured: no traceback, no run that seems to go on, no process left."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def _ends(pid: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_stopped_it_ends_at_once_and_cleanly(shop: Shop, platform: SandboxServer, number: signal.Signals) -> None:
     platform.faults.add(Fault(endpoint="visitors", delay=SLOW))
     with subprocess.Popen(

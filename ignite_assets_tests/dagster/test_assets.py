@@ -12,9 +12,10 @@ import pytest
 
 from ignite_assets.api.endpoints import CAPTURED_AT, ENDPOINTS, EXTRA, Endpoint, Ids, by_name
 from ignite_assets.api.table import ALGOS, Algo, Column, ColumnType
-from ignite_assets.config import load_settings
+from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.failures import failed_partitions
 from ignite_assets.dagster.metadata import MASK
+from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.built import build_defs, frozen
@@ -22,6 +23,7 @@ from ignite_assets_tests.conftest import (
     ACME,
     BAYSIDE,
     CURRENT_STATE,
+    EVERY,
     LOOK_BACK,
     NAMES,
     NOW,
@@ -633,3 +635,23 @@ def test_a_row_added_to_the_table_is_an_asset_that_lands(config_file: Path, inst
     preview = runner.materializations("test_drives")[0].metadata["preview"]
     assert isinstance(preview, dg.TableMetadataValue)
     assert {record.data["driver"] for record in preview.records} == {MASK}
+
+
+# A website that was taken out of the configuration while its runs wait.
+
+
+def test_a_run_of_a_website_that_is_no_longer_configured_fails_in_words(
+    settings: Settings, instance: dg.DagsterInstance, runner: Runner, lake: Lake
+) -> None:
+    runner.day(EVERY)
+    rest = settings.model_copy(update={"websites": {BAYSIDE.key: settings.websites[BAYSIDE.key]}})
+    job = build_defs(rest, now=frozen(NOW), retry_policy=None).resolve_job_def("nightly")
+    key = partition_key(YESTERDAY, ACME.key)
+    tags = {"dagster/partition": str(key), **{f"dagster/partition/{n}": v for n, v in key.keys_by_dimension.items()}}
+    before = contents(lake.root)
+    result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    assert not result.success
+    told = reasons(result)
+    assert {"visitors", "sales"} <= set(told)
+    assert all("acme-honda is not configured any more; there are ['bayside-kia']" in words for words in told.values())
+    assert contents(lake.root) == before

@@ -7,7 +7,6 @@ import dagster as dg
 import pytest
 
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.dagster.failures import RETRY_POLICY
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage.lake import Lake
@@ -113,11 +112,11 @@ def test_every_check_says_what_it_is_about(menu: dg.RepositoryDefinition) -> Non
     assert all(told.values())
 
 
-def test_every_asset_is_tried_again_by_the_one_policy(settings: Settings) -> None:
-    job = build_defs(settings).resolve_job_def("nightly")
-    steps = {node.name: node.definition for node in job.nodes if node.name in EVERY}
-    assert len(steps) == len(EVERY)
-    assert all(isinstance(d, dg.OpDefinition) and d.retry_policy == RETRY_POLICY for d in steps.values())
+def test_no_step_has_a_policy_of_dagsters_which_would_try_again_after_a_stop(settings: Settings) -> None:
+    for job in build_defs(settings).get_repository_def().get_all_jobs():
+        for node in job.nodes:
+            assert isinstance(node.definition, dg.OpDefinition)
+            assert (node.retry_policy, node.definition.retry_policy) == (None, None)
 
 
 def test_no_asset_has_a_policy_that_leaves_holes_in_a_backfill(settings: Settings) -> None:

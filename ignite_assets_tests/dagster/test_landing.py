@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime as dt
+import signal
+import threading
 from collections.abc import Iterator
 
 import dagster as dg
@@ -11,10 +13,12 @@ from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
+from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.landing import Landing, Landings
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.dagster.resources import IgniteResource
-from ignite_assets.sandbox import frozen
+from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox.faults import SandboxCall
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
@@ -119,3 +123,35 @@ def test_when_nothing_landed_nothing_is_recorded(settings: Settings, instance: d
     runner, _ = in_a_run(settings, instance, list(made))
     assert not runner.days(["visitors"], DAYS[-1], DAYS[0]).success
     assert runner.recorded("visitors") == []
+
+
+AGES = 600.0
+
+
+def test_a_ranged_run_that_is_stopped_ends_at_once_and_records_what_landed(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    sandbox: SandboxServer,
+    lake: Lake,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one_at_a_time = settings.platform.model_copy(update={"max_concurrency": 1})
+    defs = build_defs(settings.model_copy(update={"platform": one_at_a_time}), now=frozen(NOW))
+    main, asked = threading.main_thread().ident, []
+    assert main
+
+    def stop_at_the_second(call: SandboxCall) -> tuple[float, Fault | None]:
+        asked.append(call)
+        if len(asked) == 2:
+            signal.pthread_kill(main, signal.SIGINT)
+        return (AGES if len(asked) > 1 else 0.0), None
+
+    monkeypatch.setattr(sandbox.faults, "strike", stop_at_the_second)
+    result = Runner(instance, defs).days(["visitors", "products"], days_ago(3), YESTERDAY)
+    assert not result.success
+    kinds = [event.event_type for event in result.all_events]
+    assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in kinds
+    assert kinds.count(dg.DagsterEventType.STEP_START) == 1, "no other step begins"
+    (asset,) = lake.folders()
+    assert [each.date for each in lake.partitions(asset)] == [YESTERDAY]
+    assert Runner(instance, defs).recorded(asset) == [f"{YESTERDAY}|{ACME.key}"]

@@ -1,18 +1,12 @@
 """Claims of docs/ that neither a table nor a block of code holds."""
 
-import datetime as dt
-
 import dagster as dg
 import pytest
 
-from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
-from ignite_assets.dagster.automation.schedules import find_gaps
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.instance import dagster_home
 from ignite_assets.dagster.io_manager import IO_MANAGER
-from ignite_assets_tests.conftest import ACME, NOW, START
 
 
 def test_a_project_with_its_own_io_manager_and_executor_takes_the_package_in(settings: Settings) -> None:
@@ -29,15 +23,6 @@ def test_a_project_with_its_own_io_manager_and_executor_takes_the_package_in(set
 
 def test_the_launchpad_puts_a_launch_from_the_asset_graph_into_one_process(defs: dg.Definitions) -> None:
     dg.validate_run_config(defs.resolve_implicit_global_asset_job_def(), {"execution": {"config": {"in_process": {}}}})
-
-
-def test_without_an_instances_records_the_healer_wants_every_day_again() -> None:
-    nothing: dict[str, set[str]] = {endpoint.name: set() for endpoint in ENDPOINTS}
-
-    gaps = find_gaps(ENDPOINTS, [ACME.key], nothing, Horizon(now=lambda: NOW), start=START)
-
-    oldest = NOW.date() - dt.timedelta(days=60)
-    assert [gap.date for gap in gaps] == [oldest + dt.timedelta(days=n) for n in range(60)]
 
 
 def test_the_instance_moves_when_the_lake_gets_a_url(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

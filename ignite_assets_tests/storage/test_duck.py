@@ -1,7 +1,9 @@
 """How DuckDB is started, what it reads, and what its failures may say."""
 
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import duckdb
@@ -65,3 +67,28 @@ def test_of_files_and_columns_what_is_wrong_is_told() -> None:
     assert "nowhere.parquet" in told(failing("FROM '/nowhere.parquet'"))
     assert "no_such_column" in told(failing("SELECT no_such_column FROM (SELECT 1 AS id)"))
     assert told(PermissionError(13, "Permission denied")) == "PermissionError: [Errno 13] Permission denied"
+
+
+class StoppedError(BaseException):
+    """What the handler of a signal raises, as Dagster's does."""
+
+
+@pytest.mark.parametrize("how", ["table", "write"])
+def test_a_query_that_a_signal_ends_raises_an_interrupt_and_no_failure(how: str) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        raise StoppedError
+
+    forever = "SELECT sum(a.range * b.range) AS n FROM range(1000000) a, range(1000000) b"
+    main = threading.main_thread().ident
+    assert main
+
+    def ask(workspace: Workspace) -> None:
+        threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
+        workspace.table("numbers", forever) if how == "table" else workspace.write("numbers", forever, {})
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        with Workspace() as workspace, pytest.raises((StoppedError, KeyboardInterrupt)):
+            ask(workspace)
+    finally:
+        signal.signal(signal.SIGINT, before)

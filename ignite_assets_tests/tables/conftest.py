@@ -46,13 +46,18 @@ def capture_of(platform: SandboxServer) -> Iterator[Captures]:
     """Makes captures of the sandbox's website; their clients are closed after the test."""
     with ExitStack() as clients:
 
-        def make(endpoint: Endpoint, limits: Limits = LIMITS, **how: Any) -> Capture:
+        def make(
+            endpoint: Endpoint,
+            limits: Limits = LIMITS,
+            now: Callable[[], dt.datetime] = frozen(NOW),  # noqa: B008 - it always tells the same
+            **how: Any,
+        ) -> Capture:
             client = IgniteClient(
                 website=SITE.key,
                 base_url=platform.url,
                 credentials=Credentials(SITE.token, SITE.secret),
                 limits=limits,
-                horizon=Horizon(now=frozen(NOW)),
+                horizon=Horizon(now=now),
                 sleep=lambda _: None,
             )
             return Capture(clients.enter_context(client), endpoint, **how)

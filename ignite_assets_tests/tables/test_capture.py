@@ -2,8 +2,9 @@
 
 import datetime as dt
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -16,13 +17,15 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import (
     DateRefusedError,
     IgniteError,
+    LateAnswerError,
     RateLimitedError,
     ServerError,
     UnauthorizedError,
     WindowError,
 )
 from ignite_assets.api.patience import Limits
-from ignite_assets.sandbox import Fault, SandboxServer
+from ignite_assets.sandbox import Fault, SandboxServer, frozen
+from ignite_assets.sandbox.faults import SandboxCall
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
 from ignite_assets_tests.tables.conftest import LIMITS, NOW, ROWS, SITE, YESTERDAY, Captures, days_ago, every_row
 
@@ -177,6 +180,56 @@ def test_a_date_out_of_reach_does_not_end_the_others(platform: SandboxServer, ca
 
 
 # --- several dates ----------------------------------------------------------------------------------------------
+
+
+BEFORE, AFTER = dt.datetime(2026, 11, 20, 23, 59, 58, tzinfo=dt.UTC), dt.datetime(2026, 11, 21, 0, 0, 13, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def midnight(platform: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dt.datetime]:
+    """A clock by which midnight passes while the first request is under way."""
+    asked = threading.Event()
+    strike = platform.faults.strike
+
+    def noted(call: SandboxCall) -> tuple[float, Fault | None]:
+        asked.set()
+        return strike(call)
+
+    monkeypatch.setattr(platform.faults, "strike", noted)
+    return lambda: AFTER if asked.is_set() else BEFORE
+
+
+@pytest.mark.parametrize("name", ["sales", "audiences", "audience_groups"])
+def test_an_answer_about_the_present_that_comes_after_midnight_is_no_longer_of_its_day(
+    platform: SandboxServer, capture_of: Captures, midnight: Callable[[], dt.datetime], name: str
+) -> None:
+    platform.faults.add(Fault(endpoint=name, status=503, times=1))
+    with pytest.raises(LateAnswerError, match=r"came too late, at 2026-11-21 00:00:13: .* only tells the present"):
+        capture_of(ROWS[name], now=midnight).one(YESTERDAY)
+    day_after = capture_of(ROWS[name], now=frozen(AFTER)).one(YESTERDAY + dt.timedelta(days=1))
+    with rows_of(day_after) as table:
+        assert set(table.column("captured_at").to_pylist()) <= {AFTER}
+
+
+@pytest.mark.parametrize("name", ["visitors", "audience_members"])
+def test_a_windows_answer_is_stamped_with_when_it_was_there(
+    capture_of: Captures, midnight: Callable[[], dt.datetime], name: str
+) -> None:
+    made = capture_of(ROWS[name], now=midnight).one(YESTERDAY)
+    assert made.made_at == AFTER
+    with rows_of(made) as table:
+        assert set(table.column("captured_at").to_pylist()) == {AFTER}
+
+
+@pytest.mark.parametrize("name", ["visitors", "audience_members"])
+def test_a_window_that_became_too_long_while_it_was_answered_does_not_land(
+    capture_of: Captures, midnight: Callable[[], dt.datetime], name: str
+) -> None:
+    oldest, next_oldest = (BEFORE.date() - dt.timedelta(days=age) for age in (60, 59))
+    outcomes = list(capture_of(ROWS[name], now=midnight).each([oldest, next_oldest]))
+    close_all(outcomes)
+    assert kinds(outcomes)[next_oldest] is MadePartition
+    assert kinds(outcomes)[oldest] in (LateAnswerError, DateRefusedError)
 
 
 def test_an_id_is_fetched_once_however_many_dates_want_it(platform: SandboxServer, capture_of: Captures) -> None:

@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 import resource
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,16 @@ import dagster as dg
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, WebsiteRun, runs_of
 from ignite_assets.cli.runs.workers import Workers
-from ignite_assets.config import Settings, load_settings
+from ignite_assets.config import load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.failures import failed_partitions, failed_step
 from ignite_assets.dagster.instance import RUNS_AT_ONCE, inherited_instance
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
+from ignite_assets.dagster.landing import Kept
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.private import RANGE_END, RANGE_START, held_open, plan_ranges_as_one
+from ignite_assets.dagster.records import record_stored
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import TABLES
 
@@ -53,6 +55,7 @@ def execute(
     on_result: Callable[[PartitionResult], None],
     on_start: Callable[[WebsiteRun], object] = lambda _: None,
     keys: AssetKeys = PLAIN,
+    force: bool = False,
 ) -> list[PartitionResult]:
     """Execute the runs, several websites side by side.
 
@@ -72,7 +75,7 @@ def execute(
     watches = {run: _Watch(run, instance, keys, known, on_start) for run in runs}
     with Workers(_execute_run, RUNS_AT_ONCE) as workers:
         try:
-            _work_off(watches, workers, str(config))
+            _work_off(watches, workers, functools.partial(_Order, str(config), force=force))
         except BaseException:
             _cancel([watch for watch in watches.values() if watch.begun], workers)
             raise
@@ -80,34 +83,59 @@ def execute(
 
 
 def landed(
-    settings: Settings, instance: dg.DagsterInstance, websites: Collection[str], assets: Collection[str]
-) -> list[PartitionResult]:
-    """The partitions that the lake holds and the instance knows of; one that either lacks is not there."""
-    lake, keys = Lake(settings.root), AssetKeys.of(settings)
-    return [
-        PartitionResult(
-            asset=asset,
-            website=partition.website,
-            date=partition.date,
-            status="skipped",
-            rows=int(lake.footer(partition)["ignite.rows"]),
-            bytes=lake.size(partition),
-            path=lake.location(partition),
-        )
-        for asset in assets
-        for known in [instance.get_materialized_partitions(keys[asset])]
-        for partition in lake.partitions(asset)
-        if partition.website in websites and partition_key(partition.date, partition.website) in known
-    ]
+    lake: Lake,
+    websites: Collection[str],
+    assets: Collection[str],
+    days: Collection[dt.date],
+    *,
+    on_time: dt.tzinfo | None = None,
+) -> list[Kept]:
+    """The partitions of some days that the lake holds.
+
+    `on_time`: only captures with rows that were made the day after their date, in this zone.
+    """
+    tables = (_BY_NAME[asset] for asset in assets)
+    names = [table.name for table in tables if not (on_time and table.history == "derived")]
+    found = (each for name in names for website in websites for each in lake.files(name, website))
+    kept = (Kept.if_readable(lake, each) for each in found if each.date in days)
+    return [each for each in kept if each and (not on_time or each.is_on_time(on_time))]
 
 
-def _work_off(watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", config: str) -> None:
+def recorded(instance: dg.DagsterInstance, kept: Iterable[Kept], keys: AssetKeys = PLAIN) -> list[PartitionResult]:
+    """Partitions that are there as results; those that are not on record are recorded."""
+    known: dict[str, Collection[str]] = {}
+    results = []
+    for each in kept:
+        asset = each.partition.asset
+        if asset not in known:
+            known[asset] = instance.get_materialized_partitions(keys[asset])
+        if partition_key(each.partition.date, each.partition.website) not in known[asset]:
+            record_stored(instance, each, keys)
+        results.append(_there(each))
+    return results
+
+
+def _there(kept: Kept) -> PartitionResult:
+    return PartitionResult(
+        asset=kept.partition.asset,
+        website=kept.partition.website,
+        date=kept.partition.date,
+        status="skipped",
+        rows=kept.rows,
+        bytes=kept.bytes,
+        path=kept.location,
+    )
+
+
+def _work_off(
+    watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", order: "Callable[[str, WebsiteRun], _Order]"
+) -> None:
     """Carry out every run, and those that follow from them; a run that is over leaves `watches`."""
     while watches:
         at_work = {run.website for run, watch in watches.items() if watch.begun}
         for run, watch in list(watches.items()):
             if workers.has_room and not watch.begun and run.website not in at_work:
-                workers.begin(watch.order(config))
+                workers.begin(watch.order(order))
                 at_work.add(run.website)
         ended = workers.wait(_POLL_SECONDS)
         for watch in watches.values():
@@ -137,6 +165,8 @@ class _Order:
     config: str
     run_id: str
     run: WebsiteRun
+    force: bool = False
+    """Whether late captures may replace what was captured on time."""
 
 
 class _Watch:
@@ -164,10 +194,10 @@ class _Watch:
         """One that reports to the same."""
         return _Watch(run, self._instance, self._keys, self._known, self._started)
 
-    def order(self, config: str) -> _Order:
+    def order(self, order: Callable[[str, WebsiteRun], _Order]) -> _Order:
         """What the process that executes the run is told."""
         self.begun = True
-        return _Order(config, self._run_id, self.run)
+        return order(self._run_id, self.run)
 
     def poll(self) -> None:
         """Take in what the instance recorded since the last look."""
@@ -293,6 +323,12 @@ def _job(config: str, *, ranged: bool) -> tuple[dg.JobDefinition, AssetKeys]:
     return defs.resolve_job_def(settings.dagster.named("nightly")), AssetKeys.of(settings)
 
 
+def _forced(assets: Sequence[str], keys: AssetKeys) -> dict[str, object]:
+    """The configuration of a run whose late captures may replace what was captured on time."""
+    captured = [asset for asset in assets if _BY_NAME[asset].history != "derived"]
+    return {keys.step(asset): {"config": {"replace_on_time": True}} for asset in captured}
+
+
 def _execute_run(order: _Order) -> None:
     """Execute one run in this process; its events go to the instance of `DAGSTER_HOME`."""
     run = order.run
@@ -308,6 +344,6 @@ def _execute_run(order: _Order) -> None:
             run_id=order.run_id,
             partition_key=first if one else None,
             tags={} if one else {RANGE_START: first, RANGE_END: last},
-            run_config=QUIET,
+            run_config={**QUIET, "ops": _forced(run.assets, keys) if order.force else {}},
             raise_on_error=False,
         )

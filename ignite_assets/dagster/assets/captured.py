@@ -11,9 +11,9 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
-from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
-from ignite_assets.dagster.landing import Kept, Landings
-from ignite_assets.dagster.partitions import lake_partitions
+from ignite_assets.dagster.io_manager import IO_MANAGER
+from ignite_assets.dagster.landing import Kept, Landings, is_late
+from ignite_assets.dagster.partitions import partitions_of
 from ignite_assets.dagster.resources import IGNITE, IgniteResource
 from ignite_assets.dagster.specs import Specs
 from ignite_assets.storage.lake import Lake, Partition, Selection
@@ -26,6 +26,9 @@ class CaptureConfig(dg.Config):
 
     skip_captured: bool = Field(
         default=False, description="Leave partitions that the lake holds as they are; capture only what is missing."
+    )
+    replace_on_time: bool = Field(
+        default=False, description="Replace partitions that were captured on time as well, by late captures."
     )
 
 
@@ -41,13 +44,12 @@ def build_assets(
     named = settings.dagster.named
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, listed = _body(endpoint, endpoints, settings, specs, horizon)
+        body, listed = _body(endpoint, endpoints, settings, specs, horizon, retry_policy)
         decorate = specs.asset(
             endpoint.name,
             ins={"listed": dg.AssetIn(specs.keys[listed])} if listed else {},
             required_resource_keys={named(IGNITE), named(IO_MANAGER)},
             io_manager_key=named(IO_MANAGER),
-            retry_policy=retry_policy,
         )
         return decorate(body)
 
@@ -55,20 +57,25 @@ def build_assets(
 
 
 def _body(
-    endpoint: Endpoint, endpoints: tuple[Endpoint, ...], settings: Settings, specs: Specs, horizon: Horizon
+    endpoint: Endpoint,
+    endpoints: tuple[Endpoint, ...],
+    settings: Settings,
+    specs: Specs,
+    horizon: Horizon,
+    retry_policy: dg.RetryPolicy | None,
 ) -> tuple[Callable[..., Landings], str | None]:
     """The asset's function and the asset that it reads. The capture happens while what it returns is stored."""
-    resource = settings.dagster.named(IGNITE)
+    resource, io_manager = settings.dagster.named(IGNITE), settings.dagster.named(IO_MANAGER)
 
     def start(context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection | None) -> Landings:
         ignite = cast("IgniteResource", getattr(context.resources, resource))
-        partitions = lake_partitions(endpoint.name, context.partition_keys)
+        partitions = sorted(Partition(endpoint.name, of, day) for day, of in partitions_of(context, ignite.websites))
         (website,) = {partition.website for partition in partitions}
-        kept = _kept(lake_of(context, settings), partitions) if config.skip_captured else []
+        kept = list(_kept(config, getattr(context.resources, io_manager), endpoint, partitions, horizon))
         there = {each.partition for each in kept}
         days = [each.date for each in partitions if each not in there]
         outcomes = _outcomes(ignite, website, days, listed) if days else iter(())
-        return Landings(context, website, outcomes, kept, specs.keys)
+        return Landings(context, website, outcomes, kept, specs.keys, retry_policy=retry_policy)
 
     def _outcomes(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
@@ -101,9 +108,20 @@ def _body(
     return alone, None
 
 
-def _kept(lake: Lake, partitions: Sequence[Partition]) -> list[Kept]:
-    """Those that the lake holds."""
-    return [Kept.of(lake, each) for each in partitions if lake.exists(each)]
+def _kept(
+    config: CaptureConfig, io_manager: object, endpoint: Endpoint, partitions: Sequence[Partition], horizon: Horizon
+) -> Iterator[Kept]:
+    """What a run leaves as it is: captured on time, where it could only be captured late; or all that is there."""
+    lake: Lake | None = getattr(io_manager, "lake", None)
+    if lake is None:  # another IO manager in its place, and nobody knows what that holds
+        return
+    zone = horizon.timezone
+    for each in partitions:
+        late = is_late(horizon.now(), each.date, zone) and horizon.refusal(endpoint, each.date) is None
+        if config.skip_captured or (late and not config.replace_on_time):
+            found = Kept.if_readable(lake, each)
+            if found and (config.skip_captured or found.is_on_time(zone)):
+                yield found
 
 
 def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:

@@ -10,7 +10,7 @@ from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
 from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.landing import Landings
-from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.partitions import partitions_of
 from ignite_assets.dagster.specs import Specs
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.row import Derived
@@ -35,10 +35,9 @@ def build_derived(
             row.name,
             required_resource_keys={io_manager},
             io_manager_key=io_manager,
-            retry_policy=retry_policy,
         )
         def derive(context: dg.AssetExecutionContext) -> Landings:
-            keys = [read_key(key) for key in context.partition_keys]
+            keys = partitions_of(context, settings.websites)
             (website,) = {website for _, website in keys}
             derivations = Derivations(
                 lake_of(context, settings),
@@ -50,7 +49,8 @@ def build_derived(
                 now=now,
             )
             days = sorted(day for day, _ in keys)
-            return Landings(context, website, _counted(derivations.each(days), len(days)), keys=specs.keys)
+            outcomes = _counted(derivations.each(days), len(days))
+            return Landings(context, website, outcomes, keys=specs.keys, retry_policy=retry_policy)
 
         return derive
 

@@ -24,7 +24,8 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.keys import EXPORTS
-from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.partitions import partitions_of
+from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.specs import Specs
 from ignite_assets.storage.duck import Workspace, told
 from ignite_assets.storage.lake import Lake
@@ -89,17 +90,17 @@ def build_exports(
         ASSET,
         check_specs=[_check_spec(specs)],
         required_resource_keys={settings.dagster.named(IO_MANAGER)},
-        retry_policy=retry_policy,
     )
     def audience_exports(context: dg.AssetExecutionContext, config: ExportConfig) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        day, website = read_key(context.partition_key)
+        ((day, website),) = partitions_of(context, settings.websites)
         lake = lake_of(context, settings)
         _check_names(settings, lake, config.names)
-        with showing(lines(context.log.info)):
-            exported = run_exports(settings, lake, config.names, website, day, force=config.force or None)
-        yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
-        if exported.failures:
-            raise _failure(exported)
+        with retrying(context, retry_policy):
+            with showing(lines(context.log.info)):
+                exported = run_exports(settings, lake, config.names, website, day, force=config.force or None)
+            yield dg.MaterializeResult(metadata=_metadata(exported), check_results=[_check(exported)])
+            if exported.failures:
+                raise _failure(exported)
 
     job = dg.define_asset_job(
         settings.dagster.named(JOB),
@@ -137,18 +138,18 @@ def _removals_job(
         name=named(REMOVALS_OP),
         required_resource_keys={named(IO_MANAGER)},
         description="Removes people who opted out from every list that was ever written, and changes nothing else.",
-        retry_policy=retry_policy,
     )
     def remove_opted_out_people(context: dg.OpExecutionContext, config: Removals) -> None:
-        with showing(lines(context.log.info)):
-            exported = run_removals(settings, lake_of(context, settings), config.website or None)
-        rows = exported.rows()
-        for row in rows:
-            context.log.info(" ".join(f"{name}={value}" for name, value in row.items() if value != ""))
-        context.add_output_metadata({LISTS: _table(rows, "nobody was to be removed")})
-        held = [each for each in exported.outcomes if not is_well(each.status)]
-        if exported.failures or held:
-            raise _failure(exported, held)
+        with retrying(context, retry_policy):
+            with showing(lines(context.log.info)):
+                exported = run_removals(settings, lake_of(context, settings), config.website or None)
+            rows = exported.rows()
+            for row in rows:
+                context.log.info(" ".join(f"{name}={value}" for name, value in row.items() if value != ""))
+            context.add_output_metadata({LISTS: _table(rows, "nobody was to be removed")})
+            held = [each for each in exported.outcomes if not is_well(each.status)]
+            if exported.failures or held:
+                raise _failure(exported, held)
 
     @dg.job(
         name=named(REMOVALS_JOB),

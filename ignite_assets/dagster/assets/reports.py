@@ -19,7 +19,8 @@ from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for
 from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.keys import REPORT, AssetKeys
-from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.partitions import partition_key, partitions_of
+from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.specs import Specs
 from ignite_assets.report.exports import Recorded
 from ignite_assets.report.figures import ReportOptions, gather
@@ -56,10 +57,9 @@ def build_reports(
     @specs.asset(
         ASSET,
         required_resource_keys={settings.dagster.named(IO_MANAGER)},
-        retry_policy=retry_policy,
     )
     def website_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        day, website = read_key(context.partition_key)
+        ((day, website),) = partitions_of(context, settings.websites)
         options = ReportOptions(
             settings=settings,
             now=now(),
@@ -67,10 +67,11 @@ def build_reports(
             derived=derived,
             recorded=tuple(recorded(context.instance, specs.keys, context.partition_key)),
         )
-        try:
-            return dg.MaterializeResult(metadata=write_report(lake_of(context, settings), website, day, options))
-        except IgniteError as error:
-            raise input_failure(error) from None
+        with retrying(context, retry_policy):
+            try:
+                return dg.MaterializeResult(metadata=write_report(lake_of(context, settings), website, day, options))
+            except IgniteError as error:
+                raise input_failure(error) from None
 
     job = dg.define_asset_job(
         settings.dagster.named(JOB),

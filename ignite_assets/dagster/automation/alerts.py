@@ -18,6 +18,7 @@ from ignite_assets.dagster import failures
 from ignite_assets.dagster.assets import exports
 from ignite_assets.dagster.automation import opt_out_job
 from ignite_assets.dagster.keys import AssetKeys
+from ignite_assets.dagster.liveness import GIVEN_UP
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.private import PARTITION, RANGE_START
 from ignite_assets.tables.checks import CHECKS
@@ -196,7 +197,8 @@ def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ou
         troubles += [
             Trouble(website, ours.keys.asset_of_step(event.step_key or ""), record) for record in by_cause.values()
         ]
-    ended = f"ended as {run.status.value.lower()}, see run {run.run_id}"
+    how = run.tags.get(GIVEN_UP) or f"ended as {run.status.value.lower()}"
+    ended = f"{how}, see run {run.run_id}"
     return troubles if failed else [Trouble(website, "the run", FailureRecord(kind="run", reason=ended, gist=ended))]
 
 

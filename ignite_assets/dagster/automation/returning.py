@@ -1,6 +1,10 @@
-"""The sensor that asks a website again when the time has come that its platform asked to wait for (`waiting`)."""
+"""The sensor that captures what a run left out that was told to come back later (`waiting`), or whose process died.
 
-from collections.abc import Iterator
+It is also what notices that a process died (`liveness`).
+"""
+
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -9,13 +13,15 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.daily import sensor_status
-from ignite_assets.dagster.automation.schedules import find_gaps, gap_request, under_way
+from ignite_assets.dagster.automation.schedules import find_gaps, gap_request, partitions_there, under_way
 from ignite_assets.dagster.keys import AssetKeys
+from ignite_assets.dagster.liveness import Silence, give_up_lost_runs
 from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.waiting import told_to_wait
+from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
 
-_SECONDS_BETWEEN_TICKS = 300
+_SECONDS_BETWEEN_TICKS = 60
 
 
 def build_come_back_sensor(
@@ -25,6 +31,7 @@ def build_come_back_sensor(
     horizon: Horizon,
     job: Any,
     keys: AssetKeys,
+    lake: Callable[[], Lake] | None,
 ) -> dg.SensorDefinition:
     """The sensor that requests what the platform asked to come back for."""
     tables = (*endpoints, *derived)
@@ -34,17 +41,25 @@ def build_come_back_sensor(
         job=job,
         minimum_interval_seconds=_SECONDS_BETWEEN_TICKS,
         default_status=sensor_status(settings),
-        description="Every 5 minutes: captures what the platform asked to come back for, once that time has come.",
+        description=(
+            "Every minute: captures what the platform asked to come back for, once that time has come, and what runs "
+            "left out whose process died."
+        ),
     )
     def come_back_sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        silence: Silence = {run: (last, looks) for run, (last, looks) in json.loads(context.cursor or "{}").items()}
+        lost, silence = give_up_lost_runs(context.instance, horizon, keys, silence)
+        context.update_cursor(json.dumps(silence))
+        for run in lost:
+            context.log.warning("run %s was given up: its process died", run.run_id)
         due = {key: at for key, at in told_to_wait(context.instance, horizon, keys).items() if at <= horizon.now()}
         if not due:
-            yield dg.SkipReason("the platform asked to come back for nothing, or later")
+            yield dg.SkipReason("no run left out anything to be asked for now")
             return
         gaps = find_gaps(
             endpoints,
             sorted({read_key(key)[1] for key in due} & settings.websites.keys()),
-            {t.name: context.instance.get_materialized_partitions(keys[t.name]) for t in tables},
+            partitions_there(context.instance, settings, tables, lake, keys),
             horizon,
             derived=derived,
             start=settings.partitions.start_date,
@@ -52,7 +67,7 @@ def build_come_back_sensor(
         )
         wanted = [gap for gap in gaps if gap.assets and gap.key in due]
         if not wanted:
-            yield dg.SkipReason("what it asked to come back for is there, under way, or can't be had any more")
+            yield dg.SkipReason("what runs left out is there, under way, or can't be had any more")
         for gap in wanted:
             yield gap_request(gap, f"come back|{due[gap.key].isoformat()}", horizon, tables, keys)
 

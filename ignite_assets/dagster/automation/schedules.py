@@ -8,7 +8,7 @@ Thin shells over pure functions. Backfills need no job: launch them from an asse
 
 import datetime as dt
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,9 +24,12 @@ from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
+from ignite_assets.dagster.liveness import give_up_lost_runs
 from ignite_assets.dagster.partitions import keys_of, partition_key
+from ignite_assets.dagster.records import reconcile
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.waiting import waiting
+from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import TABLES
 
@@ -58,8 +61,9 @@ def build_schedules(
     horizon: Horizon,
     executor: dg.ExecutorDefinition,
     keys: AssetKeys = PLAIN,
+    lake: Callable[[], Lake] | None = None,
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
-    """The two schedules and their jobs."""
+    """The two schedules and their jobs. Without a lake of ours, Dagster's records say what is there."""
     named = settings.dagster.named
     tables: tuple[Table, ...] = (*endpoints, *derived)
     freshness = (dg.AssetCheckKey(keys[table.name], CHECK_NAME) for table in tables)
@@ -84,11 +88,12 @@ def build_schedules(
         yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived, keys)
 
     def close_gaps(context: dg.ScheduleEvaluationContext) -> Requests:
-        materialized = {table.name: context.instance.get_materialized_partitions(keys[table.name]) for table in tables}
+        give_up_lost_runs(context.instance, horizon, keys)
+        there = partitions_there(context.instance, settings, tables, lake, keys)
         gaps = find_gaps(
             endpoints,
             sorted(settings.websites),
-            materialized,
+            there,
             horizon,
             derived=derived,
             stale=stale_keys(settings, derived, horizon),
@@ -122,6 +127,19 @@ def build_schedules(
         close_gaps,
     )
     return [nightly_schedule, heal_schedule], [nightly, heal]
+
+
+def partitions_there(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    tables: Iterable[Table],
+    lake: Callable[[], Lake] | None,
+    keys: AssetKeys,
+) -> Mapping[str, Collection[str]]:
+    """By asset, the keys of the partitions that the lake holds; without a lake of ours, those on record."""
+    if lake:
+        return reconcile(instance, lake(), tables, sorted(settings.websites), keys)
+    return {table.name: instance.get_materialized_partitions(keys[table.name]) for table in tables}
 
 
 def nightly_requests(

@@ -5,6 +5,7 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from ignite_assets.api.errors import MissingPartitionError
@@ -97,5 +98,5 @@ class Inputs:
     def _footer(self, asset: str, day: dt.date) -> Mapping[str, str]:
         try:
             return self._lake.footer(Partition(asset, self._website, day))
-        except MissingPartitionError:
+        except (MissingPartitionError, pa.ArrowInvalid):  # a damaged one fails what is made from it, and nothing else
             return {}
