@@ -101,7 +101,7 @@ def test_a_failed_capture_leaves_the_last_good_partition(
     for name in NAMES:
         sandbox.faults.add(replace(fault, endpoint=name))
 
-    brief = {"call_seconds": 0.3} if fault.drip else {}
+    brief = {"call_seconds": 0.3} if fault.drip or fault.endless else {}
     result = Runner(instance, hasty(max_body_mib=2, **brief)).day(NAMES)
 
     failed = reasons(result)
