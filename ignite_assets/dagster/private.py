@@ -52,6 +52,7 @@ MEMBERS: Mapping[str, str] = {
     "DagsterEvent.asset_check_evaluation_data": "the evaluation of an event",
     "DagsterEvent.materialization": "the materialization of an event of a run in process",
     "DagsterEvent.step_key": "the asset of a failed step",
+    "AssetKey.to_python_identifier": "the step that materializes an asset, as events and run configurations name it",
     "AssetExecutionContext.set_data_version": "the data version of a run's partitions: their content hash",
     "AssetCheckSpec.get_python_identifier": "the output under which a check's step returns its evaluation",
 }

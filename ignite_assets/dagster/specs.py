@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dagster as dg
@@ -107,6 +107,8 @@ def build_specs(
         *([_exports(settings, usual)] if settings.exports else []),
         _report([row.name for row in (*endpoints, *derived)], settings, usual),
     ]
+    partitions = build_partitions(settings)
+    props = [replace(each, spec=each.spec.replace_attributes(partitions_def=partitions)) for each in props]
     translated = {each.name: translator.get_asset_spec(each) for each in props}
     keys = AssetKeys(usual.prefix, {name: spec.key for name, spec in translated.items()})
     moved = {usual[name]: key for name, key in keys.given.items()}
@@ -162,7 +164,6 @@ def _props(
         keys[name],
         group_name=settings.dagster.named(group),
         owners=list(settings.assets.owners),
-        partitions_def=build_partitions(settings),
         tags={**(tags or {}), "ignite/personal_data": str(personal).lower()},
         metadata={**in_lake, **(metadata or {})},
         **more,

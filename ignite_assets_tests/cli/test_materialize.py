@@ -362,3 +362,48 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(shop: Shop) -> None
     assert [line.replace("/min", "/s") for line in lines][-2:] == [
         "1 of 2 partitions, …/s, … s left", "2 of 2 partitions, …/s, … s",
     ]  # fmt: skip
+
+
+PREFIXED = """
+[dagster]
+key_prefix = ["raw", "east"]
+[[exports]]
+name = "everyone"
+source = "visitors"
+destination = "plain_list"
+window_days = 1
+"""
+
+
+@pytest.mark.slow
+def test_under_a_key_prefix_every_command_records_and_finds_its_assets_there(
+    shop: Shop, platform: SandboxServer
+) -> None:
+    path = shop.folder / "ignite.toml"
+    path.write_text(path.read_text() + PREFIXED)
+    platform.faults.add(Fault(endpoint="locations", status=404, times=1))
+    chosen = [word for name in ("visitors", "locations", "location_details") for word in ("--select", name)]
+
+    failed, done = shop.materialize("--website", "acme-honda", *chosen)
+    assert done.returncode == 1
+    assert {p["asset"]: p["status"] for p in failed} == {
+        "visitors": "materialized", "locations": "failed", "location_details": "failed"
+    }  # fmt: skip
+    assert [p["error"].startswith("not run, since locations failed") for p in failed if p["error"]] == [False, True]
+
+    there, done = shop.materialize("--website", "acme-honda", "--from", str(shop.days_ago(2)), *chosen)
+    assert (done.returncode, {p["status"] for p in there} - {"skipped"}) == (0, {"materialized"})
+    assert "1 partition" in done.stderr
+    folders = {p["path"].split("/lake/")[1].split("/")[0] for p in there}
+    assert folders == {"visitors", "locations", "location_details", "visitor_recency", "location_recency"}
+
+    assert shop.run("export", "--website", "acme-honda").returncode == 0
+    assert shop.run("report", "--website", "acme-honda").returncode == 0
+    assert shop.run("doctor").returncode == 0
+    with shop.instance() as instance:
+        assert {tuple(key.path[:2]) for key in instance.all_asset_keys()} == {("raw", "east")}
+        made = {key.path[-1] for key in instance.all_asset_keys() if instance.get_materialized_partitions(key)}
+        assert made >= {"visitors", "locations", "location_details", "audience_exports", "website_report"}
+        assert {run.job_name for run in instance.get_runs()} == {
+            "raw_east_nightly", "raw_east_export_audiences", "raw_east_report"
+        }  # fmt: skip

@@ -70,7 +70,7 @@ class Project:
     """A project that `create-dagster` made; nothing is downloaded."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        quiet = folder / "dg.toml"
+        quiet = folder / "user.toml"
         quiet.write_text("[cli.telemetry]\nenabled = false\n")
         self.folder = folder / "shop"
         self.environment = environment(

@@ -1,5 +1,6 @@
 """A real daemon on a real instance: a backfill launched as Dagster's own pages launch it, run to its end."""
 
+import contextlib
 import datetime as dt
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -21,7 +22,7 @@ from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.conftest import WEBSITES, living_config, set_credentials
+from ignite_assets_tests.conftest import ACME, WEBSITES, living_config, set_credentials
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -48,16 +49,14 @@ def home(tmp_path: Path) -> Path:
     return prepare_home(tmp_path / "dagster_home")
 
 
-@pytest.fixture
-def daemon(living_settings: Settings, home: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`dagster-daemon run`, with the processes it starts in a group of their own."""
-    log = tmp_path / "daemon.log"
-    environment = {**os.environ, "IGNITE_CONFIG": str(living_settings.path), "DAGSTER_HOME": str(home)}
+@contextlib.contextmanager
+def running(location: Sequence[str], home: Path, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`dagster-daemon run` over a code location, with the processes it starts in a group of their own."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [BIN / "dagster-daemon", "run", "-w", "workspace.yaml"],
+            [BIN / "dagster-daemon", "run", *location],
             cwd=REPOSITORY,
-            env=environment,
+            env={**os.environ, "DAGSTER_HOME": str(home), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -73,16 +72,25 @@ def daemon(living_settings: Settings, home: Path, tmp_path: Path) -> Iterator[su
             process.wait()
 
 
-def backfill_of(settings: Settings, days: list[dt.date], instance: dg.DagsterInstance) -> PartitionBackfill:
+@pytest.fixture
+def daemon(living_settings: Settings, home: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    workspace, log = ("-w", "workspace.yaml"), tmp_path / "daemon.log"
+    with running(workspace, home, log, IGNITE_CONFIG=str(living_settings.path)) as process:
+        yield process
+
+
+def backfill_of(
+    defs: dg.Definitions, assets: Sequence[dg.AssetKey], keys: Sequence[str], instance: dg.DagsterInstance
+) -> PartitionBackfill:
     """A backfill of an asset selection: a job's backfill of several dimensions may leave holes."""
-    graph = build_defs(settings).resolve_asset_graph()
+    graph = defs.resolve_asset_graph()
     return PartitionBackfill.from_asset_partitions(
         asset_graph=graph,
         backfill_id=BACKFILL,
         tags={},
         backfill_timestamp=time.time(),
-        asset_selection=[dg.AssetKey(name) for name in ASSETS],
-        partition_names=[partition_key(day, site.key) for day in days for site in WEBSITES],
+        asset_selection=list(assets),
+        partition_names=list(keys),
         dynamic_partitions_store=instance,
         all_partitions=False,
         title=None,
@@ -91,17 +99,27 @@ def backfill_of(settings: Settings, days: list[dt.date], instance: dg.DagsterIns
     )
 
 
+def until(
+    condition: Callable[[], object], daemon: subprocess.Popen[bytes], log: Path, seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Wait for something that the daemon brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert daemon.poll() is None, log.read_text()[-4000:]
+        assert time.monotonic() < deadline, log.read_text()[-4000:]
+        time.sleep(1)
+
+
 def status_at_the_end(instance: dg.DagsterInstance, daemon: subprocess.Popen[bytes], log: Path) -> BulkActionStatus:
     """What became of the backfill, once it has ended."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        assert daemon.poll() is None, log.read_text()[-4000:]
+
+    def status() -> BulkActionStatus:
         backfill = instance.get_backfill(BACKFILL)
         assert backfill
-        if backfill.status in _ENDED:
-            return backfill.status
-        time.sleep(1)
-    pytest.fail(f"the backfill did not end: {log.read_text()[-4000:]}")
+        return backfill.status
+
+    until(lambda: status() in _ENDED, daemon, log)
+    return status()
 
 
 def test_a_backfill_of_five_days_and_three_websites_materializes_each_partition_once(
@@ -111,7 +129,9 @@ def test_a_backfill_of_five_days_and_three_websites_materializes_each_partition_
     days = [yesterday - dt.timedelta(days=age) for age in range(4, -1, -1)]
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert not instance.telemetry_enabled
-        instance.add_backfill(backfill_of(living_settings, days, instance))
+        keys = [partition_key(day, site.key) for day in days for site in WEBSITES]
+        assets = [dg.AssetKey(name) for name in ASSETS]
+        instance.add_backfill(backfill_of(build_defs(living_settings), assets, keys, instance))
         assert status_at_the_end(instance, daemon, tmp_path / "daemon.log") is BulkActionStatus.COMPLETED_SUCCESS
         wanted = Counter(str(partition_key(day, site.key)) for day in days for site in WEBSITES)
         for name in ASSETS:
@@ -125,3 +145,68 @@ def test_a_backfill_of_five_days_and_three_websites_materializes_each_partition_
         found = lake.partitions(name)
         assert Counter(str(partition_key(each.date, each.website)) for each in found) == wanted
         assert all(int(lake.footer(each)["ignite.rows"]) == len(lake.read([each])) for each in found)
+
+
+TWO_LAKES = """
+import dagster as dg
+import ignite_assets as ia
+
+@dg.asset
+def products(): ...
+
+@dg.job
+def nightly(): ...
+
+defs = dg.Definitions.merge(
+    dg.Definitions(assets=[products], jobs=[nightly], resources={{"ignite": 1}}),
+    *(ia.build_defs(ia.load_settings(path)) for path in {paths}),
+)
+"""
+EXPORTED = """
+[[exports]]
+name = "everyone"
+source = "visitors"
+destination = "plain_list"
+window_days = 1
+[opt_outs]
+inbox = "inbox"
+"""
+
+
+@pytest.mark.timeout(2 * PATIENCE_SECONDS)
+def test_two_lakes_of_one_code_location_capture_export_and_take_opt_outs_each_by_itself(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_credentials(monkeypatch)
+    with SandboxServer(WEBSITES) as server, dg.DagsterInstance.from_config(str(home)) as instance:
+        lakes = {name: tmp_path / name for name in ("east", "west")}
+        for name, folder in lakes.items():
+            (folder / "inbox" / ACME.key).mkdir(parents=True)
+            names = f'[dagster]\nkey_prefix = "{name}"\n'
+            (folder / "ignite.toml").write_text(living_config(server.url, 3, more=EXPORTED + names))
+        location = tmp_path / "two_lakes.py"
+        paths = [str(folder / "ignite.toml") for folder in lakes.values()]
+        location.write_text(TWO_LAKES.format(paths=paths))
+        settings = [load_settings(path) for path in paths]
+        defs = dg.Definitions.merge(*map(build_defs, settings))
+        key = partition_key(Horizon(settings[0].partitions.zone).yesterday(), ACME.key)
+        assets = [dg.AssetKey([name, "visitors"]) for name in lakes]
+        log = tmp_path / "daemon.log"
+        with running(("-f", str(location)), home, log) as daemon:
+            instance.add_backfill(backfill_of(defs, assets, [key], instance))
+            (lakes["east"] / "inbox" / ACME.key / "gone.txt").write_text("ann@example.com\n")
+            exported = [dg.AssetKey([name, "audience_exports"]) for name in lakes]
+            until(lambda: all(instance.get_materialized_partitions(each) == {key} for each in exported), daemon, log)
+
+            def submitted() -> Sequence[dg.DagsterRun]:
+                return instance.get_runs(dg.RunsFilter(job_name="east_submit_opt_outs"))
+
+            until(lambda: submitted() and all(run.is_finished for run in submitted()), daemon, log)
+        jobs = Counter(run.job_name for run in instance.get_runs())
+        assert {run.status for run in submitted()} == {dg.DagsterRunStatus.SUCCESS}
+        assert jobs.keys() >= {"east_export_audiences", "west_export_audiences", "east_submit_opt_outs"}
+        assert "west_submit_opt_outs" not in jobs
+        for each, folder in zip(settings, lakes.values(), strict=True):
+            assert [name for name in Lake(each.root).folders() if not name.startswith("_")] == ["visitors"]
+            assert len(list(folder.glob("exports/everyone/*/manifest.json"))) == 1
+        assert not list((lakes["east"] / "inbox" / ACME.key).glob("gone.txt"))
