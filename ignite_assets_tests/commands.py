@@ -39,7 +39,7 @@ def _forks() -> ForkServer:
 def run_anew(*command: str, folder: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run any command to its end, in a new process."""
     return subprocess.run(
-        command, cwd=folder, env=environment(**(env or {})), capture_output=True, text=True, timeout=240, check=False
+        command, cwd=folder, env=environment(**(env or {})), capture_output=True, text=True, timeout=800, check=False
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -50,8 +51,9 @@ def test_stopped_it_ends_at_once_and_cleanly(shop: Shop, platform: SandboxServer
         start_new_session=True,
     ) as process:
         assert process.stderr
-        while int((process.stderr.readline().split() or ["18"])[0]) < 8:
-            pass  # until both websites have begun, and wait for their visitors
+        for line in process.stderr:
+            if (landed := re.match(r"(\d+) of \d+ ", line)) and int(landed[1]) >= 8:
+                break  # both websites have begun, and wait for their visitors
         os.killpg(process.pid, number)  # as a terminal does: to the command and to whatever it started
         printed, errors = process.communicate(timeout=SLOW / 2)
 
