@@ -101,7 +101,7 @@ def _pieces(run: str) -> list[Token]:
     """The addresses of a run that holds several, or one inside a link: `unsubscribe?email=ann@example.com&by=…`."""
     if run.count("@") == 1 and not _INSIDE.search(run.lstrip(_AROUND).partition("@")[0]):
         return []
-    return [Token(address=piece.lower().lstrip("'")) for piece in _PIECE.findall(run)]
+    return [Token(address=piece.lower().lstrip("'+%-.")) for piece in _PIECE.findall(run)]
 
 
 def _token(run: str, pieces: Sequence[Token] = ()) -> Token | None:

@@ -132,16 +132,19 @@ def _read_statuses(each: Survey) -> Iterator[str]:
     each.subscribed = frozenset(
         at for at in each.bearing if any(_is_in(part) for part in each.table.name(at).split("."))
     )
+    asked: list[str] = []
     for at, values in each.values.items():
         sense = each.senses[at]
         if sense is None or at in each.bearing:
             continue
-        if sense == "asked" and statuses.are_flags(values):
-            yield f"nobody can tell what the column {columns.shown(each.name(at), at)} says of its people"
+        if sense == "asked":
+            asked += [columns.shown(each.name(at), at)] if statuses.are_flags(values) else []
         elif statuses.contradicts(sense, values):
             yield f"the column {columns.shown(each.name(at), at)} contradicts itself"
         elif statuses.is_used(sense, values):
             each.used[at] = sense
+    if not each.used:
+        yield from (f"nobody can tell what yes means in the column {name}: drop the file without it" for name in asked)
 
 
 def _choose(each: Survey, wanted: Collection[str]) -> Choice:

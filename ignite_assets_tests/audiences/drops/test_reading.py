@@ -91,6 +91,7 @@ OTHERS: list[tuple[str | bytes, list[str]]] = [
     (f"E-mail;Wypisany\n{ANN};tak\n{BOB};nie\n", [ANN]),
     (f"メールアドレス,配信停止\n{ANN},はい\n{BOB},いいえ\n", [ANN]),
     (f"Email,Push Subscribed\n{ANN},yes\n", [ANN]),
+    (f"Email,Do Not Email,Do Not Mail,Do Not Call\n{ANN},Yes,No,No\n{BOB},No,Yes,No\n", [ANN]),
     (gzip.compress(gzip.compress(f"Email\n{ANN}\n".encode(), mtime=0), mtime=0), [ANN]),
 ]
 
