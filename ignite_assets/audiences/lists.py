@@ -173,6 +173,11 @@ def on_record(lake: Lake, website: str | None = None, rules: Iterable[ExportRule
     return last
 
 
+def owed_websites(lake: Lake, rules: Iterable[ExportRule]) -> set[str]:
+    """The websites with lists from which people who opt out are still removed. Raises `RecordError`."""
+    return {of.website for of, event in on_record(lake, None, rules).items() if event != "retired"}
+
+
 def adopt(lake: Lake, rules: Iterable[ExportRule]) -> None:
     """Put on record the lists at the rules' places that version 0.1.0, or a lake that is gone, wrote: once a place."""
     store = lake.store

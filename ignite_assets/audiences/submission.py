@@ -59,6 +59,8 @@ class Receipt:
 
     refused: bool = False
     """Whether the file can't be read as what it seems."""
+    untold: bool = False
+    """Whether the platform is told of nobody, since the website is configured no more."""
 
     @property
     def whole(self) -> bool:
@@ -228,13 +230,13 @@ def _is_unclear(error: IgniteError) -> bool:
     return isinstance(error, RequestError) and error.status in range(201, 300)
 
 
-def receipt(found: Reading, *, submitted: int = 0, withdrawn: Collection[str] = ()) -> Receipt:
+def receipt(found: Reading, *, submitted: int = 0, withdrawn: Collection[str] = (), untold: bool = False) -> Receipt:
     """The receipt of a file of addresses."""
     back = {each for each in found.people if hashes_of(each).sha256 in withdrawn} if withdrawn else set[str]()
     return Receipt(
         people=len(found.people) - len(back),
         submitted=submitted,
-        known=len(found.submitted) - submitted - len(back.intersection(found.submitted)),
+        known=0 if untold else len(found.submitted) - submitted - len(back.intersection(found.submitted)),
         withdrawn=len(back),
         found=found.found,
         suppressed=found.suppressed,
@@ -243,6 +245,7 @@ def receipt(found: Reading, *, submitted: int = 0, withdrawn: Collection[str] = 
         rejects=found.rejects,
         troubles=tuple([found.refused] if found.refused else found.doubts),
         refused=bool(found.refused),
+        untold=untold,
     )
 
 

@@ -55,7 +55,7 @@ def opt_out(
       ignite-assets opt-out --website acme-honda --withdraw --reason "signed up again" - < address.txt
     """
     settings = project_settings()
-    if website not in settings.websites:
+    if website not in settings.websites and website not in _owed(settings):
         raise unknown([website], list(settings.websites), "website")
     if settled is not None:
         _settle(settings, website, acknowledged=settled, reason=_given(reason))
@@ -70,6 +70,14 @@ def opt_out(
         _withdraw(settings, website, data, name, hashes=hashes, reason=_given(reason))
     else:
         _opt_out(settings, website, data, name, hashes=hashes, columns=columns, confirm=confirm)
+
+
+def _owed(settings: "Settings") -> set[str]:
+    """The websites that are configured no more and whose lists people still leave."""
+    from ignite_assets.audiences import lists
+    from ignite_assets.storage.lake import Lake
+
+    return lists.owed_websites(Lake(settings.root), settings.rules())
 
 
 def _opt_out(

@@ -283,5 +283,5 @@ class Settings(Section):
     def captured_hashes(self, website: str) -> frozenset[str]:
         """The algorithms, as the ledger names them, of the captures for which opt-outs of a website count."""
         websites = self.websites if self.opt_outs.scope == "all" else [website]
-        names = {"sha2": "sha256"}
-        return frozenset(names.get(self.algo(each), self.algo(each)) for each in websites)
+        algos = {self.algo(each) if each in self.websites else self.platform.algo for each in websites}
+        return frozenset({"sha2": "sha256"}.get(algo, algo) for algo in algos)

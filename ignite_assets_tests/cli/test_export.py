@@ -1,6 +1,7 @@
 """`ignite-assets export` as a process."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -145,6 +146,20 @@ def test_a_list_that_was_renamed_is_owed_removals_until_it_is_retired(exporting:
     retired = exporting.run("export", "--retire", "everyone", "--reason", "deleted in Ads Manager")
     assert (retired.returncode, retired.stderr) == (0, "")
     assert "everyone" not in exporting.run("doctor").stdout
+
+
+def test_people_of_a_website_that_was_taken_out_can_still_opt_out(exporting: Shop) -> None:
+    assert exporting.run("export", "--website", ACME.key, "--name", "everyone").returncode == 0
+    path = exporting.folder / "ignite.toml"
+    text = re.sub(rf"\[websites\.{ACME.key}\]\n(?:\w[^\n]*\n)*", "", path.read_text())
+    path.write_text(
+        text.replace('["acme-honda", "bayside-kia"]', '["bayside-kia"]').replace('["acme-honda"]', '["bayside-kia"]')
+    )
+    (exporting.folder / "a.txt").write_text("ann@example.com\n")
+    done = exporting.run("opt-out", "--website", ACME.key, "a.txt")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nobody is submitted, since the website is configured no more" in done.stdout
+    assert exporting.run("opt-out", "--website", "nobody", "a.txt").returncode == 2
 
 
 def test_an_export_that_fails_is_told_and_leaves_the_others_alone(exporting: Shop) -> None:

@@ -125,7 +125,7 @@ def _ledgers(settings: Settings) -> dict[str, str]:
     """By website that has lists, what its ledger holds, as a digest; of those whose ledger is empty, nothing."""
     lake, rules = Lake(settings.root), settings.rules()
     lists.adopt(lake, rules)
-    websites = sorted({of.website for of, event in lists.on_record(lake, None, rules).items() if event != "retired"})
+    websites = sorted(lists.owed_websites(lake, rules))
     named = {website: sorted(ledger.in_scope(lake, website, settings.opt_outs.scope)) for website in websites}
     return {w: hashlib.sha256("\n".join(names).encode()).hexdigest()[:16] for w, names in named.items() if names}
 
@@ -213,13 +213,14 @@ def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> d
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         looks = inbox.Looks.read(context.cursor)
         store = Store(settings.place(place))
-        inbox.clear(store, settings.websites)
-        files = inbox.dropped(store, settings.websites)
+        websites = {*settings.websites, *lists.owed_websites(Lake(settings.root), settings.rules())}
+        inbox.clear(store, websites)
+        files = inbox.dropped(store, websites)
         wanted = looks.take_in(files, _under_way(context.instance, settings), now=now())
         cursor = looks.text()
         if wanted:
             return dg.SensorResult(run_requests=[_request(settings, *each) for each in wanted], cursor=cursor)
-        return dg.SensorResult(skip_reason=_told(len(files), inbox.astray(store, settings.websites)), cursor=cursor)
+        return dg.SensorResult(skip_reason=_told(len(files), inbox.astray(store, websites)), cursor=cursor)
 
     return look
 

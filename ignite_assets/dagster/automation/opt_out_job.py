@@ -53,8 +53,9 @@ def tell(
     `since`: when the file came, if it was dealt with before.
     """
     withdrawn = ledger.withdrawn_since(lake, website, since) if since else frozenset[str]()
-    if not found.submitted:
-        return submission.receipt(found, withdrawn=withdrawn)
+    untold = website not in settings.websites
+    if untold or not found.submitted:
+        return submission.receipt(found, withdrawn=withdrawn, untold=untold)
     with ignite.client(website) as client, ignite.websites[website].advising():
 
         def send(people: tuple[Person, ...]) -> None:
@@ -98,7 +99,7 @@ def _examine(settings: Settings, lake: Lake, website: str) -> Examine | None:
     if not (settings.exports or lake.store.files(lists.FOLDER)):
         return None
     scope, share = settings.opt_outs.scope, settings.opt_outs.max_share
-    websites = settings.websites if scope == "all" else [website]
+    websites = [*settings.websites, website] if scope == "all" else [website]
     return examiner(lake, settings.rules(), website, websites, scope, share)
 
 
@@ -237,6 +238,8 @@ def describe(receipt: Receipt) -> str:
 
 
 def _told(receipt: Receipt) -> str:
+    if receipt.untold:
+        return "nobody is submitted, since the website is configured no more"
     if receipt.by_hash:
         idle = receipt.people - receipt.effective
         return f"{receipt.effective:,} can take effect, {idle:,} can't; hashes aren't submitted"
