@@ -112,7 +112,7 @@ def test_the_table_and_extra_give_back_every_field(endpoint: Endpoint, data: st.
         rows = read(endpoint, body).table.to_pylist()
     except ResponseShapeError:
         assert endpoint.name == "sales"  # the one row without `extra`, for a kind that can't be text
-        assert b"\\ud" in body
+        assert b"\\ud" in body or None in sent_records(endpoint, body)  # null is a misfit
         return
     sent = sent_records(endpoint, body)
     assert len(rows) == len(sent)
