@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from ignite_assets.api import fitting, pieces
+from ignite_assets.api.digests import are_digests, clear_text, is_digest
 from ignite_assets.api.endpoints import Endpoint, Record
 from ignite_assets.api.errors import MismatchError, ResponseShapeError
 from ignite_assets.api.misfits import Misfit, Misfits
@@ -75,8 +76,8 @@ def batches(
     """An answer's rows, in pieces, in the row's schema without `captured_at`.
 
     `coercions` counts, by column, the values that did not fit their column and went to `extra`. `misfits` takes the
-    records that can't be rows. Raises `UnparsableError` for what isn't JSON, `ResponseShapeError` for JSON
-    of another shape; without `misfits` also for a single record.
+    records that can't be rows, clear text where hashes belong among them. Raises `UnparsableError` for what isn't
+    JSON, `ResponseShapeError` for JSON of another shape; without `misfits` also for a single record.
     """
     reading = _Reading(endpoint, frozenset(constants), coercions, misfits)
     for columns in reading.pieces(body):
@@ -93,6 +94,8 @@ def fitted(
     entity: int | None = None,
 ) -> list[bytes]:
     """The rows of an answer that the row's own function reads, each as JSON that fits its columns.
+
+    `misfits` takes clear text that stands in lists of hashes; the lists lose it.
 
     For answers of few rows: converting those of many answers at once, with `batch`, costs a tenth of `batches` of each.
     Raises `MismatchError` for an answer that names another `entity` than the one asked for.
@@ -168,6 +171,7 @@ class _Reading:
         self._misfits = misfits
         self._elements = 0  # of the array, read so far
         self._columns = tuple(column for column in endpoint.columns if column.name not in constants)
+        self._hashed = [column for column in self._columns if column.hashed] if misfits is not None else []
         # The platform sends no `extra`, and Arrow can't keep a JSON value as it is: those exist once fitted.
         self._sent = tuple(column for column in self._columns if column.type != "json")
 
@@ -192,16 +196,17 @@ class _Reading:
 
     def _hashes(self, piece: bytearray) -> pa.Array:
         texts = _hashes(piece)
-        if texts is None:
-            texts = _text(self._sorted(fitting.decode(HASHES.array(piece)), _hash))
-        else:
-            self._elements += len(texts)
+        if texts is None or (self._hashed and not are_digests(texts)):
+            return _text(self._sorted(fitting.decode(HASHES.array(piece)), _digest if self._hashed else _hash))
+        self._elements += len(texts)
         return texts
 
     def _objects(self, piece: bytearray) -> _Columns:
         if all(column.source == (column.name,) for column in self._sent):
             with suppress(_MisfitError):
                 columns = _parsed(self._sent, piece)
+                if not all(are_digests(_flat(columns[0][column.name])) for column in self._hashed):
+                    raise _MisfitError
                 self._elements += columns[1]
                 return columns
         return self._careful_objects(piece)
@@ -219,12 +224,26 @@ class _Reading:
             except ResponseShapeError as error:
                 if self._misfits is None:
                     raise
-                self._misfits.add(Misfit(position=position, reason=str(error), record=element))
+                record = fitting.masked(element) if self._hashed else element
+                self._misfits.add(Misfit(position=position, reason=str(error), record=record))
         self._elements += len(elements)
         return good
 
     def _fit_one(self, record: Record) -> Record:
-        return fitting.fit(self._endpoint, record, self._coercions, without=self._constants)
+        fitted = fitting.fit(self._endpoint, record, self._coercions, without=self._constants)
+        for column in self._hashed:
+            fitted[column.name] = self._without_clear_text(fitted[column.name])
+        return fitted
+
+    def _without_clear_text(self, value: Any) -> Any:
+        """A hash, or hashes without what is no digest. Raises `ResponseShapeError` for a single one that is none."""
+        if not isinstance(value, list):
+            return value if value is None else _digest(value)
+        for position, text in enumerate(value):
+            if self._misfits is not None and text is not None and not is_digest(text):
+                told = Misfit(position=position, reason=str(clear_text(text)), record=fitting.masked(text))
+                self._misfits.add(told)
+        return [text for text in value if text is None or is_digest(text)]
 
 
 def _hashes(piece: bytearray) -> pa.Array | None:
@@ -246,6 +265,18 @@ def _hash(value: object) -> str:
             "expected a hashed e-mail, found " + ("text that isn't Unicode" if value else "empty text")
         )
     return value
+
+
+def _digest(value: object) -> str:
+    """The same, if it isn't clear text."""
+    text = _hash(value)
+    if not is_digest(text):
+        raise clear_text(text)
+    return text
+
+
+def _flat(values: pa.Array) -> pa.Array:
+    return values.flatten() if pa.types.is_list(values.type) else values
 
 
 def _equally_long(piece: bytearray) -> pa.Array | None:

@@ -117,6 +117,7 @@ def _visitors_count(of: str) -> Column:
         name="visitors_count",
         type="int64",
         description=f"Visitors in the {of}. Differs by design from the number of its identifiers.",
+        always_sent=True,
     )
 
 
@@ -149,8 +150,8 @@ _LOCATION_COLUMNS = (
     Column(name="id", type="int64", description="The platform's id of the location.", key=True),
     Column(name="latitude", type="float64", description="Degrees north (WGS 84).", personal=True),
     Column(name="longitude", type="float64", description="Degrees east (WGS 84).", personal=True),
-    Column(name="street", type="string", description="House number and street.", personal=True),
-    Column(name="city", type="string", description="City.", repeats=True),
+    Column(name="street", type="string", description="House number and street.", personal=True, always_sent=True),
+    Column(name="city", type="string", description="City.", always_sent=True, repeats=True),
     Column(name="state", type="string", description="US state, lower case.", repeats=True),
     Column(
         name="zip",
@@ -181,8 +182,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         section="Products",
         description="Products listed on the website: its inventory, one row for each listing.",
         columns=(
-            Column(name="url", type="url", description="Page of the listing."),
-            Column(name="title", type="string", description="Title of the listing."),
+            Column(name="url", type="url", description="Page of the listing.", always_sent=True),
+            Column(name="title", type="string", description="Title of the listing.", always_sent=True),
             Column(
                 name="item_condition",
                 type="string",
@@ -242,6 +243,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 type="timestamp",
                 description="Latest visit (UTC).",
                 path=("summary", "visit_last"),
+                always_sent=True,
             ),
             Column(
                 name="visit_first",

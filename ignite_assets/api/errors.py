@@ -5,6 +5,7 @@
     - CredentialsError: a website's credentials are not in the environment
   x DateRefusedError: the platform can't be asked for that date
   x WindowError: the platform answered for another look-back window than the one asked for
+  x VanishedError: the platform doesn't find too many of the entities that it lists (another try can help)
   x StorageError (in `storage`): the lake could not be written or read (another try can help)
   x MissingPartitionError: a partition that this one is made from has not been captured
   x SelectionError: a reader asked the lake for what it doesn't hold
@@ -129,6 +130,12 @@ class LateAnswerError(IgniteError):
 
 class WindowError(IgniteError):
     """The platform answered for another look-back window: a newer window isn't within it."""
+
+
+class VanishedError(IgniteError):
+    """The platform lists entities and then answers 404 for too many of them."""
+
+    retryable = True
 
 
 class MissingPartitionError(IgniteError):

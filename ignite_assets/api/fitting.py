@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from ignite_assets.api.endpoints import EXTRA, Endpoint
-from ignite_assets.api.errors import ResponseShapeError, UnparsableError
+from ignite_assets.api.errors import ResponseShapeError, UnparsableError, json_kind
 from ignite_assets.api.table import Column, ColumnType
 
 _INT_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
@@ -125,6 +125,8 @@ def _take(column: Column, left: dict[str, Any], spoiled: list[str]) -> Any:
         value = _FIT[column.type](holder[name])
     except _MisfitError:
         spoiled.append(column.name)
+        if column.hashed:
+            holder[name] = masked(holder[name])
         return None
     del holder[name]
     if outer and not holder:
@@ -226,6 +228,14 @@ _FIT: Mapping[ColumnType, Callable[[Any], Any]] = {
     "list<string>": _strings,
     "json": _json,
 }
+
+
+def masked(value: object) -> object:
+    """What may be an e-mail address in clear text, by its kind and length alone."""
+    if value is None or isinstance(value, bool):
+        return value
+    length = f", {len(value)} characters" if isinstance(value, str) else ""
+    return f"(not stored: {json_kind(value)}{length})"
 
 
 def to_json(value: Any) -> str:

@@ -21,7 +21,7 @@ class Misfit:
     reason: str
     """Which kind was expected and found; never a value."""
     record: object
-    """As it was sent. May be personal data."""
+    """As it was sent, which may be personal data; where hashed e-mails belong, its kind and length alone."""
     entity: int | None = None
     """The id that was asked for, where the endpoint answers for one at a time."""
 

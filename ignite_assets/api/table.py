@@ -46,6 +46,8 @@ class Column:
     """A number that the platform sends as a string."""
     hashed: bool = False
     """Hashed e-mails: `HASH_LENGTHS` says how long a well-formed one is."""
+    always_sent: bool = False
+    """Every record of the platform carries it: an answer in which all lack it is none of the documented shape."""
     repeats: bool = False
     """Few distinct values: worth a dictionary in Parquet."""
 

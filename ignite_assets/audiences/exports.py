@@ -6,13 +6,15 @@ added and removed, `delta`'s.
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import Algo
-from ignite_assets.audiences import delta, history, ledger, lists, membership
+from ignite_assets.audiences import delta, doubts, history, ledger, lists, membership
 from ignite_assets.audiences.delta import Changes
 from ignite_assets.audiences.destinations import Action, Destination, ListFacts, by_name
 from ignite_assets.audiences.history import Chain, DamagedError, Export
@@ -24,7 +26,9 @@ from ignite_assets.audiences.rendering import part_of, preflight, render, rows_p
 from ignite_assets.audiences.rules import ExportRule, Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
+from ignite_assets.tables.checks import NOT_SOUND
 from ignite_assets.tables.progress import begin
+from ignite_assets.tables.thresholds import Thresholds
 from ignite_assets.tables.windows import Window
 
 _MOST_TRIES = 10
@@ -46,6 +50,10 @@ class Options:
     """Work everything out and write nothing."""
     now: dt.datetime | None = None
     """When it is made; the present unless given."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """What captures have to meet to be sound."""
+    zone: ZoneInfo = field(default_factory=partial(ZoneInfo, "UTC"))
+    """The time zone in which days begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +76,12 @@ class Outcome:
     written: Manifest | None
     """None when nothing was written: a dry run, or held with nobody to remove."""
 
+    @property
+    def is_only_doubted(self) -> bool:
+        """Whether the list is held, and for nothing but captures that aren't sound."""
+        reasons = self.decision.reasons
+        return self.decision.held and bool(reasons) and all(NOT_SOUND in reason for reason in reasons)
+
 
 class OptOutsArriveError(IgniteError):
     """People kept opting out while an export was made; nothing was committed without them."""
@@ -89,13 +103,18 @@ def export(
     afterwards. Lists that version 0.1.0 wrote are known once they are adopted (`lists.adopt`).
     """
     known = lists.on_record(lake, website, [rule])
-    window = membership.gather(workspace, lake, rule, website, day, options.algo, options.first_day)
+    captures = doubts.look(
+        lake, rule, website, day, thresholds=options.thresholds, zone=options.zone, first_day=options.first_day
+    )
+    window = membership.gather(
+        workspace, lake, rule, website, day, options.algo, options.first_day, unusable=captures.empty
+    )
     owed = [of for of, event in known.items() if event != "retired"]
     found = targets(lake, rule, website, day, owed)
     progress = begin("lists", len(found))
     outcomes: list[Outcome] = []
     for target in found:
-        source = _Source(rule, window) if not target.orphaned else None
+        source = _Source(rule, window, captures.reasons) if not target.orphaned else None
         outcomes += _List(workspace, lake, target, source, known.get(target.of), options).run()
         progress.add()
     return outcomes
@@ -135,6 +154,8 @@ class _Source:
 
     rule: ExportRule
     window: Window
+    doubts: tuple[str, ...]
+    """Why the captures aren't sound."""
 
 
 class _List:
@@ -265,6 +286,8 @@ class _Attempt:
             self.standing,
             min_members=rule.row.min_members if rule.min_members is None else rule.min_members,
             max_shrink=rule.max_shrink,
+            max_growth=rule.max_growth,
+            max_replaced=rule.max_replaced,
             adds_when_incomplete=rule.adds_when_incomplete,
             refusals=refusals,
             doubts=list(self._doubts(is_gone)),
@@ -296,11 +319,28 @@ class _Attempt:
     def _doubts(self, is_gone: bool) -> Iterator[str]:
         if is_gone:
             yield f"the list is on record as written, and nothing of it is left at {self._target.of.to}"
+        yield from (doubt for doubt in self._source_doubts if doubt not in self._accepted_before)
         if recorded := self._larger_ledger():
             yield (
                 f"the ledger of opt-outs holds less than before: files are gone, it has {self._extent.files:,}, it had "
                 f"{recorded.files:,} when the list was last written"
             )
+
+    @property
+    def _source_doubts(self) -> tuple[str, ...]:
+        return self._source.doubts if self._source else ()
+
+    @property
+    def _accepted_before(self) -> Mapping[str, str]:
+        return self._before.last.manifest.accepted if self._before.last else {}
+
+    def _accepted(self) -> dict[str, str]:
+        """Doubts that were overridden, as long as their days are in the window: they hold the list no more."""
+        before, reason = self._accepted_before, self.decision.forced
+        if self._source is None:
+            return dict(before)
+        now = {doubt: before.get(doubt) or reason for doubt in self._source_doubts}
+        return {doubt: why for doubt, why in now.items() if why}
 
     def _larger_ledger(self) -> Ledger | None:
         """The ledger that the list was last written with, if it had files that are gone."""
@@ -387,6 +427,7 @@ class _Attempt:
             allowed=self.decision.allowed,
             reasons=self.decision.reasons,
             forced=self.decision.forced,
+            accepted=self._accepted(),
             counts=self._counts(),
             window=self._coverage(),
             files=files,

@@ -5,6 +5,7 @@ else is wrong.
 """
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -74,6 +75,8 @@ def decide(
     *,
     min_members: int | None,
     max_shrink: float,
+    max_growth: float = math.inf,
+    max_replaced: float = 1.0,
     adds_when_incomplete: bool = False,
     refusals: Sequence[str] = (),
     doubts: Sequence[str] = (),
@@ -81,13 +84,15 @@ def decide(
 ) -> Decision:
     """Judge an export. `refusals` hold it whatever is forced, since the platform would not take it; `doubts`, unless.
 
-    `doubts` are reasons that the counts don't show.
+    `doubts` are reasons that the counts don't show. The limits are shares of the people on the list who did not opt
+    out: who would leave, by how many it would grow, who would be replaced by others.
     """
     if refusals:
         return Decision(allowed="opt_outs", reasons=tuple(refusals))
     only_adds = adds_when_incomplete and bool(standing.missing)
     suspicions = [*doubts, *_small(standing, min_members, only_adds)]
-    suspicions += [] if only_adds else _shrunk(standing, max_shrink)
+    suspicions += [] if only_adds else [*_shrunk(standing, max_shrink), *_replaced(standing, max_replaced)]
+    suspicions += _grown(standing, max_growth)
     reasons = (*_incomplete(standing.missing), *suspicions)
     if force is not None:
         return Decision(allowed="everything", reasons=reasons, forced=force if reasons else None)
@@ -119,3 +124,19 @@ def _shrunk(standing: Standing, max_shrink: float) -> Iterator[str]:
     elif stayed and standing.leaving / stayed > max_shrink:
         share = f"{standing.leaving:,} of {stayed:,} people would leave"
         yield f"{share} ({standing.leaving / stayed:.0%}), more than {max_shrink:.0%}"
+
+
+def _grown(standing: Standing, max_growth: float) -> Iterator[str]:
+    stayed = standing.written - standing.opted_out
+    grown = standing.new - standing.leaving
+    if stayed and grown / stayed > max_growth:
+        told = f"{standing.new:,} people would join a list of {stayed:,}"
+        yield f"{told} (it grows by {grown / stayed:.0%}), more than {max_growth:.0%}"
+
+
+def _replaced(standing: Standing, max_replaced: float) -> Iterator[str]:
+    stayed = standing.written - standing.opted_out
+    replaced = min(standing.new, standing.leaving)
+    if stayed and replaced / stayed > max_replaced:
+        told = f"{replaced:,} of {stayed:,} people would be replaced by others"
+        yield f"{told} ({replaced / stayed:.0%}), more than {max_replaced:.0%}"

@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
@@ -134,6 +134,8 @@ class Manifest:
     """Why it was held, also where that was overridden."""
     forced: str | None
     """The reason given for writing it nevertheless."""
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    """By doubt about a capture of the window, the reason for which the list was written nevertheless, now or before."""
     counts: Counts
     window: Coverage | None
     """None where only opt-outs were removed, which needs no captures."""

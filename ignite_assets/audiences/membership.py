@@ -1,7 +1,7 @@
 """Who belongs to a list: everyone seen in a trailing window, without those who opted out. Out of core, in DuckDB."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +45,19 @@ def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> li
     """
     if set(rule.match) == {"id"}:
         return sorted({int(value) for value in rule.match["id"]})
-    days = lake.dates(rule.source, website)
-    if not days:
+    newest = listing_day(lake, rule, website, day)
+    if newest is None:
         return None
-    newest = max((known for known in days if known <= day), default=days[0])
     rows = lake.read([Partition(rule.source, website, newest)], ["id", *(name for name in rule.match if name != "id")])
     return matching(rule, rows.to_pylist())
+
+
+def listing_day(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> dt.date | None:
+    """The day whose list of audiences or groups counts: the newest on or before, else the first after; None: none."""
+    if set(rule.match) == {"id"}:
+        return None
+    days = lake.dates(rule.source, website)
+    return max((known for known in days if known <= day), default=days[0]) if days else None
 
 
 def gather(
@@ -61,22 +68,24 @@ def gather(
     day: dt.date,
     algo: Algo,
     first_day: dt.date | None = None,
+    *,
+    unusable: Collection[dt.date] = (),
 ) -> Window:
     """Make the workspace's `captured` the rows of a rule's window, and say which days those are.
 
-    A day whose rows are all of another algorithm counts as missing. Lists that aren't combined read the rows one after
-    the other, so for those they are put in order of the audience once.
+    A day that is `unusable`, or whose rows are all of another algorithm, counts as missing. Lists that aren't combined
+    read the rows one after the other, so for those they are put in order of the audience once.
     """
     asset, column = MEMBERS[rule.source]
     days = window(lake, asset, website, day, rule.window_days, first_day)
     columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
     workspace.view_partitions("captured", lake, [Partition(asset, website, each) for each in days.captured], columns)
-    unusable = {row["date"] for row in workspace.rows(_OF_ANOTHER_ALGO, algo=algo)}
+    of_another = {row["date"] for row in workspace.rows(_OF_ANOTHER_ALGO, algo=algo)}
     if not rule.combine:
         sql = f"SELECT DISTINCT {column}, hashed_email, algo FROM captured ORDER BY {column}"  # noqa: S608 - our own name
         path = workspace.write("gathered", sql, {})
         workspace.view("captured", Store(str(workspace.folder)), [path.name], columns)
-    return trailing(set(days.captured) - unusable, day, rule.window_days, first_day)
+    return trailing(set(days.captured) - of_another - set(unusable), day, rule.window_days, first_day)
 
 
 _OF_ANOTHER_ALGO = """

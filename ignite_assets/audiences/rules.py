@@ -96,6 +96,12 @@ class ExportRule(Section):
         None, ge=0, examples=[1000], description="Hold smaller lists; the destination's own unless set."
     )
     max_shrink: float = Field(0.5, ge=0, le=1, description="Hold a list that would lose more than this share.")
+    max_growth: float = Field(
+        3.0, ge=0, description="Hold a list that would grow by more than this share of its people; 3.0 is fourfold."
+    )
+    max_replaced: float = Field(
+        0.9, ge=0, le=1, description="Hold a list that would have more than this share of its people replaced."
+    )
     adds_when_incomplete: bool = Field(
         False, description="Whether people may be added while days of the window are missing."
     )

@@ -44,11 +44,13 @@ def export(
 ) -> None:
     """Write the files of each export in ignite.toml: people who joined and left, without anyone who opted out.
 
-    A list is held, and its last export stands, when days of its window are missing, when it is too small, or when too
-    many would leave. People who opted out are removed even then. They are also removed from each list that was ever
-    written and that no export asks for any more, until that is retired.
+    A list is held, and its last export stands, when days of its window are missing, when a capture of it isn't sound,
+    when it is too small, or when too many would leave, join or be replaced. People who opted out are removed even then.
+    They are also removed from each list that was ever written and that no export asks for any more, until that is
+    retired.
 
-    Exit status: 0 all is well, 1 something was held or failed, 2 bad usage or configuration.
+    Exit status: 0 all is well; 1 something was held or failed; 2 bad usage or configuration; 3 lists were held, and for
+    nothing but captures that aren't sound.
 
     \b
     Examples:
@@ -57,7 +59,6 @@ def export(
       ignite-assets export --retire used-suv-meta --reason "the list was deleted in Ads Manager"
     """
     from ignite_assets.audiences import lists
-    from ignite_assets.audiences.holding import is_well
     from ignite_assets.storage.lake import Lake
 
     settings = project_settings()
@@ -79,7 +80,16 @@ def export(
         click.echo(json.dumps({"lists": rows}, indent=2))
     else:
         print_rows(rows)
-    raise SystemExit(0 if rows and all(is_well(str(row["status"])) for row in rows) else 1)
+    raise SystemExit(_exit_status(rows))
+
+
+def _exit_status(rows: "list[Row]") -> int:
+    from ignite_assets.audiences.holding import is_well
+
+    troubled = [row for row in rows if not is_well(str(row["status"]))]
+    if not rows or not all(row.get("only_doubts") for row in troubled):
+        return 1
+    return 3 if troubled else 0
 
 
 def _chosen(

@@ -60,7 +60,8 @@ def materialize(
 
     Prints a line for each partition, or for each asset where there are many.
 
-    Exit status: 0 all landed or were there, 1 something failed or was refused, 2 bad usage or configuration.
+    Exit status: 0 all landed or was there, and is sound; 1 something failed or was refused; 2 bad usage or
+    configuration; 3 all landed, and the check `sound` doubts some of it.
 
     \b
     Examples:
@@ -92,7 +93,13 @@ def materialize(
         click.echo(json.dumps({"partitions": [result.as_json() for result in results]}, indent=2))
     else:
         print_results(results, verbose=verbose)
-    raise SystemExit(0 if all(result.is_there for result in results) else 1)
+    raise SystemExit(_exit_status(results))
+
+
+def _exit_status(results: "list[PartitionResult]") -> int:
+    if not all(result.is_there for result in results):
+        return 1
+    return 0 if all(result.is_sound for result in results) else 3
 
 
 def _landed(

@@ -13,6 +13,7 @@ from ignite_assets.cli.bars import starting, tracked
 from ignite_assets.cli.runs.plan import PartitionResult, Plan, WebsiteRun
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
+from ignite_assets.tables.checks import Doubt
 from ignite_assets.tables.progress import Cadence, Work, begin
 from ignite_assets.tables.registry import TABLES
 
@@ -88,14 +89,19 @@ _MOST_LINES = 40
 
 
 def print_results(results: Sequence[PartitionResult], *, verbose: bool = False) -> None:
-    """Print a line for each partition, or for each asset where there are many, then the reasons of failures."""
+    """Print a line for each partition, or for each asset where there are many, then why some failed or aren't sound.
+
+    What is only worth a look goes to standard error.
+    """
     if verbose or len(results) <= _MOST_LINES:
         _print_partitions(results)
     else:
         _print_assets(results)
         click.echo(f"{len(results):,} partitions; --verbose lists each")
-    for reason in _reasons(results):
-        click.echo(reason)
+    for line in (*_reasons(results), *_doubts(results, "sound")):
+        click.echo(line)
+    for line in _doubts(results, "usual"):
+        click.echo(line, err=True)
 
 
 def _print_partitions(results: Sequence[PartitionResult]) -> None:
@@ -138,6 +144,7 @@ def _cells(result: PartitionResult) -> list[str]:
 
 
 _MOST_WEBSITES = 3
+_SAID = {"sound": "not sound", "usual": "to look at"}
 
 
 def _reasons(results: Sequence[PartitionResult]) -> Iterator[str]:
@@ -151,6 +158,20 @@ def _reasons(results: Sequence[PartitionResult]) -> Iterator[str]:
     for of in alike.values():
         if (first := of[0]).failure:
             yield f"{first.status}: {_which(of)}: {first.failure.words}"
+
+
+def _doubts(results: Sequence[PartitionResult], check: str) -> Iterator[str]:
+    """A line for each thing that a check found, with its partitions, then what to do about it."""
+    alike: dict[Doubt, list[PartitionResult]] = {}
+    for result in results:
+        for doubt in result.doubts:
+            if doubt.check == check:
+                alike.setdefault(doubt, []).append(result)
+    if alike:
+        yield ""
+    for doubt, of in alike.items():
+        yield f"{_SAID[check]}: {_which(of)}: {doubt.found}"
+        yield from (f"  {line}" for line in doubt.what_to_do.splitlines())
 
 
 def _which(of: Sequence[PartitionResult]) -> str:

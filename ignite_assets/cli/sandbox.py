@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 @click.option("--opt-outs", type=click.Path(path_type=Path, dir_okay=False), help="File in which opt-outs are kept.")
 @click.option("--latency", type=click.FloatRange(0), default=0.0, help="Seconds before every answer.")
 @click.option("--failing", type=click.FloatRange(0, 1), default=0.0, help="Share of calls answered with status 503.")
+@click.option(
+    "--regress", "regressions", multiple=True, metavar="NAME", help="Answer wrongly in this way; repeatable. See above."
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sandbox(
     port: int,
@@ -48,11 +51,15 @@ def sandbox(
     opt_outs: Path | None,
     latency: float,
     failing: float,
+    regressions: tuple[str, ...],
     command: tuple[str, ...],
 ) -> None:
     """Serve every endpoint of the platform on loopback, and print how to use it. Stop it with Ctrl-C.
 
     With a COMMAND, run it with the configuration and credentials in its environment, and stop when it ends.
+
+    Ways to answer wrongly, to see what the checks say: other_window, other_people, one_list, clear_text, renamed,
+    without_places, without_hashes, half_gone, emptied.
 
     \b
     Examples:
@@ -64,9 +71,10 @@ def sandbox(
     from ignite_assets.sandbox import DEMO_WEBSITES, SandboxServer, frozen, websites
 
     served = websites(count, households) if count else DEMO_WEBSITES
+    faults = _faults(latency, failing, regressions)
     clock = frozen(now.replace(tzinfo=dt.UTC)) if now else utc_now
     with SandboxServer(served, port=port, now=clock, opt_outs_file=opt_outs) as server:
-        server.faults.add(*_faults(latency, failing))
+        server.faults.add(*faults)
         environment = write_configuration(server, folder)
         if command:
             raise SystemExit(_run(command, environment))
@@ -75,11 +83,16 @@ def sandbox(
             threading.Event().wait()
 
 
-def _faults(latency: float, failing: float) -> "list[Fault]":
+def _faults(latency: float, failing: float, regressions: tuple[str, ...]) -> "list[Fault]":
     from ignite_assets.sandbox import Fault
+    from ignite_assets.sandbox.regressions import REGRESSIONS
 
+    if unknown := sorted(set(regressions) - REGRESSIONS.keys()):
+        raise click.UsageError(f"--regress {', '.join(unknown)}: there are {', '.join(REGRESSIONS)}")
     delays = [Fault(delay=latency)] if latency else []
-    return [*delays, *([Fault(status=503, probability=failing)] if failing else [])]
+    failures = [Fault(status=503, probability=failing)] if failing else []
+    wrong = [Fault(endpoint=each, regress=name) for name in regressions for each in REGRESSIONS[name].endpoints]
+    return [*delays, *failures, *wrong]
 
 
 def _run(command: tuple[str, ...], environment: dict[str, str]) -> int:

@@ -46,7 +46,6 @@ def build_defs(
     retry_policy: dg.RetryPolicy | None = RETRY_POLICY,
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = None,
-    ranged: bool = False,
     key_prefix: str | Sequence[str] | None = None,
     name_prefix: str | None = None,
     translator: IgniteTranslator | None = None,
@@ -56,8 +55,7 @@ def build_defs(
     `key_prefix` and `name_prefix` take the place of those under `[dagster]`, for two configurations in one code
     location: state them there if the command line is used as well, which reads the configuration alone.
     `translator` changes what the assets look like in Dagster. `executor`: the jobs' own; the configured one unless
-    given. Launches that name no job, such as those from the asset graph, use the code location's. `ranged`: for runs of
-    several partitions, with checks that Dagster plans for a run rather than for each partition.
+    given. Launches that name no job, such as those from the asset graph, use the code location's.
     """
     settings = settings.in_dagster(key_prefix=key_prefix, name_prefix=name_prefix)
     executor = executor or EXECUTORS[settings.dagster.executor]
@@ -80,7 +78,7 @@ def build_defs(
             report,
         ],
         asset_checks=[
-            *build_checks((*endpoints, *derived), settings, keys, partitions=None if ranged else partitions),
+            *build_checks((*endpoints, *derived), settings, keys, partitions=partitions),
             *freshness_checks,
         ],
         jobs=[

@@ -76,6 +76,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Commit each partition of the output as it comes."""
         if isinstance(obj, Landings):
+            obj.lake = self.lake
             try:
                 with showing(lines(context.log.info)):
                     for landing in obj:
@@ -83,6 +84,9 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                         landing.store(self.lake)
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
                 obj.record_landed()
+                raise
+            except dg.Failure:
+                obj.evaluate()
                 raise
             return
         self._store(context, obj)

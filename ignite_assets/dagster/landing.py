@@ -17,6 +17,7 @@ import dagster as dg
 import pyarrow as pa
 
 from ignite_assets.api.errors import IgniteError, MissingPartitionError
+from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
@@ -117,6 +118,7 @@ class Landings:
         context: dg.AssetExecutionContext,
         website: str,
         outcomes: Iterator[MadeOrFailed],
+        evaluator: Evaluator,
         kept: Sequence[Kept] = (),
         keys: AssetKeys = PLAIN,
         *,
@@ -128,6 +130,22 @@ class Landings:
         self._kept = kept
         self._retry_policy = retry_policy
         self._landed: list[Landing] = []
+        self._evaluator = evaluator
+        self.lake: Lake | None = None
+        """Where they are stored, once that has begun."""
+
+    def recorded(self) -> Iterator[dg.Output["Landings"]]:
+        """The events of the asset's step: its output, and then, since they name what was recorded, its checks."""
+        yield dg.Output(self)
+        self.evaluate()
+
+    def evaluate(self) -> None:
+        """Log the checks of the partitions that were recorded."""
+        stored = [each.partition for each in self._landed if each.location]
+        partitions = [*(each.partition for each in self._kept), *stored]
+        if self.lake and partitions:
+            for evaluation in self._evaluator.evaluations(self._context.instance, self.lake, partitions):
+                self._context.log_event(evaluation)
 
     def __iter__(self) -> Iterator[Landing]:
         with retrying(self._context, self._retry_policy):

@@ -13,7 +13,8 @@ from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, examine
 from ignite_assets.tables.derived.inputs import Inputs
 from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.examination import Examination, Finding
+from ignite_assets.tables.examination import Examination
+from ignite_assets.tables.finding import Finding
 from ignite_assets.tables.thresholds import Thresholds
 
 
@@ -40,7 +41,9 @@ class AssetState:
     vanished: int | None = None
     """Entities that were listed and then not found."""
     findings: dict[str, Finding] = field(default_factory=dict)
-    """By check, what it found in the newest partition."""
+    """By criterion of the checks, what was found in the newest partition."""
+    sound: bool = True
+    """Whether that can be used."""
 
     @property
     def failed(self) -> dict[str, Finding]:
@@ -69,6 +72,7 @@ def _state(readings: Readings, table: Table, thresholds: Thresholds) -> AssetSta
         return state
     examination = Examination(readings.lake, table, thresholds, readings.zone)
     subject = examination.subject(Partition(name, readings.website, newest))
+    verdicts = [examine(subject, check) for check in CHECKS]
     past = missing if table.history == "look_back" else ()
     return dataclasses.replace(
         state,
@@ -77,7 +81,8 @@ def _state(readings: Readings, table: Table, thresholds: Thresholds) -> AssetSta
         stale=_stale(readings, table),
         coercions=json.loads(footer.get("ignite.coercions", "{}")),
         vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
-        findings={check.name: examine(check, subject) for check in CHECKS if check.applies(table)},
+        findings={name: finding for verdict in verdicts for name, finding in verdict.findings.items()},
+        sound=all(verdict.passed for verdict in verdicts if verdict.check == "sound"),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.table import Algo
 from ignite_assets.sandbox import synthetic
+from ignite_assets.sandbox.regressions import REGRESSIONS
 from ignite_assets.sandbox.visits import LOOK_BACK_DAYS, window_start
 from ignite_assets.sandbox.websites import SandboxWebsite
 from ignite_assets.sandbox.world import UnknownIdError, World
@@ -31,6 +32,8 @@ class Question:
     id: int = 0
     since: dt.date | None = None
     algo: Algo = "md5"
+    regress: str | None = None
+    """The row of `regressions` by which it is answered wrongly."""
 
     @property
     def window(self) -> tuple[SandboxWebsite, dt.date | None, dt.datetime]:
@@ -92,9 +95,13 @@ class Answers:
         moment = asked.now if endpoint.name == "products" else asked.now.replace(second=0, microsecond=0)
         opted_out = self._world.opt_outs.of(asked.website.key)
         since = window_start(asked.since, asked.now)
-        return endpoint.name, asked.website, asked.id, since, asked.algo, moment, opted_out
+        return endpoint.name, asked.website, asked.id, since, asked.algo, moment, opted_out, asked.regress
 
     def _answer(self, endpoint: Endpoint, asked: Question) -> object:
+        if asked.regress:
+            regression = REGRESSIONS[asked.regress]
+            truly = regression.ask(endpoint.name, replace(asked, regress=None))
+            return regression.tell(self._answer(endpoint, truly))
         own = ANSWERS.get(endpoint.name)
         return own(self._world, asked) if own else self._made_up(endpoint, asked)
 

@@ -7,6 +7,7 @@ answered from the world. Errors are JSON, `{"error": …}`, and never repeat wha
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,7 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.sandbox.answers import Answers, Question
 from ignite_assets.sandbox.clock import Clock
 from ignite_assets.sandbox.damage import damaged
-from ignite_assets.sandbox.faults import Faults, SandboxCall
+from ignite_assets.sandbox.faults import Fault, Faults, SandboxCall
 from ignite_assets.sandbox.journal import Journal
 from ignite_assets.sandbox.journal import Request as Noted
 from ignite_assets.sandbox.reading import Refusal, read_algo, read_date, read_emails, read_id
@@ -30,8 +31,8 @@ OPT_OUTS = "opt_outs"
 """The name of `POST /opt_outs/new` in faults and journal."""
 
 _logger = logging.getLogger(__name__)
-_Reply = Callable[[Request, SandboxWebsite | None, bool], Awaitable[Response]]
-"""Answers a request of a website; when told to, for another id than the one asked for."""
+_Reply = Callable[[Request, SandboxWebsite | None, Fault | None], Awaitable[Response]]
+"""Answers a request of a website; with a fault, for another id or by a regression."""
 
 
 def create_app(
@@ -72,31 +73,33 @@ class _Platform:
             note, query = self._journal.begin(), request.query_params
             website = self._by_token.get(query.get("token", ""))
             call = SandboxCall(name, website.key if website else None, read_id(request.path_params.get("id")))
-            response, status = await self._answer(call, lambda mixed_up: reply(request, website, mixed_up))
+            response, status = await self._answer(call, lambda fault: reply(request, website, fault))
             note(Noted(method, *call, query.get("date"), query.get("algo"), status))
             return response
 
         return Route(path, handle, methods=[method])
 
     async def _answer(
-        self, call: SandboxCall, reply: Callable[[bool], Awaitable[Response]]
+        self, call: SandboxCall, reply: Callable[[Fault | None], Awaitable[Response]]
     ) -> tuple[Response, int | None]:
         delay, fault = self._faults.strike(call)
         await asyncio.sleep(delay)
         if fault is None:
-            answer = await _polite(reply(False))
+            answer = await _polite(reply(None))
             return answer, answer.status_code
-        response = damaged(fault, await _polite(reply(fault.mixed_up)) if fault.keeps_answer else Response())
+        response = damaged(fault, await _polite(reply(fault)) if fault.keeps_answer else Response())
         return response, None if fault.drip or fault.cut in {"reset", "close"} else response.status_code
 
     def asking(self, endpoint: Endpoint) -> _Reply:
         """What answers requests to one row of the table."""
 
-        async def reply(request: Request, website: SandboxWebsite | None, mixed_up: bool) -> Response:
+        async def reply(request: Request, website: SandboxWebsite | None, fault: Fault | None) -> Response:
             if website is None or request.query_params.get("secret") != website.secret:
                 raise Refusal(401, "token and secret are not those of a website")
             asked = self._question(endpoint, request, website)
-            if mixed_up:
+            if fault and fault.regress:
+                asked = replace(asked, regress=fault.regress)
+            if fault and fault.mixed_up:
                 asked = await run_in_threadpool(self._answers.mixed_up, endpoint, asked)
             return _json(await run_in_threadpool(self._answers.body, endpoint, asked))
 
@@ -114,7 +117,7 @@ class _Platform:
             algo=read_algo(query.get("algo")) if endpoint.hashed else "md5",
         )
 
-    async def opt_out(self, request: Request, website: SandboxWebsite | None, _: bool) -> Response:
+    async def opt_out(self, request: Request, website: SandboxWebsite | None, _: Fault | None) -> Response:
         """Take the addresses of an opt-out, from the query or from a form."""
         form = await request.form()
         site = website or self._by_token.get(str(form.get("token", "")))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from email.utils import format_datetime
 from typing import Literal, NamedTuple
 
+from ignite_assets.sandbox.regressions import REGRESSIONS
+
 Cut = Literal["reset", "close", "length", "chunked"]
 """How a connection ends early: reset or closed before any byte of an answer, or after half of a body that was
 announced by its length or as chunks."""
@@ -57,6 +59,8 @@ class Fault:
     seed: int = 0
     """What the draws of `probability` start from."""
 
+    regress: str | None = None
+    """The row of `regressions` by which the answer is whole, and wrong."""
     delay: float = 0.0
     """Seconds before anything is sent. A fault that is only a delay lets later rules act too."""
     status: int | None = None
@@ -84,11 +88,13 @@ class Fault:
             raise ValueError(f"probability is from 0 to 1, not {self.probability}")
         if min(self.delay, self.pause or 0) < 0 or self.piece < 1:
             raise ValueError("delay and pause can't be negative, a piece has at least one byte")
+        if self.regress is not None and self.regress not in REGRESSIONS:
+            raise ValueError(f"regress is one of {', '.join(REGRESSIONS)}, not {self.regress}")
 
     @property
     def only_delays(self) -> bool:
         """Whether the true answer goes out unharmed."""
-        harms = (self.cut, self.endless, self.headers, self.mixed_up, self.pause is not None)
+        harms = (self.cut, self.endless, self.headers, self.mixed_up, self.regress, self.pause is not None)
         return self.keeps_answer and not any(harms)
 
     @property

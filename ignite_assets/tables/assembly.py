@@ -14,19 +14,26 @@ import pyarrow as pa
 from ignite_assets._version import __version__
 from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import CAPTURED_AT, Endpoint
-from ignite_assets.api.errors import NotFoundError, RequestError, ResponseShapeError, ShapeError
+from ignite_assets.api.errors import NotFoundError, RequestError, ResponseShapeError, ShapeError, VanishedError
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.misfits import Misfit, Misfits
 from ignite_assets.api.patience import Tally
 from ignite_assets.api.protocol import Call
 from ignite_assets.api.table import Algo
 from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, first_rows, stamped
+from ignite_assets.tables import facts
 from ignite_assets.tables.made import MadePartition
 from ignite_assets.tables.progress import begin
 
 if TYPE_CHECKING:  # importing the client takes 0.07 s, which only a capture needs
     from ignite_assets.api.client import IgniteClient
+
+
+_VANISHED = 3
+_VANISHED_SHARE = 0.05
+"""So many listed entities, and this share of them, may be gone when they are asked for."""
+_FEW_ROWS = 3
+"""In so few rows any column may be empty."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,9 +86,11 @@ class Assembly:
         horizon: Horizon,
         tally: Tally,
         compared: bool,
+        listed: int | None = None,
     ) -> None:
+        """`listed`: the entities that are asked for; `compared`: whether the keys are wanted afterwards."""
         self.tally = tally
-        self._compared = compared
+        self._compared, self._listed = compared, listed
         self._endpoint, self._website, self._algo = endpoint, website, algo
         self._day, self._horizon = day, horizon
         self._schema = arrow.arrow_schema(endpoint)
@@ -95,7 +104,7 @@ class Assembly:
         self._misfits = Misfits()
         self._answered = False
         self._rows = 0
-        self._keys: list[KeySet] = []
+        self._gathering = facts.Gathering(self._endpoint, self._algo if self._endpoint.hashed else None)
         self._vanished = 0
         self._preview: list[dict[str, Any]] = []
 
@@ -135,18 +144,18 @@ class Assembly:
             self._write(some.batch)
 
     def _write(self, batch: pa.RecordBatch) -> None:
+        self._gathering.take(batch)
         batch = stamped(batch, self._schema, self._captured_at)
         if len(self._preview) < PREVIEW_ROWS:
             self._preview += first_rows(batch, PREVIEW_ROWS - len(self._preview))
-        if self._compared:
-            self._keys.append(KeySet.of(batch.select(self._endpoint.keys)))
         self._rows += len(batch)
         self._stage.write(batch)
 
     def finish(self) -> MadePartition:
         """The partition, its file closed and its footer written.
 
-        Raises `ShapeError` for too many misfits, `LateAnswerError` for an answer that came too late.
+        Raises `ShapeError` for too many misfits or a column that all records should have and none has, `VanishedError`,
+        and `LateAnswerError` for an answer that came too late.
         """
         self._horizon.check_answer(self._endpoint, self._day, self._answered_at)
         self._judge()
@@ -166,6 +175,7 @@ class Assembly:
             "vanished": str(self._vanished),
             "misfits": str(len(self._misfits)),
             "misfit_places": json.dumps(self._misfits.places),
+            facts.FOOTER: self._gathering.entry(self._listed),
         }
         if self._endpoint.hashed:
             footer["algo"] = self._algo
@@ -178,7 +188,7 @@ class Assembly:
             facts=self._facts(),
             misfits=self._misfits.document(**about),
             preview=self._preview,
-            keys=KeySet.union(self._keys) if self._compared else None,
+            keys=self._gathering.key_set() if self._compared else None,
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -193,13 +203,31 @@ class Assembly:
         }
 
     def _judge(self) -> None:
+        """Refuse what the platform can't mean."""
+        gone, listed = self._vanished, self._listed or 0
+        if gone > _VANISHED and gone > _VANISHED_SHARE * listed:
+            raise VanishedError(
+                f"{gone:,} of {listed:,} entities that the platform lists are not found (404), "
+                f"more than {_VANISHED_SHARE:.0%}",
+                gist="the platform doesn't find the entities that it lists",
+            )
+        reason = ""
+        if lacking := self._lacking():
+            reason = f"none of {self._rows:,} records has {', '.join(lacking)}: a field was renamed or left out"
+        hashed = any(column.hashed for column in self._endpoint.columns)
         try:
-            self._misfits.judge(self._rows)
+            self._misfits.judge(self._gathering.hashes if hashed else self._rows)
         except ResponseShapeError as error:
             reason = str(error)
-        else:
-            return
-        raise ShapeError(website=self._website, endpoint=self._endpoint.name, reason=reason, status=200)
+        if reason:
+            raise ShapeError(website=self._website, endpoint=self._endpoint.name, reason=reason, status=200)
+
+    def _lacking(self) -> list[str]:
+        """The columns that every record should fill and none does."""
+        if self._rows <= _FEW_ROWS:
+            return []
+        sent = (column.name for column in self._endpoint.columns if column.always_sent)
+        return [name for name in sent if not self._gathering.filled(self._rows, name)]
 
     def discard(self) -> None:
         """Give the partition up."""

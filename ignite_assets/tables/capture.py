@@ -152,7 +152,8 @@ class Capture:
         *,
         compared: bool = False,
     ) -> MadePartition | IgniteError:
-        assembly = self._assembly(day, tally, compared=compared)
+        entities = len(set(listed)) if self._endpoint.ids else None
+        assembly = self._assembly(day, tally, compared=compared, listed=entities)
         try:
             if self._endpoint.ids is None:
                 assembly.take_whole_answer(self._client)
@@ -168,8 +169,10 @@ class Capture:
         """One fan-out over the union of the dates' ids; each answer goes to every date that lists its id."""
         tally = Tally()
         # What all dates share is counted once, for the newest.
-        assemblies = {day: self._assembly(day, tally if day == days[0] else None) for day in days}
         wanted = {day: frozenset(self._ids.get(day, ())) for day in days}
+        assemblies = {
+            day: self._assembly(day, tally if day == days[0] else None, listed=len(wanted[day])) for day in days
+        }
         union = sorted(frozenset().union(*wanted.values()))
         failed: dict[dt.date, IgniteError] = {}
         for some in self._answers(union, tally, None):
@@ -255,7 +258,9 @@ class Capture:
 
         return self._client.read(Call(endpoint=parent), read, tally)
 
-    def _assembly(self, day: dt.date, tally: Tally | None = None, *, compared: bool = False) -> "Assembly":
+    def _assembly(
+        self, day: dt.date, tally: Tally | None = None, *, compared: bool = False, listed: int | None = None
+    ) -> "Assembly":
         return Assembly(
             endpoint=self._endpoint,
             website=self._client.website,
@@ -264,6 +269,7 @@ class Capture:
             horizon=self._client.horizon,
             tally=tally or Tally(),
             compared=compared and self._endpoint.dated and bool(self._endpoint.keys),
+            listed=listed,
         )
 
 

@@ -1,271 +1,115 @@
-"""What can be said of a captured partition: the checks, as findings. Reads the lake; no Dagster.
+"""The two checks of a partition: whether it is `sound`, and whether all is as `usual`. No Dagster.
 
-Each finding says what was seen, what was expected and what to do. A check that has nothing to compare with passes,
-and says so.
+`sound`: what fails here must not be used; lists for ad platforms heed it. `usual`: what fails here is worth a look.
+Each check is made of criteria, and each criterion says what was measured, what was expected and what to do. A criterion
+that has nothing to compare with passes, and says so.
 """
 
-import json
-import statistics
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import Endpoint
-from ignite_assets.api.errors import MissingPartitionError
-from ignite_assets.api.table import HASH_LENGTHS, Table
-from ignite_assets.storage.lake import Partition
-from ignite_assets.tables.examination import Finding, Subject, captured_at
-from ignite_assets.tables.sparkline import sparkline
+from ignite_assets.api.table import Table
+from ignite_assets.tables import sound, usual
+from ignite_assets.tables.examination import Subject
+from ignite_assets.tables.finding import Finding
 
-_TRAILING_DAYS = 28
-_FEWEST_COMPARABLE = 3
-_ADDRESSES = 5
-"""More identifiers a visitor than this are not plausible."""
+CheckName = Literal["sound", "usual"]
+CHECKS: dict[CheckName, str] = {
+    "sound": "The partition can be used: it is what the platform can mean, by itself and beside the website's history.",
+    "usual": "Nothing about the partition is worth a look.",
+}
+"""The checks with their descriptions."""
+
+NOT_SOUND = "isn't sound"
+"""What is said of a partition that the check `sound` doubts."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """One check: what it is called, what it looks at, and whether it makes sense for a row of the table."""
+class Criterion:
+    """One thing that a check looks at, and whether it makes sense for an asset."""
 
     name: str
+    check: CheckName
     description: str
+    find: Callable[[Subject], Finding]
     applies: Callable[[Table], bool]
-    examine: Callable[[Subject], Finding]
-    expected_of_backfills: bool = False
-    """Whether not to pass is what is to be expected of days that are caught up on."""
 
 
-_NOTHING = Finding(
-    passed=False, saw="no partition", expected="a captured partition", advice="materialize the partition first"
-)
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found in a partition, by criterion."""
+
+    check: CheckName
+    findings: dict[str, Finding]
+
+    @property
+    def failed(self) -> dict[str, Finding]:
+        """What did not pass."""
+        return {name: finding for name, finding in self.findings.items() if not finding.passed}
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything passed."""
+        return not self.failed
+
+    @property
+    def told(self) -> str:
+        """The verdict in a line."""
+        if self.passed:
+            return f"{len(self.findings)} of {len(self.findings)} findings as expected"
+        return "; ".join(f"{name}: {finding.measured}" for name, finding in self.failed.items())
 
 
-def examine(check: Check, subject: Subject) -> Finding:
-    """What a check finds. A partition that isn't there, or a check that breaks, is a finding too.
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """What a check that did not pass found, as it is shown."""
 
-    Of an exception only its class and place are told: its text may quote what the partition holds.
-    """
+    check: str
+    found: str
+    what_to_do: str
+
+
+def examine(subject: Subject, check: CheckName) -> Verdict:
+    """What a check finds. A partition that isn't there, or a criterion that breaks, is a finding too."""
+    due = [each for each in CRITERIA if each.check == check and each.applies(subject.table)]
+    if missing := _not_there(subject):
+        return Verdict(check, {"there": missing})
+    return Verdict(check, {each.name: _found(each, subject) for each in due})
+
+
+def _not_there(subject: Subject) -> Finding | None:
     try:
-        return check.examine(subject) if subject.exists else _NOTHING
+        there = subject.exists
+    except Exception as error:  # noqa: BLE001 - as in `_found`
+        return _broken(error)
+    advice = "materialize the partition first"
+    return None if there else Finding(False, "no partition", "a partition", advice)
+
+
+def _found(criterion: Criterion, subject: Subject) -> Finding:
+    try:
+        return criterion.find(subject)
     except Exception as error:  # noqa: BLE001 - a check that breaks must not make the capture look failed
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        broke = f"{type(error).__name__} in {place.name}, line {place.lineno}"
+        return _broken(error)
+
+
+def _broken(error: Exception) -> Finding:
+    """Of an exception only its class and place are told: its text may quote what the partition holds."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
     return Finding(
-        passed=False,
-        severe=True,
-        saw=f"the check itself failed: {broke}",
-        expected="a verdict",
-        advice="see that the partition's file can be read, capture it again, or report the check as broken",
+        False,
+        f"the check itself failed: {type(error).__name__} in {place.name}, line {place.lineno}",
+        "a verdict",
+        "see that the partition's file can be read, capture it again, or report the check as broken",
     )
 
 
-def keys_unique(subject: Subject) -> Finding:
-    """No two rows share the row's identity."""
-    keys = subject.endpoint.keys
-    doubled = len(subject.table) - len(subject.keys)
-    if doubled:  # counted exactly, which needs more of Arrow: the set's keys are hashes
-        doubled = len(subject.table) - len(subject.table.group_by(list(keys), use_threads=False).aggregate([]))
-    return Finding(
-        passed=not doubled,
-        severe=True,
-        saw=f"{doubled:,} of {len(subject.table):,} rows repeat the {', '.join(keys)} of another",
-        expected="none",
-        advice="" if not doubled else "count distinct keys downstream, and tell the platform's support",
-        numbers={"repeated": doubled},
-    )
-
-
-def hashes_well_formed(subject: Subject) -> Finding:
-    """Every hash has the length and the characters of the algorithm."""
-    algo = subject.footer["ignite.algo"]
-    length = HASH_LENGTHS[algo]  # type: ignore[index]  # the footer holds one of them
-    pattern = f"^[0-9a-f]{{{length}}}$"
-    total = good = 0
-    for column in subject.endpoint.columns:
-        for values in _values(subject.table, column.name) if column.hashed else ():
-            total += len(values)
-            good += pc.sum(pc.match_substring_regex(values, pattern)).as_py() or 0
-    odd = total - good
-    return Finding(
-        passed=not odd,
-        saw=f"{odd:,} of {total:,} hashes are not {length} lower-case hexadecimal characters",
-        expected=f"none, with algo {algo}",
-        advice="" if not odd else "they are kept here and left out of exports; ask the platform's support about them",
-        numbers={"malformed": odd, "hashes": total},
-    )
-
-
-def _values(table: pa.Table, name: str) -> list[pa.Array]:
-    """The values of a column, piece by piece: merged, text of more than 2 GB would not fit an array."""
-    pieces = table.column(name).chunks
-    return [(pc.list_flatten(piece) if pa.types.is_list(piece.type) else piece).drop_null() for piece in pieces]
-
-
-def columns_as_declared(subject: Subject) -> Finding:
-    """The file's columns are those of the asset's table."""
-    declared = arrow_schema(subject.endpoint)
-    found = subject.lake.schema(subject.partition)
-    same = found.equals(declared)
-    return Finding(
-        passed=same,
-        severe=True,
-        saw="the declared columns" if same else f"columns {', '.join(map(str, found))}",
-        expected=f"columns {', '.join(declared.names)}",
-        advice="" if same else "capture the partition again with this version, or read it by column name",
-    )
-
-
-def coercions(subject: Subject) -> Finding:
-    """Few values of any column had to go to `extra`."""
-    counts: dict[str, int] = json.loads(subject.footer.get("ignite.coercions", "{}"))
-    column, worst = max(counts.items(), key=lambda item: item[1], default=("", 0))
-    share = worst / subject.rows if subject.rows else 0.0
-    limit = subject.thresholds.coercions_share
-    return Finding(
-        passed=share <= limit,
-        saw=f"{worst:,} values of {column} did not fit it ({share:.1%})" if worst else "every value fits its column",
-        expected=f"at most {limit:.1%} of a column",
-        advice="" if share <= limit else f"look at `extra`, under {column}: the platform may have changed the field",
-        numbers={"coercions": sum(counts.values()), "share": share},
-    )
-
-
-def misfits(subject: Subject) -> Finding:
-    """Every record that the platform sent is a row."""
-    count = int(subject.footer.get("ignite.misfits", "0"))
-    places = ", ".join(json.loads(subject.footer.get("ignite.misfit_places", "[]"))[:5])
-    return Finding(
-        passed=not count,
-        saw=f"{count:,} records can't be rows, at positions {places}{', …' if count > 5 else ''}"
-        if count
-        else "every record is a row",
-        expected="none",
-        advice=f"they are kept in {subject.lake.store.location(subject.partition.misfits)}; tell the platform's support"
-        if count
-        else "",
-        numbers={"misfits": count},
-    )
-
-
-def rows_usual(subject: Subject) -> Finding:
-    """As many rows as partitions captured as late usually have; none at all after some is an error."""
-    usual = _comparable_rows(subject)
-    history = _history([*reversed(usual), subject.rows])
-    median = statistics.median(usual) if usual else 0
-    emptied = bool(usual) and subject.rows == 0 and (median > 0 or usual[0] > 0)
-    if len(usual) < _FEWEST_COMPARABLE and not emptied:
-        return Finding(
-            passed=True,
-            saw=f"{subject.rows:,} rows",
-            expected=f"nothing yet: of {_FEWEST_COMPARABLE} earlier partitions captured as late as this one, "
-            f"there are {len(usual)}",
-            numbers={"rows": subject.rows},
-            history=history,
-        )
-    low, high = median * (1 - subject.thresholds.rows_fall), median * subject.thresholds.rows_jump
-    passed = low <= subject.rows <= high and not emptied
-    return Finding(
-        passed=passed,
-        severe=emptied,
-        saw=f"{subject.rows:,} rows",
-        expected=f"{low:,.0f} to {high:,.0f}, the median of {len(usual)} earlier partitions being {median:,.0f}",
-        advice="" if passed else "see whether the website's tracking still runs before you trust this partition",
-        numbers={"rows": subject.rows, "median": median},
-        history=history,
-    )
-
-
-def _history(rows: Sequence[int]) -> str:
-    """The partitions' rows as a chart, oldest first, with its ends in figures."""
-    return f"{rows[0]:,} {sparkline(rows)} {rows[-1]:,}"
-
-
-def _comparable_rows(subject: Subject) -> list[int]:
-    """Rows of the trailing partitions captured as late, newest first: a later capture's window is longer."""
-    late = subject.days_late
-    rows = []
-    for days in range(1, _TRAILING_DAYS + 1):
-        earlier = subject.neighbour(-days)
-        footer = subject.examination.footer(earlier)
-        if footer and abs(subject.examination.days_late(earlier, footer) - late) <= late // 10:
-            rows.append(int(footer["ignite.rows"]))
-    return rows
-
-
-def members_plausible(subject: Subject) -> Finding:
-    """No audience has many more members than its visitors could have addresses."""
-    ids = subject.endpoint.ids if isinstance(subject.endpoint, Endpoint) else None
-    if ids is None:
-        raise ValueError(f"{subject.endpoint.name} has no ids")
-    parent = Partition(ids.endpoint, subject.partition.website, subject.partition.date)
-    try:
-        counts = subject.lake.read([parent], ["id", "visitors_count"])
-    except MissingPartitionError:
-        return Finding(
-            passed=True,
-            saw=f"no {parent.asset} of that day",
-            expected=f"nothing: there is no visitors_count of {parent.asset} to compare with",
-        )
-    columns = (counts.column(name).to_pylist() for name in ("id", "visitors_count"))
-    visitors = {i: count for i, count in zip(*columns, strict=True) if count is not None}
-    tally = pc.value_counts(subject.table.column(ids.column))
-    sizes = dict(zip(tally.field("values").to_pylist(), tally.field("counts").to_pylist(), strict=True))
-    members = {i: size for i, size in sizes.items() if i in visitors}
-    odd = sorted(i for i, size in members.items() if size > _ADDRESSES * max(visitors[i], 1))
-    total = sum(visitors[i] for i in members)
-    return Finding(
-        passed=not odd,
-        saw=f"{len(odd)} of {len(members)} have more than {_ADDRESSES} members per visitor",
-        expected=f"none: a visitor resolves to few addresses; {sum(members.values()):,} members of {total:,} visitors",
-        advice="" if not odd else f"compare with the platform's web UI: ids {', '.join(map(str, odd[:5]))}",
-        numbers={"members": sum(members.values()), "visitors": total},
-    )
-
-
-def captured_on_time(subject: Subject) -> Finding:
-    """Captured the day after its date: the partition holds that day's people, not those of a longer window."""
-    late = subject.days_late
-    return Finding(
-        passed=late <= 0,
-        saw=f"captured {late} {'day' if late == 1 else 'days'} late" if late > 0 else "captured the day after its date",
-        expected=f"captured the day after its date ({subject.examination.zone.key})",
-        advice="" if late <= 0 else "it holds whoever was last seen since its date; fine for trailing windows",
-        numbers={"days_late": max(late, 0)},
-    )
-
-
-def nested(subject: Subject) -> Finding:
-    """The window holds the next day's, if it was captured no earlier: what was seen since D+1 was seen since D."""
-    newer = subject.neighbour(1)
-    footer = subject.examination.footer(newer)
-    if reason := _not_comparable(subject.footer, footer):
-        return Finding(passed=True, saw=reason, expected="nothing: there is no window to compare with")
-    mine, theirs = subject.keys, subject.examination.keys(newer)
-    missing, limit = theirs.missing_from(mine), subject.thresholds.nesting_share
-    passed = theirs.nearly_within(mine, limit)
-    return Finding(
-        passed=passed,
-        severe=True,
-        saw=f"{missing:,} of the {len(theirs):,} of {newer.date} are not in it",
-        expected=f"at most {limit:.1%}, or one",
-        advice="" if passed else "the platform answered for another window: capture both partitions again",
-        numbers={"missing": missing},
-    )
-
-
-def _not_comparable(mine: Mapping[str, str], theirs: Mapping[str, str] | None) -> str:
-    """Why a window can't be held against the next day's; empty when it can."""
-    if theirs is None:
-        return "no partition of the next day"
-    if captured_at(theirs) > captured_at(mine):
-        return "the next day's was captured later, so it may hold people that came since"
-    if theirs.get("ignite.algo") != mine.get("ignite.algo"):
-        return "the next day's has hashes of another algorithm"
-    return ""
+def criteria_of(table: Table) -> Iterator[Criterion]:
+    """The criteria of an asset."""
+    return (each for each in CRITERIA if each.applies(table))
 
 
 def _always(_: Table) -> bool:
@@ -277,60 +121,147 @@ def _capture(of: Callable[[Endpoint], bool] = _always) -> Callable[[Table], bool
     return lambda table: isinstance(table, Endpoint) and of(table)
 
 
-CHECKS: tuple[Check, ...] = (
-    Check(
-        name="keys_unique",
-        description="No two rows share the row's identity.",
-        applies=lambda table: bool(table.keys),
-        examine=keys_unique,
-    ),
-    Check(
-        name="hashes_well_formed",
-        description="Every hash has the length and the characters of the algorithm.",
-        applies=_capture(lambda row: row.hashed and any(column.hashed for column in row.columns)),
-        examine=hashes_well_formed,
-    ),
-    Check(
-        name="columns_as_declared",
+def _hashes(row: Endpoint) -> bool:
+    return any(column.hashed for column in row.columns)
+
+
+def _visits(row: Endpoint) -> bool:
+    """Whether an answer holds who came in a window."""
+    return row.history == "look_back" and bool(row.keys)
+
+
+def _lists_things(row: Endpoint) -> bool:
+    """Whether an answer is a list of things that stay, or the people of such things."""
+    if row.ids:
+        return not row.ids.from_partition
+    return bool(row.keys) if row.history == "current_state" else not row.keys and row.answer == "objects"
+
+
+CRITERIA: tuple[Criterion, ...] = (
+    Criterion(
+        name="columns",
+        check="sound",
         description="The file's columns are those of the asset's table.",
+        find=sound.columns,
         applies=_always,
-        examine=columns_as_declared,
     ),
-    Check(
-        name="coercions_few",
-        description="Few values of any column had to go to `extra`.",
-        applies=_capture(lambda row: row.answer != "hashes"),
-        examine=coercions,
+    Criterion(
+        name="keys",
+        check="sound",
+        description="No two rows share the row's identity.",
+        find=sound.keys,
+        applies=lambda table: bool(table.keys),
     ),
-    Check(
-        name="misfits_none",
-        description="Every record that the platform sent is a row.",
-        applies=_capture(lambda row: not callable(row.answer)),
-        examine=misfits,
+    Criterion(
+        name="hashes",
+        check="sound",
+        description="Nearly all hashes have the form of the website's algorithm.",
+        find=sound.hashes,
+        applies=_capture(_hashes),
     ),
-    Check(
-        name="rows_usual",
-        description="As many rows as partitions captured as late usually have; none after some is an error.",
+    Criterion(
+        name="hollow",
+        check="sound",
+        description="Columns that usually have values have them.",
+        find=sound.hollow,
+        applies=_capture(lambda row: any(column.nullable for column in row.columns)),
+    ),
+    Criterion(
+        name="rows",
+        check="sound",
+        description="The rows are neither gone nor many times the usual.",
+        find=sound.rows,
         applies=_capture(),
-        examine=rows_usual,
     ),
-    Check(
-        name="members_plausible",
-        description="No audience has many more members than its visitors could have addresses.",
-        applies=_capture(lambda row: row.ids is not None and not row.ids.from_partition),
-        examine=members_plausible,
+    Criterion(
+        name="window",
+        check="sound",
+        description="The answer isn't that of a longer window: it doesn't hold nearly everyone of the days before.",
+        find=sound.window,
+        applies=_capture(_visits),
     ),
-    Check(
-        name="captured_on_time",
-        description="Captured the day after its date.",
-        applies=_capture(lambda row: row.history == "look_back"),
-        examine=captured_on_time,
-        expected_of_backfills=True,
+    Criterion(
+        name="people",
+        check="sound",
+        description="As many people or things as usual were seen before: the answer is this website's.",
+        find=sound.people,
+        applies=_capture(lambda row: bool(row.keys) or any(column.always_sent for column in row.columns)),
     ),
-    Check(
+    Criterion(
+        name="entities",
+        check="sound",
+        description="The audiences, groups or products of the days before are still there.",
+        find=sound.entities,
+        applies=_capture(_lists_things),
+    ),
+    Criterion(
+        name="alike",
+        check="sound",
+        description="Different audiences, groups or locations have different people.",
+        find=sound.alike,
+        applies=_capture(lambda row: row.ids is not None and _hashes(row)),
+    ),
+    Criterion(
         name="nested",
-        description="The window holds the next day's window.",
+        check="sound",
+        description="The window holds the next day's, if it was captured no earlier.",
+        find=sound.nested,
         applies=_capture(lambda row: row.dated and bool(row.keys)),
-        examine=nested,
+    ),
+    Criterion(
+        name="usual_rows",
+        check="usual",
+        description="As many rows as usual.",
+        find=usual.rows,
+        applies=_capture(),
+    ),
+    Criterion(
+        name="every_hash",
+        check="usual",
+        description="Every hash has the form of the website's algorithm.",
+        find=usual.hashes,
+        applies=_capture(_hashes),
+    ),
+    Criterion(
+        name="coercions",
+        check="usual",
+        description="Few values of any column had to go to `extra`.",
+        find=usual.coercions,
+        applies=_capture(lambda row: row.answer != "hashes"),
+    ),
+    Criterion(
+        name="misfits",
+        check="usual",
+        description="Every record that the platform sent is a row.",
+        find=usual.misfits,
+        applies=_capture(lambda row: not callable(row.answer) or _hashes(row)),
+    ),
+    Criterion(
+        name="vanished",
+        check="usual",
+        description="Every entity that was listed was found.",
+        find=usual.vanished,
+        applies=_capture(lambda row: row.ids is not None),
+    ),
+    Criterion(
+        name="members",
+        check="usual",
+        description="No audience has many more members than its visitors could have addresses.",
+        find=usual.members,
+        applies=_capture(lambda row: row.ids is not None and not row.ids.from_partition),
+    ),
+    Criterion(
+        name="on_time",
+        check="usual",
+        description="Captured the day after its date.",
+        find=usual.on_time,
+        applies=_capture(lambda row: row.history == "look_back"),
+    ),
+    Criterion(
+        name="coverage",
+        check="usual",
+        description="Every day of the window was there when the partition was derived.",
+        find=usual.coverage,
+        applies=lambda table: table.history == "derived",
     ),
 )

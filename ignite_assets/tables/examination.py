@@ -1,35 +1,22 @@
-"""A partition under examination: what checks look at, and what they find. Reads the lake; no Dagster."""
+"""A partition under examination, and the history of its website that it is compared with. Reads footers; no Dagster."""
 
 import datetime as dt
 import functools
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from ignite_assets.api.errors import MissingPartitionError
-from ignite_assets.api.keysets import KeySet
 from ignite_assets.api.table import Table
 from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables import facts
+from ignite_assets.tables.facts import Facts
 from ignite_assets.tables.thresholds import Thresholds
 
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What a check found in one partition."""
-
-    passed: bool
-    saw: str
-    expected: str
-    advice: str = ""
-    """What to do about it; empty when it passed."""
-    severe: bool = False
-    """Data that should not be used, rather than data to look at."""
-    numbers: Mapping[str, int | float] = field(default_factory=dict)
-    history: str = ""
-    """How what was seen has gone, in a line, oldest first."""
+TRAILING_DAYS = 28
+FEWEST_COMPARABLE = 3
 
 
 def captured_at(footer: Mapping[str, str]) -> dt.datetime:
@@ -38,86 +25,119 @@ def captured_at(footer: Mapping[str, str]) -> dt.datetime:
 
 
 class Examination:
-    """What partitions of one asset are examined with. Reads each footer once, and holds the keys of two partitions.
+    """What partitions of one asset are examined with. Lists each website once and reads each footer once."""
 
-    Take the subjects newest first: a window is compared with the next day's, whose keys are then at hand.
-    """
-
-    def __init__(self, lake: Lake, endpoint: Table, thresholds: Thresholds, zone: ZoneInfo) -> None:
-        """`endpoint` may be a derived asset's row, too; `zone` is the time zone in which days begin."""
-        self.lake, self.endpoint = lake, endpoint
+    def __init__(
+        self,
+        lake: Lake,
+        table: Table,
+        thresholds: Thresholds,
+        zone: ZoneInfo,
+    ) -> None:
+        """`table` may be a derived asset's; `zone` is the time zone in which days begin."""
+        self.lake, self.table = lake, table
         self.thresholds, self.zone = thresholds, zone
-        self._footers: dict[Partition, dict[str, str] | None] = {}
-        self._keys: OrderedDict[Partition, KeySet] = OrderedDict()
+        self._subjects: dict[Partition, Subject] = {}
+        self._dates: dict[str, list[dt.date]] = {}
 
     def subject(self, partition: Partition) -> "Subject":
         """A partition to examine."""
-        return Subject(self, partition)
+        if partition not in self._subjects:
+            self._subjects[partition] = Subject(self, partition)
+        return self._subjects[partition]
 
-    def footer(self, partition: Partition) -> dict[str, str] | None:
-        """What a partition's file says of itself; None when it has not been captured."""
-        if partition not in self._footers:
-            try:
-                self._footers[partition] = self.lake.footer(partition)
-            except MissingPartitionError:
-                self._footers[partition] = None
-        return self._footers[partition]
-
-    def keys(self, partition: Partition, table: pa.Table | None = None) -> KeySet:
-        """The keys of a partition's rows, which `table` holds if it was read already."""
-        names = list(self.endpoint.keys)
-        if partition not in self._keys:
-            rows = self.lake.read([partition], names) if table is None else table
-            self._keys[partition] = KeySet.of(rows.select(names))
-        self._keys.move_to_end(partition)
-        while len(self._keys) > 2:
-            self._keys.popitem(last=False)
-        return self._keys[partition]
-
-    def days_late(self, partition: Partition, footer: Mapping[str, str]) -> int:
-        """Days between the day after the partition's date and its capture: 0 for a night's own."""
-        return (captured_at(footer).astimezone(self.zone).date() - partition.date).days - 1
+    def past(self, partition: Partition) -> Sequence["Subject"]:
+        """The captured partitions of the days before, newest first; with too few of them, those of the days after."""
+        website = partition.website
+        if website not in self._dates:
+            self._dates[website] = self.lake.dates(partition.asset, website)
+        near = dt.timedelta(TRAILING_DAYS)
+        before = [day for day in self._dates[website] if partition.date - near <= day < partition.date][::-1]
+        if len(before) < FEWEST_COMPARABLE:
+            before += [day for day in self._dates[website] if partition.date < day <= partition.date + near]
+        subjects = (self.subject(Partition(partition.asset, website, day)) for day in before)
+        return [subject for subject in subjects if subject.is_known]
 
 
+@dataclass(eq=False)
 class Subject:
-    """A partition under examination, with the neighbours that it is compared with. Reads each thing once."""
+    """A partition under examination, or one that it is compared with."""
 
-    def __init__(self, examination: Examination, partition: Partition) -> None:
-        self.examination, self.partition = examination, partition
-        self.lake, self.endpoint = examination.lake, examination.endpoint
-        self.thresholds = examination.thresholds
+    examination: Examination
+    partition: Partition
+
+    @functools.cached_property
+    def _footer(self) -> Mapping[str, str] | None:
+        try:
+            return self.examination.lake.footer(self.partition)
+        except MissingPartitionError:
+            return None
+
+    @property
+    def footer(self) -> Mapping[str, str]:
+        """What the partition's file says of itself; nothing when there is none."""
+        return self._footer or {}
 
     @property
     def exists(self) -> bool:
-        """Whether the partition has been captured."""
-        return self.examination.footer(self.partition) is not None
+        """Whether the partition has been captured or derived."""
+        return self._footer is not None
 
     @property
-    def footer(self) -> dict[str, str]:
-        """What the partition's file says of itself; nothing when there is none."""
-        return self.examination.footer(self.partition) or {}
+    def is_known(self) -> bool:
+        """Whether its file can be read and says when it was captured."""
+        try:
+            return "ignite.captured_at" in self.footer
+        except (OSError, pa.ArrowException):
+            return False
+
+    @property
+    def table(self) -> Table:
+        """The row of its asset."""
+        return self.examination.table
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What is held against it."""
+        return self.examination.thresholds
+
+    @functools.cached_property
+    def facts(self) -> Facts | None:
+        """What was gathered when it was written; None for files of earlier versions."""
+        return facts.read(self.footer)
 
     @property
     def rows(self) -> int:
         """How many rows it has."""
         return int(self.footer["ignite.rows"])
 
-    @functools.cached_property
-    def table(self) -> pa.Table:
-        """Its columns that checks look at: keys and hashes."""
-        names = [column.name for column in self.endpoint.columns if column.key or column.hashed]
-        return self.lake.read([self.partition], names)
+    @property
+    def closes(self) -> dt.date:
+        """The day of its capture: its window holds the days from its date until the one before."""
+        return captured_at(self.footer).astimezone(self.examination.zone).date()
 
     @property
-    def keys(self) -> KeySet:
-        """The distinct keys of its rows."""
-        return self.examination.keys(self.partition, self.table)
+    def days(self) -> int:
+        """Days of its window: 1 for a night's own, more for one that was captured late."""
+        return max(1, (self.closes - self.partition.date).days)
 
     @property
     def days_late(self) -> int:
         """How many days after its own night it was captured."""
-        return self.examination.days_late(self.partition, self.footer)
+        return (self.closes - self.partition.date).days - 1
 
-    def neighbour(self, days: int) -> Partition:
-        """The same asset and website, so many days later."""
-        return Partition(self.partition.asset, self.partition.website, self.partition.date + dt.timedelta(days=days))
+    @functools.cached_property
+    def past(self) -> Sequence["Subject"]:
+        """The history that it is compared with, nearest first: every partition that can be read."""
+        return self.examination.past(self.partition)
+
+    @property
+    def tomorrow(self) -> "Subject":
+        """The next day's partition of the asset and website."""
+        partition = self.partition
+        day = partition.date + dt.timedelta(days=1)
+        return self.examination.subject(Partition(partition.asset, partition.website, day))
+
+    def is_apart(self, other: "Subject") -> bool:
+        """Whether the two windows share no day, so that whoever is in both came at least twice."""
+        return self.closes <= other.partition.date or other.closes <= self.partition.date

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from ignite_assets.dagster.assets.exports import ASSET
-from ignite_assets.sandbox import SandboxServer
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.cli.conftest import Shop, on_terminal, shop_in
 from ignite_assets_tests.conftest import ACME, BAYSIDE, contents
 
@@ -169,6 +169,27 @@ def test_an_export_that_fails_is_told_and_leaves_the_others_alone(exporting: Sho
     assert done.returncode == 1
     assert statuses(done.stdout) == ["failed", "written"]
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_isnt_sound_is_told_by_both_commands_and_ends_with_status_3(
+    exporting: Shop, platform: SandboxServer
+) -> None:
+    twice = json.dumps([f"{n:064x}" for n in (1, 2, 2)]).encode()
+    platform.faults.add(Fault(endpoint="visitors", body=twice))
+    partitions, done = exporting.materialize("--select", "visitors", "--website", ACME.key)
+    assert done.returncode == 3
+    (doubt,) = (each for each in partitions[0]["failed_checks"] if each["check"] == "sound")
+    assert doubt["found"].startswith("keys: 1 of 3 rows repeat the hashed_email of another")
+    assert "count distinct keys downstream" in doubt["what_to_do"]
+
+    again = exporting.run("materialize", "--select", "visitors", "--website", ACME.key)
+    assert again.returncode == 3
+    where = f"visitors {exporting.yesterday}|{ACME.key}"
+    assert f"not sound: {where}: keys: 1 of 3 rows" in again.stdout
+
+    held = exporting.run("export", "--name", "everyone", "--website", ACME.key)
+    assert held.returncode == 3
+    assert f"{where} isn't sound: keys: 1 of 3 rows" in held.stdout
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_json_is_one_object_of_the_documented_shape(shop: Shop) -> None:
 
     assert done.returncode == 0
     assert [list(partition) for partition in partitions] == [
-        ["asset", "website", "date", "status", "rows", "bytes", "path", "error"]
+        ["asset", "website", "date", "status", "rows", "bytes", "path", "error", "failed_checks"]
     ] * 2
     for partition, asset in zip(partitions, ("visitors", "sales"), strict=True):
         path = shop.folder / f"lake/{asset}/website=acme-honda/date={shop.yesterday}/part-0.parquet"
@@ -59,6 +59,7 @@ def test_json_is_one_object_of_the_documented_shape(shop: Shop) -> None:
             "bytes": path.stat().st_size,
             "path": str(path),
             "error": None,
+            "failed_checks": [],
         }
         assert partition["rows"] > 0
 

@@ -162,7 +162,7 @@ def evaluated(instance: dg.DagsterInstance) -> Any:
     return record
 
 
-def evaluation(check: str = "keys_unique", **how: Any) -> dg.AssetCheckEvaluation:
+def evaluation(check: str = "sound", **how: Any) -> dg.AssetCheckEvaluation:
     usual: dict[str, Any] = {
         "asset_key": dg.AssetKey("visitors"),
         "passed": False,
@@ -175,7 +175,7 @@ def evaluation(check: str = "keys_unique", **how: Any) -> dg.AssetCheckEvaluatio
 
 
 def test_a_check_that_failed_as_an_error_is_told_with_what_it_saw(evaluated: Any) -> None:
-    assert worded(*evaluated(evaluation())) == [(ACME.key, "visitors", "keys_unique: 2 of 5 rows repeat")]
+    assert worded(*evaluated(evaluation())) == [(ACME.key, "visitors", "sound: 2 of 5 rows repeat")]
 
 
 def test_checks_that_passed_or_only_warn_are_not_told(evaluated: Any) -> None:

@@ -164,9 +164,9 @@ def test_numbers_of_partitions_are_plotted(browser: webdriver.Chrome, dagster_ui
 def test_a_check_shows_how_the_number_of_rows_has_gone(
     browser: webdriver.Chrome, dagster_ui: str, tmp_path: Path
 ) -> None:
-    browser.get(f"{dagster_ui}/assets/visitors?view=checks&checkDetail=rows_usual")
+    browser.get(f"{dagster_ui}/assets/visitors?view=checks&checkDetail=usual")
 
-    shown = wait_for(browser, "rows_usual", "Latest execution", "history")
+    shown = wait_for(browser, "usual", "Latest execution", "history")
 
     keep(browser, tmp_path, "check.png")
     assert re.search(r"[\d,]+ [▁▂▃▄▅▆▇█]+ [\d,]+", shown)

@@ -16,7 +16,7 @@ from ignite_assets.config import Settings
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
-from ignite_assets.tables.checks import CHECKS
+from ignite_assets.tables.checks import criteria_of
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
@@ -298,10 +298,12 @@ def test_lineage_is_recorded_with_the_partition(runner: Runner) -> None:
 
 
 @ROW
-def test_derived_assets_are_checked_for_their_keys_columns_and_freshness(row: Derived, settings: Settings) -> None:
+def test_derived_assets_are_checked_for_their_keys_columns_coverage_and_freshness(
+    row: Derived, settings: Settings
+) -> None:
     keys = graph_of(settings).get_check_keys_for_assets({dg.AssetKey(row.name)})
-    assert {key.name for key in keys} == {"keys_unique", "columns_as_declared", "fresh"}
-    assert {check.name for check in CHECKS if check.applies(row)} == {"keys_unique", "columns_as_declared"}
+    assert {key.name for key in keys} == {"sound", "usual", "fresh"}
+    assert {criterion.name for criterion in criteria_of(row)} == {"keys", "columns", "coverage"}
 
 
 # One table.

@@ -14,6 +14,7 @@ from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.build import build_defs
+from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.landing import Landing, Landings
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.dagster.resources import IgniteResource
@@ -53,9 +54,9 @@ def context(instance: dg.DagsterInstance) -> Iterator[dg.AssetExecutionContext]:
 
 
 def test_each_date_is_committed_before_the_next_is_asked_for(
-    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], lake: Lake
+    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], settings: Settings, lake: Lake
 ) -> None:
-    landings = iter(Landings(context, ACME.key, outcomes))
+    landings = iter(Landings(context, ACME.key, outcomes, Evaluator(VISITORS, settings)))
     for count, day in enumerate(DAYS, 1):
         landing = next(landings)
         assert landing.partition.date == day
@@ -65,9 +66,9 @@ def test_each_date_is_committed_before_the_next_is_asked_for(
 
 
 def test_a_stored_snapshot_lets_go_of_its_memory(
-    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], lake: Lake
+    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], settings: Settings, lake: Lake
 ) -> None:
-    landings = iter(Landings(context, ACME.key, outcomes))
+    landings = iter(Landings(context, ACME.key, outcomes, Evaluator(VISITORS, settings)))
     for landing in (next(landings) for _ in DAYS):
         landing.store(lake)
         assert landing.made.staged.file.closed
@@ -87,7 +88,7 @@ def in_a_run(
             raise NotImplementedError
 
     def body(context: dg.AssetExecutionContext) -> Landings:
-        return Landings(context, ACME.key, iter(made))
+        return Landings(context, ACME.key, iter(made), Evaluator(VISITORS, settings))
 
     asset = dg.asset(name="visitors", partitions_def=build_partitions(settings))(body)
     defs = dg.Definitions(assets=[asset], resources={"io_manager": Store()}, executor=dg.in_process_executor)

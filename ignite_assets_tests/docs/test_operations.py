@@ -1,7 +1,6 @@
 """docs/operations.md tells of everything that can fail, be checked or start by itself, and of nothing else."""
 
 import importlib
-import inspect
 import pkgutil
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ from ignite_assets.config import load_settings
 from ignite_assets.dagster.assets import exports as audience_exports
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks import freshness
-from ignite_assets.tables.checks import CHECKS
+from ignite_assets.tables.checks import CHECKS, CRITERIA
 from ignite_assets_tests.docs.readme import DOCS
 
 TEXT = (DOCS / "operations.md").read_text(encoding="utf-8")
@@ -31,9 +30,9 @@ destination = "meta_custom_audience"
 """
 
 
-def rows(title: str) -> dict[str, list[str]]:
+def rows(title: str, text: str = TEXT) -> dict[str, list[str]]:
     """The rows of a section's table by the name in their first cell; what follows the name there tells two apart."""
-    section = re.search(rf"^## {title}$(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    section = re.search(rf"^## {title}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, f"there is no section {title}"
     lines = [line for line in section[1].splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
@@ -94,9 +93,11 @@ def test_everything_that_starts_by_itself_has_a_row_with_its_job(everything: dg.
 
 
 def test_a_check_that_can_fail_is_told_from_one_that_warns() -> None:
-    """What can be severe: the source of a check's function says so."""
-    source = inspect.getsource
-    severe = {check.name for check in CHECKS if "severe=" in source(check.examine)}
-
     told = {name for name, row in rows("Checks").items() if "fails" in row[1]}
-    assert told == severe | {freshness.CHECK_NAME, audience_exports.CHECK}
+    assert told == {"sound", freshness.CHECK_NAME, audience_exports.CHECK}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_finding_has_a_row_that_says_what_it_says_itself(check: str) -> None:
+    told = {name: row[0] for name, row in rows(f"`{check}`", (DOCS / "checks.md").read_text(encoding="utf-8")).items()}
+    assert told == {each.name: each.description for each in CRITERIA if each.check == check}

@@ -111,8 +111,8 @@ def test_misfits_are_told_with_what_the_check_says(reported: Figures) -> None:
     found = asset(reported, "products")
     assert found.coercions == {"year": 3}
     ((check, finding),) = found.failed.items()
-    assert check == "coercions_few"
-    assert finding.saw == "3 values of year did not fit it (6.0%)"
+    assert check == "coercions"
+    assert finding.measured == "3 values of year did not fit it (6.0%)"
 
 
 def test_a_late_capture_is_told(lake: Lake) -> None:
@@ -121,7 +121,7 @@ def test_a_late_capture_is_told(lake: Lake) -> None:
     found = asset(figures(lake), "visitors")
 
     assert found.days_late == 2
-    assert list(found.failed) == ["captured_on_time"]
+    assert list(found.failed) == ["on_time"]
 
 
 def test_days_that_were_derived_before_a_late_capture_are_named(lake: Lake) -> None:

@@ -10,7 +10,7 @@ import functools
 import resource
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, Websit
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.build import build_defs
-from ignite_assets.dagster.checks.partition_checks import partition_checks
+from ignite_assets.dagster.checks.evaluations import doubt
 from ignite_assets.dagster.failures import failed_partitions, failed_step
 from ignite_assets.dagster.instance import RUNS_AT_ONCE, inherited_instance
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
@@ -41,6 +41,7 @@ _BY_NAME = {table.name: table for table in TABLES}
 _EVENTS = {
     dg.DagsterEventType.ASSET_MATERIALIZATION,
     dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.RUN_FAILURE,
 }
 _FEW_FILES = 64
@@ -66,11 +67,14 @@ def execute(
 
     Interrupted, it stops the processes, records their runs as canceled, and hands the interrupt on.
     """
-    results: list[PartitionResult] = []
+    results: dict[tuple[object, ...], PartitionResult] = {}
 
     def known(result: PartitionResult) -> None:
-        results.append(result)
-        on_result(result)
+        partition = result.asset, result.website, result.date
+        is_news = partition not in results
+        results[partition] = result
+        if is_news:
+            on_result(result)
 
     watches = {run: _Watch(run, instance, keys, known, on_start) for run in runs}
     with Workers(_execute_run, RUNS_AT_ONCE) as workers:
@@ -79,7 +83,7 @@ def execute(
         except BaseException:
             _cancel([watch for watch in watches.values() if watch.begun], workers)
             raise
-    return results
+    return list(results.values())
 
 
 def landed(
@@ -215,6 +219,8 @@ class _Watch:
                 self._take_failure(event)
             elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
                 self._run_failure = _run_failure(event)
+            elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self._take_evaluation(event.asset_check_evaluation_data)
             else:
                 self._take_materialization(event.step_materialization_data.materialization)
 
@@ -285,6 +291,14 @@ class _Watch:
             day, _ = read_key(key)
             self._add(asset, day, "refused" if record.refused else "failed", failure=record)
 
+    def _take_evaluation(self, evaluation: dg.AssetCheckEvaluation) -> None:
+        """Add what a check doubts to the result: the asset's step logs it after Dagster recorded the partition."""
+        if (told := doubt(evaluation)) and evaluation.partition:
+            partition = evaluation.asset_key.path[-1], read_key(evaluation.partition)[0]
+            if result := self._results.get(partition):
+                self._results[partition] = replace(result, doubts=(*result.doubts, told))
+                self._known(self._results[partition])
+
     def _take_materialization(self, materialization: dg.AssetMaterialization) -> None:
         day, _ = read_key(materialization.partition or "")
         facts = {key: value.value for key, value in materialization.metadata.items()}
@@ -316,10 +330,10 @@ def _run_failure(event: Any) -> str:
 
 
 @functools.cache
-def _job(config: str, *, ranged: bool) -> tuple[dg.JobDefinition, AssetKeys]:
+def _job(config: str) -> tuple[dg.JobDefinition, AssetKeys]:
     # The person at the command decides about another try, rather than wait minutes for it.
     settings = load_settings(Path(config))
-    defs = build_defs(settings, retry_policy=None, ranged=ranged)
+    defs = build_defs(settings, retry_policy=None)
     return defs.resolve_job_def(settings.dagster.named("nightly")), AssetKeys.of(settings)
 
 
@@ -335,9 +349,8 @@ def _execute_run(order: _Order) -> None:
     plan_ranges_as_one()
     first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
     one = len(run.days) == 1
-    nightly, keys = _job(order.config, ranged=not one)
-    checks = {key for asset in run.assets for key in partition_checks(_BY_NAME[asset], keys)}
-    job = nightly.get_subset(asset_selection=set(keys.all(run.assets)), asset_check_selection=checks)
+    nightly, keys = _job(order.config)
+    job = nightly.get_subset(asset_selection=set(keys.all(run.assets)), asset_check_selection=set())
     with inherited_instance() as instance, held_open(instance):
         job.execute_in_process(
             instance=instance,

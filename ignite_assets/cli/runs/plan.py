@@ -3,6 +3,7 @@
 A run is of one website, over a day or consecutive days. How runs are executed is `execution`'s business.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.table import History
+from ignite_assets.tables.checks import Doubt
 from ignite_assets.tables.registry import TABLES
 from ignite_assets.tables.windows import consecutive
 
@@ -48,6 +50,8 @@ class PartitionResult:
     seconds: float | None = None
     path: str | None = None
     failure: FailureRecord | None = None
+    doubts: tuple[Doubt, ...] = ()
+    """By check that did not pass, what it found."""
     since: str | None = None
     """The asset whose failure kept this one from running."""
 
@@ -63,6 +67,11 @@ class PartitionResult:
             return None
         return f"not run, since {self.since} failed: {self.failure.text}" if self.since else self.failure.text
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the check `sound` doubts nothing."""
+        return not any(doubt.check == "sound" for doubt in self.doubts)
+
     def as_json(self) -> dict[str, Any]:
         """The result as `ignite-assets materialize --json` prints it."""
         return {
@@ -74,6 +83,7 @@ class PartitionResult:
             "bytes": self.bytes,
             "path": self.path,
             "error": self.error,
+            "failed_checks": [dataclasses.asdict(doubt) for doubt in self.doubts],
         }
 
 

@@ -11,6 +11,7 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
+from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.dagster.landing import Kept, Landings, is_late
 from ignite_assets.dagster.partitions import partitions_of
@@ -63,11 +64,14 @@ def _body(
     specs: Specs,
     horizon: Horizon,
     retry_policy: dg.RetryPolicy | None,
-) -> tuple[Callable[..., Landings], str | None]:
+) -> tuple[Callable[..., Iterator[dg.Output[Landings]]], str | None]:
     """The asset's function and the asset that it reads. The capture happens while what it returns is stored."""
     resource, io_manager = settings.dagster.named(IGNITE), settings.dagster.named(IO_MANAGER)
+    evaluator = Evaluator(endpoint, settings, specs.keys)
 
-    def start(context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection | None) -> Landings:
+    def start(
+        context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection | None
+    ) -> Iterator[dg.Output[Landings]]:
         ignite = cast("IgniteResource", getattr(context.resources, resource))
         partitions = sorted(Partition(endpoint.name, of, day) for day, of in partitions_of(context, ignite.websites))
         (website,) = {partition.website for partition in partitions}
@@ -75,7 +79,8 @@ def _body(
         there = {each.partition for each in kept}
         days = [each.date for each in partitions if each not in there]
         outcomes = _outcomes(ignite, website, days, listed) if days else iter(())
-        return Landings(context, website, outcomes, kept, specs.keys, retry_policy=retry_policy)
+        landings = Landings(context, website, outcomes, evaluator, kept, specs.keys, retry_policy=retry_policy)
+        return landings.recorded()
 
     def _outcomes(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
@@ -97,13 +102,15 @@ def _body(
 
     if endpoint.ids and endpoint.ids.from_partition:
 
-        def with_listed(context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection) -> Landings:
-            return start(context, config, listed)
+        def with_listed(
+            context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection
+        ) -> Iterator[dg.Output[Landings]]:
+            yield from start(context, config, listed)
 
         return with_listed, endpoint.ids.endpoint
 
-    def alone(context: dg.AssetExecutionContext, config: CaptureConfig) -> Landings:
-        return start(context, config, None)
+    def alone(context: dg.AssetExecutionContext, config: CaptureConfig) -> Iterator[dg.Output[Landings]]:
+        yield from start(context, config, None)
 
     return alone, None
 

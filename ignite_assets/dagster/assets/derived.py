@@ -8,6 +8,7 @@ import dagster as dg
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
+from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.landing import Landings
 from ignite_assets.dagster.partitions import partitions_of
@@ -31,12 +32,14 @@ def build_derived(
     io_manager = settings.dagster.named(IO_MANAGER)
 
     def build(row: Derived) -> dg.AssetsDefinition:
+        evaluator = Evaluator(row, settings, specs.keys)
+
         @specs.asset(
             row.name,
             required_resource_keys={io_manager},
             io_manager_key=io_manager,
         )
-        def derive(context: dg.AssetExecutionContext) -> Landings:
+        def derive(context: dg.AssetExecutionContext) -> Iterator[dg.Output[Landings]]:
             keys = partitions_of(context, settings.websites)
             (website,) = {website for _, website in keys}
             derivations = Derivations(
@@ -50,7 +53,8 @@ def build_derived(
             )
             days = sorted(day for day, _ in keys)
             outcomes = _counted(derivations.each(days), len(days))
-            return Landings(context, website, outcomes, keys=specs.keys, retry_policy=retry_policy)
+            landings = Landings(context, website, outcomes, evaluator, keys=specs.keys, retry_policy=retry_policy)
+            yield from landings.recorded()
 
         return derive
 

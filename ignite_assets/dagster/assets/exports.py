@@ -225,6 +225,8 @@ def _options(settings: Settings, website: str, *, force: str | None = None, dry_
         scope=settings.opt_outs.scope,
         force=force,
         dry_run=dry_run,
+        thresholds=settings.checks,
+        zone=settings.partitions.zone,
     )
 
 
@@ -266,6 +268,7 @@ def as_row(outcome: Outcome) -> Row:
         "suppressed": outcome.counts.suppressed,
         "malformed": outcome.counts.malformed,
         "reasons": "; ".join([*outcome.decision.reasons, *forced]),
+        "only_doubts": int(outcome.is_only_doubted),
         "folder": outcome.location,
     }
 
@@ -278,7 +281,7 @@ def held_row(website: str, name: str, reason: str) -> Row:
 def failed_row(website: str, name: str, day: dt.date, reason: str) -> Row:
     """What tables show of an export that failed."""
     counts: Row = dict.fromkeys(_COUNTED, 0)
-    told: Row = {"reasons": reason, "folder": ""}
+    told: Row = {"reasons": reason, "only_doubts": 0, "folder": ""}
     return (
         {"website": website, "export": name, "audience": "", "date": day.isoformat(), "status": FAILED} | counts | told
     )

@@ -35,7 +35,7 @@ _REMOVALS = "removals"
 _FIRST_WAIT_SECONDS = 60
 _LONGEST_WAIT_SECONDS = 3_600
 _DOUBLINGS = 6
-_OURS = frozenset(check.name for check in CHECKS)
+_OURS = frozenset(CHECKS)
 
 
 @dataclass(frozen=True)

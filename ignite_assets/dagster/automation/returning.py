@@ -69,6 +69,6 @@ def build_come_back_sensor(
         if not wanted:
             yield dg.SkipReason("what runs left out is there, under way, or can't be had any more")
         for gap in wanted:
-            yield gap_request(gap, f"come back|{due[gap.key].isoformat()}", horizon, tables, keys)
+            yield gap_request(gap, f"come back|{due[gap.key].isoformat()}", horizon, keys)
 
     return come_back_sensor

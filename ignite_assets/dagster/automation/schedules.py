@@ -20,8 +20,6 @@ from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for_closed_day, night_of
-from ignite_assets.dagster.checks.freshness import CHECK_NAME
-from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.liveness import give_up_lost_runs
@@ -31,7 +29,6 @@ from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.waiting import waiting
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
-from ignite_assets.tables.registry import TABLES
 
 EXPIRING_DAYS = 3
 """A gap this close to the end of the look-back window is named as expiring."""
@@ -66,8 +63,7 @@ def build_schedules(
     """The two schedules and their jobs. Without a lake of ours, Dagster's records say what is there."""
     named = settings.dagster.named
     tables: tuple[Table, ...] = (*endpoints, *derived)
-    freshness = (dg.AssetCheckKey(keys[table.name], CHECK_NAME) for table in tables)
-    selection = dg.AssetSelection.assets(*(keys[t.name] for t in tables)) - dg.AssetSelection.checks(*freshness)
+    selection = dg.AssetSelection.assets(*keys.all(t.name for t in tables)).without_checks()
     nightly = dg.define_asset_job(
         named("nightly"),
         selection,
@@ -105,7 +101,7 @@ def build_schedules(
         for line in expiring(gaps, horizon):
             context.log.warning(line)
         most = settings.schedule.heal_runs_per_tick
-        yield from healing_requests(gaps, night_of(context, settings), most, horizon, tables, keys)
+        yield from healing_requests(gaps, night_of(context, settings), most, horizon, keys)
 
     at, heal_at = settings.schedule.nightly, settings.schedule.heal
     nightly_schedule = daily_schedule(
@@ -163,7 +159,7 @@ def nightly_requests(
             run_key=f"{day}|{website}",
             partition_key=partition_key(day, website),
             asset_selection=keys.all(table.name for table in due),
-            asset_check_keys=_checks(due, keys),
+            asset_check_keys=[],  # the assets' own steps evaluate them
         )
 
 
@@ -206,7 +202,6 @@ def healing_requests(
     night: dt.date,
     most: int,
     horizon: Horizon,
-    tables: Sequence[Table] = TABLES,
     keys: AssetKeys = PLAIN,
 ) -> Requests:
     """One run a gap, at most so many, each website's oldest first and the websites in turn.
@@ -219,12 +214,10 @@ def healing_requests(
     expiring = [gap for gap in gaps if gap.assets]
     lasting = [gap for gap in gaps if not gap.assets]
     for gap in [*_in_turn(expiring), *_in_turn(lasting, newest_first=True)][:most]:
-        yield gap_request(gap, f"heal|{night}", horizon, tables, keys)
+        yield gap_request(gap, f"heal|{night}", horizon, keys)
 
 
-def gap_request(
-    gap: Gap, occasion: str, horizon: Horizon, tables: Sequence[Table], keys: AssetKeys = PLAIN
-) -> dg.RunRequest:
+def gap_request(gap: Gap, occasion: str, horizon: Horizon, keys: AssetKeys = PLAIN) -> dg.RunRequest:
     """The run that closes a gap, once an occasion."""
     due = (*gap.assets, *gap.derived)
     left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
@@ -232,14 +225,9 @@ def gap_request(
         run_key=f"{occasion}|{gap.date}|{gap.website}",
         partition_key=partition_key(gap.date, gap.website),
         asset_selection=keys.all(due),
-        asset_check_keys=_checks((table for table in tables if table.name in due), keys),
+        asset_check_keys=[],
         tags=left,
     )
-
-
-def _checks(tables: Iterable[Table], keys: AssetKeys) -> list[dg.AssetCheckKey]:
-    """Named, or Dagster would add every other check of the assets: their freshness, which is of all websites."""
-    return [key for table in tables for key in partition_checks(table, keys)]
 
 
 def stale_keys(settings: Settings, derived: Sequence[Derived], horizon: Horizon) -> dict[str, set[str]]:

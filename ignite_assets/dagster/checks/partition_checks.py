@@ -1,4 +1,8 @@
-"""The checks of `tables.checks` as Dagster's asset checks. An asset's are one step, after the asset's own."""
+"""The checks of `tables.checks` as Dagster's asset checks: `sound` and `usual` of every asset.
+
+The package's jobs leave their steps out, since each asset's own step evaluates them. They can be run by themselves, and
+Dagster adds them to what is launched from an asset's page: then a step says only what the asset's step did not say.
+"""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -8,68 +12,59 @@ import dagster as dg
 
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
-from ignite_assets.dagster.checks.evaluations import Found, of_one_partition, of_several_partitions
+from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.partitions import lake_partitions
-from ignite_assets.storage.lake import Partition
-from ignite_assets.tables.checks import CHECKS, Check, examine
-from ignite_assets.tables.examination import Examination
+from ignite_assets.tables.checks import CHECKS
 
 
 def build_checks(
-    tables: Sequence[Table], settings: Settings, keys: AssetKeys, *, partitions: dg.PartitionsDefinition[str] | None
+    tables: Sequence[Table], settings: Settings, keys: AssetKeys, *, partitions: dg.PartitionsDefinition[str]
 ) -> list[dg.AssetChecksDefinition]:
-    """The checks of every asset, planned for each of the partitions; without these, for a run.
-
-    `evaluations` tells what a run records of them.
-    """
+    """The checks of every asset, by partition."""
     with warnings.catch_warnings():
         # A check by partition is what we want, and Dagster still calls it a preview.
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [_checks_of(table, settings, keys, partitions) for table in tables]
+        return [_checks_of(Evaluator(table, settings, keys), settings, partitions) for table in tables]
 
 
 def partition_checks(table: Table, keys: AssetKeys = PLAIN) -> list[dg.AssetCheckKey]:
     """The checks of an asset that belong to each of its partitions: not its freshness, which is of every website."""
-    return [dg.AssetCheckKey(keys[table.name], check.name) for check in CHECKS if check.applies(table)]
+    return [dg.AssetCheckKey(keys[table.name], name) for name in CHECKS]
 
 
 def _checks_of(
-    table: Table, settings: Settings, keys: AssetKeys, partitions: dg.PartitionsDefinition[str] | None
+    evaluator: Evaluator, settings: Settings, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetChecksDefinition:
-    asset = keys[table.name]
-    due = [check for check in CHECKS if check.applies(table)]
+    asset = evaluator.table.name
+    specs = {
+        name: dg.AssetCheckSpec(name, asset=evaluator.key, description=description, partitions_def=partitions)
+        for name, description in CHECKS.items()
+    }
 
     @dg.multi_asset_check(
-        name=settings.dagster.named(f"{table.name}_checks"),
-        description=f"Checks a partition of {table.name}.",
-        specs=[
-            dg.AssetCheckSpec(check.name, asset=asset, description=check.description, partitions_def=partitions)
-            for check in due
-        ],
+        name=settings.dagster.named(f"{asset}_checks"),
+        description=f"Checks a partition of {asset}.",
+        specs=list(specs.values()),
         can_subset=True,
         required_resource_keys={settings.dagster.named(IO_MANAGER)},
     )
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[Any]:
         chosen = {key.name for key in context.selected_asset_check_keys}
-        selected = [check for check in due if check.name in chosen]
-        examination = Examination(lake_of(context, settings), table, settings.checks, settings.partitions.zone)
-        chosen_partitions = lake_partitions(table.name, context.partition_keys)
-        found = _found(selected, examination, chosen_partitions)
-        if len(chosen_partitions) == 1:
-            yield from of_one_partition(context, found, keys)
-        else:
-            yield from of_several_partitions(context, found, keys, each=partitions is not None)
+        names = [name for name in CHECKS if name in chosen]
+        yield from (dg.Output(None, output_name=specs[name].get_python_identifier()) for name in names)
+        said = _said(context, evaluator.key)
+        partitions = lake_partitions(asset, context.partition_keys)
+        for evaluation in evaluator.each(context.instance, lake_of(context, settings), partitions, names):
+            if (evaluation.check_name, evaluation.partition) not in said:
+                yield evaluation
 
     return checks
 
 
-def _found(checks: Sequence[Check], examination: Examination, partitions: Sequence[Partition]) -> dict[Check, Found]:
-    """What each check found. One partition's rows are in memory at a time."""
-    found: dict[Check, Found] = {check: [] for check in checks}
-    for partition in reversed(partitions):
-        subject = examination.subject(partition)
-        for check in checks:
-            found[check].append((partition, examine(check, subject)))
-    return found
+def _said(context: dg.AssetCheckExecutionContext, asset: dg.AssetKey) -> set[tuple[str, str | None]]:
+    """The checks and partitions of an asset that this run has evaluated."""
+    logs = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = (log.dagster_event.asset_check_evaluation_data for log in logs if log.dagster_event)
+    return {(each.check_name, each.partition) for each in found if each.asset_key == asset}

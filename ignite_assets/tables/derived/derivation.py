@@ -21,6 +21,7 @@ from ignite_assets.storage.duck import SQL_TYPES, Workspace, told
 from ignite_assets.storage.lake import Lake, Partition, not_captured
 from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
 from ignite_assets.storage.store import Store
+from ignite_assets.tables import facts
 from ignite_assets.tables.derived.inputs import FOOTER, Inputs
 from ignite_assets.tables.derived.row import Derived, Input
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
@@ -128,12 +129,14 @@ class Derivations:
         repeats = [column.name for column in self._derived.all_columns if column.repeats]
         stage = Stage(schema, dictionaries=repeats, unhashed=frozenset({self._derived.stamp.name}))
         preview: list[dict[str, Any]] = []
+        gathering = facts.Gathering(self._derived)
         for rows in workspace.batches(path):
             batch = stamped(rows.cast(rows_schema), schema, moment)
             if len(preview) < PREVIEW_ROWS:
                 preview += first_rows(batch, PREVIEW_ROWS - len(preview))
+            gathering.take(batch)
             stage.write(batch)
-        return stage.finish(self._facts(window, moment)), preview
+        return stage.finish({**self._facts(window, moment), facts.FOOTER: gathering.entry(None)}), preview
 
     def _facts(self, window: Window, moment: dt.datetime) -> dict[str, str]:
         return {
