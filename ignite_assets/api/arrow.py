@@ -224,8 +224,8 @@ class _Reading:
             except ResponseShapeError as error:
                 if self._misfits is None:
                     raise
-                record = fitting.masked(element) if self._hashed else element
-                self._misfits.add(Misfit(position=position, reason=str(error), record=record))
+                told = Misfit(position=position, reason=str(error), record=self._storable(element))
+                self._misfits.add(told)
         self._elements += len(elements)
         return good
 
@@ -234,6 +234,15 @@ class _Reading:
         for column in self._hashed:
             fitted[column.name] = self._without_clear_text(fitted[column.name])
         return fitted
+
+    def _storable(self, element: Any) -> Any:
+        """A record that can't be a row, without what may be clear text where hashes belong."""
+        if self._endpoint.answer == "hashes" and self._hashed:
+            return fitting.masked(element)
+        if not isinstance(element, dict):
+            return element
+        hashed = {column.source[0] for column in self._hashed}
+        return {name: fitting.masked(value) if name in hashed else value for name, value in element.items()}
 
     def _without_clear_text(self, value: Any) -> Any:
         """A hash, or hashes without what is no digest. Raises `ResponseShapeError` for a single one that is none."""

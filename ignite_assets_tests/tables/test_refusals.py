@@ -122,6 +122,16 @@ def test_what_is_no_list_of_hashes_is_not_stored_in_extra(
     assert not find_leaks([ADDRESS], folders=[tmp_path])
 
 
+def test_a_record_that_cant_be_a_row_is_kept_without_its_hashes(platform: SandboxServer, capture_of: Captures) -> None:
+    good, broken = located(platform, 2)
+    body = json.dumps({"id": None, "city": "Cary", "hashed_emails": [ADDRESS]}).encode()
+    platform.faults.add(Fault(endpoint="location_details", id=broken, body=body))
+    made = capture_of(ROWS["location_details"], ids={YESTERDAY: [good, broken]}).one(YESTERDAY)
+    made.staged.file.close()
+    (misfit,) = json.loads(made.misfits or b"")["misfits"]
+    assert misfit["record"] == {"id": None, "city": "Cary", "hashed_emails": "(not stored: an array)"}
+
+
 @pytest.mark.parametrize("name", ["visitors", "audience_members", "location_details"])
 def test_an_answer_of_addresses_fails_the_partition_and_no_error_quotes_one(
     platform: SandboxServer, capture_of: Captures, name: str
