@@ -214,9 +214,10 @@ class Assembly:
         reason = ""
         if lacking := self._lacking():
             reason = f"none of {self._rows:,} records has {', '.join(lacking)}: a field was renamed or left out"
-        hashed = any(column.hashed for column in self._endpoint.columns)
+        clear = sum("hashed e-mail" in misfit.reason for misfit in self._misfits)
+        only_clear = clear > _FEW_ROWS and not self._gathering.hashes
         try:
-            self._misfits.judge(self._gathering.hashes if hashed else self._rows)
+            self._misfits.judge(0 if only_clear else self._rows)
         except ResponseShapeError as error:
             reason = str(error)
         if reason:
