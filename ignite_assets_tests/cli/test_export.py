@@ -176,13 +176,13 @@ def test_what_isnt_sound_is_told_by_both_commands_and_ends_with_status_3(
 ) -> None:
     twice = json.dumps([f"{n:064x}" for n in (1, 2, 2)]).encode()
     platform.faults.add(Fault(endpoint="visitors", body=twice))
-    partitions, done = exporting.materialize("--select", "visitors", "--website", ACME.key)
+    partitions, done = exporting.materialize("--select", "visitors", "--website", ACME.key, "--force")
     assert done.returncode == 3
     (doubt,) = (each for each in partitions[0]["failed_checks"] if each["check"] == "sound")
     assert doubt["found"].startswith("keys: 1 of 3 rows repeat the hashed_email of another")
     assert "count distinct keys downstream" in doubt["what_to_do"]
 
-    again = exporting.run("materialize", "--select", "visitors", "--website", ACME.key)
+    again = exporting.run("materialize", "--select", "visitors", "--website", ACME.key, "--force")
     assert again.returncode == 3
     where = f"visitors {exporting.yesterday}|{ACME.key}"
     assert f"not sound: {where}: keys: 1 of 3 rows" in again.stdout
