@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from ignite_assets.api.arrow import fixed_width
 
-Words = npt.NDArray[np.uint64]
+KeyWords = npt.NDArray[np.uint64]
 _SAMPLED = 256
 _STORED_BYTES = 6
 """Of a word in a sample, its most significant bytes."""
@@ -25,7 +25,7 @@ _STORED_BYTES = 6
 class KeySet:
     """The distinct keys of some rows; a key is the values of one or more columns, none of them null."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: KeyWords) -> None:
         self.words = _distinct(words)
 
     @classmethod
@@ -59,7 +59,7 @@ class KeySet:
 class Sample:
     """The lowest words of a set of keys (a bottom-k sketch). Two samples tell what share two sets have in common."""
 
-    words: Words
+    words: KeyWords
     """Sorted."""
     whole: bool
     """Whether it holds every key of the set."""
@@ -84,7 +84,7 @@ class Sample:
         return cls(words.reshape(-1).view(">u8").astype(np.uint64), whole=keys <= _SAMPLED)
 
 
-def row_words(keys: pa.Table | pa.RecordBatch) -> Words:
+def row_words(keys: pa.Table | pa.RecordBatch) -> KeyWords:
     """A word for each row's key, in the order of the rows."""
     words = np.zeros(keys.num_rows, dtype=np.uint64)
     for column in keys.columns:
@@ -93,14 +93,14 @@ def row_words(keys: pa.Table | pa.RecordBatch) -> Words:
     return words
 
 
-def column_words(column: pa.Array) -> Words:
+def column_words(column: pa.Array) -> KeyWords:
     """A word for each value of a column of strings or integers without nulls."""
     if pa.types.is_integer(column.type):
         return _mixed(np.frombuffer(fixed_width(column.cast(pa.int64())), dtype=np.uint64))
     return _text_words(column)
 
 
-def _text_words(column: pa.Array) -> Words:
+def _text_words(column: pa.Array) -> KeyWords:
     """Texts of one length at a time, eight bytes of each at once: hashed e-mails have one length."""
     words = np.zeros(len(column), dtype=np.uint64)
     if not len(column):
@@ -119,7 +119,7 @@ def _text_words(column: pa.Array) -> Words:
     return words
 
 
-def _folded(texts: npt.NDArray[np.uint8], length: int) -> Words:
+def _folded(texts: npt.NDArray[np.uint8], length: int) -> KeyWords:
     """A word for each row of characters."""
     padded = np.zeros((len(texts), -(-length // 8) * 8), dtype=np.uint8)
     padded[:, :length] = texts
@@ -129,7 +129,7 @@ def _folded(texts: npt.NDArray[np.uint8], length: int) -> Words:
     return words
 
 
-def _distinct(words: Words) -> Words:
+def _distinct(words: KeyWords) -> KeyWords:
     """Sorted, each once: a twentieth of the time of `np.unique`, which hashes."""
     words = np.sort(words)
     first = np.ones(len(words), dtype=np.bool_)
@@ -137,7 +137,7 @@ def _distinct(words: Words) -> Words:
     return words[first]
 
 
-def _mixed(words: Words) -> Words:
+def _mixed(words: KeyWords) -> KeyWords:
     """The finaliser of splitmix64: close inputs give unrelated words."""
     words = words + np.uint64(0x9E3779B97F4A7C15)
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

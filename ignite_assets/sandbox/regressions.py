@@ -7,12 +7,9 @@ something else, or tells something else than the world says.
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ignite_assets.sandbox.catalogue import audiences_of, groups_of
-
-if TYPE_CHECKING:
-    from ignite_assets.sandbox.answers import Question
 
 _MEMBERS = ("audience_members", "audience_group_members")
 _PLACE = ("latitude", "longitude", "street", "city", "state", "zip", "resident")
@@ -25,13 +22,13 @@ class Regression:
     endpoints: tuple[str, ...]
     """The endpoints that it makes sense for."""
     description: str
-    ask: "Callable[[str, Question], Question]" = lambda _, asked: asked
-    """What the world is asked instead, by endpoint and question."""
+    ask: Callable[[str, Any], Any] = lambda _, asked: asked
+    """What the world is asked instead: by endpoint and `answers.Question`, another question."""
     tell: Callable[[Any], Any] = lambda answer: answer
     """What is told instead of the world's answer."""
 
 
-def _first(endpoint: str, asked: "Question") -> "Question":
+def _first(endpoint: str, asked: Any) -> Any:
     found = audiences_of(asked.website) if endpoint == "audience_members" else groups_of(asked.website)
     return replace(asked, id=found[0].id)
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ignite_assets.api.arrow import fixed_width
 from ignite_assets.api.endpoints import ALGO, EXTRA, Endpoint
-from ignite_assets.api.keysets import KeySet, Sample, Words, column_words, row_words
+from ignite_assets.api.keysets import KeySet, KeyWords, Sample, column_words, row_words
 from ignite_assets.api.table import HASH_LENGTHS, Algo, Column, Table
 
 FOOTER = "facts"
@@ -71,7 +71,7 @@ class Gathering:
     def __init__(self, table: Table, algo: Algo | None = None) -> None:
         self._table, self._length = table, HASH_LENGTHS[algo] if algo else None
         self._empty: Counter[str] = Counter()
-        self._words: list[Words] = []
+        self._words: list[KeyWords] = []
         self.hashes = self._malformed = 0
         self._lists = _Lists(table)
         self._sampled = list(table.keys) or [column.name for column in table.columns if column.always_sent][:1]
@@ -158,7 +158,7 @@ class _Lists:
             owners = owners[np.frombuffer(fixed_width(values.is_valid().cast(pa.uint8())), dtype=np.bool_)]
         self._add(owners, column_words(values.drop_null()))
 
-    def _add(self, owners: npt.NDArray[np.int64], words: Words) -> None:
+    def _add(self, owners: npt.NDArray[np.int64], words: KeyWords) -> None:
         entities, places = np.unique(owners, return_inverse=True)
         counts, sums = np.bincount(places, minlength=len(entities)), np.zeros(len(entities), dtype=np.uint64)
         np.add.at(sums, places, words)

@@ -23,7 +23,7 @@ _SETTLED = 7
 
 
 @dataclass(frozen=True)
-class Rows:
+class UsualRows:
     """The rows that a partition should have, by its history."""
 
     low: float
@@ -34,7 +34,7 @@ class Rows:
     """Of the comparable partitions, newest first."""
 
 
-def usual_rows(subject: Subject) -> Rows:
+def usual_rows(subject: Subject) -> UsualRows:
     """Between which medians the rows should be; equal bounds where windows are of one length.
 
     Where a week's rhythm shows, the median of the same weekday counts too.
@@ -45,11 +45,11 @@ def usual_rows(subject: Subject) -> Rows:
         same_day = [each.rows for each in alike if each.partition.date.weekday() == subject.partition.date.weekday()]
         medians = [statistics.median(each) for each in (rows, same_day) if len(each) >= FEWEST_COMPARABLE]
         medians = medians or [statistics.median(rows)] if rows else [0]
-        return Rows(min(medians), max(medians), len(rows), tuple(rows))
+        return UsualRows(min(medians), max(medians), len(rows), tuple(rows))
     near = sorted(subject.past, key=lambda each: abs(math.log(each.days / subject.days)))[:NEAREST]
     bounds = [_bounds(each, subject.days) for each in near]
     low, high = (statistics.median(each) for each in zip(*bounds, strict=True)) if bounds else (0, 0)
-    return Rows(low, high, len(near), tuple(each.rows for each in near))
+    return UsualRows(low, high, len(near), tuple(each.rows for each in near))
 
 
 def _as_long(other: Subject, subject: Subject) -> bool:
@@ -63,12 +63,12 @@ def _bounds(other: Subject, days: int) -> tuple[float, float]:
     return min(other.rows, scaled), max(other.rows, scaled)
 
 
-def possible_rows(subject: Subject) -> Rows:
+def possible_rows(subject: Subject) -> UsualRows:
     """As `usual_rows`; with little history the extremes of what was seen."""
     usual = usual_rows(subject)
     if usual.of >= _SETTLED or not usual.rows:
         return usual
-    return Rows(min(usual.low, *usual.rows), max(usual.high, *usual.rows), usual.of, usual.rows)
+    return UsualRows(min(usual.low, *usual.rows), max(usual.high, *usual.rows), usual.of, usual.rows)
 
 
 def sampled(subject: Subject) -> list[tuple[Subject, Sample]]:
