@@ -1,6 +1,7 @@
 """Whether the captures that a list is made of are sound: judged from their footers, whoever captured them and when."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -18,9 +19,9 @@ class Captures:
     """What is doubted of a rule's captures."""
 
     reasons: tuple[str, ...]
-    """A line for each partition that isn't sound, with website, day and findings."""
-    empty: frozenset[dt.date]
-    """Days without rows that are doubted: they count as not captured."""
+    """A line for each partition that isn't sound, with website, day and findings; without those in `empty`."""
+    empty: Mapping[dt.date, str]
+    """By day without rows that is doubted, such a line: these days count as not captured."""
 
 
 def look(
@@ -35,7 +36,7 @@ def look(
 ) -> Captures:
     """Examine the partitions that a rule's lists for a day are made of."""
     reasons: list[str] = []
-    empty: set[dt.date] = set()
+    empty: dict[dt.date, str] = {}
     window = membership.window(lake, rule.members_asset, website, day, rule.window_days, first_day)
     wanted = {rule.members_asset: window.captured}
     if rule.source != "visitors" and (listed := membership.listing_day(lake, rule, website, day)):
@@ -45,8 +46,12 @@ def look(
         for each in days:
             subject = examination.subject(Partition(asset, website, each))
             verdict = examine(subject, "sound")
-            if not verdict.passed and asset == rule.members_asset and subject.is_known and not subject.rows:
-                empty.add(each)
-            elif not verdict.passed:
-                reasons.append(f"{subject.partition} {NOT_SOUND}: {verdict.told}")
-    return Captures(tuple(reasons), frozenset(empty))
+            if verdict.passed:
+                continue
+            found = (f"{name}: {finding.measured}" for name, finding in verdict.failed.items())
+            reason = f"{subject.partition} {NOT_SOUND}: {', and '.join(found)}"
+            if asset == rule.members_asset and subject.is_known and not subject.rows:
+                empty[each] = reason
+            else:
+                reasons.append(reason)
+    return Captures(tuple(reasons), empty)

@@ -17,6 +17,7 @@ from ignite_assets.api.table import Algo
 from ignite_assets.audiences import delta, doubts, history, ledger, lists, membership
 from ignite_assets.audiences.delta import Changes
 from ignite_assets.audiences.destinations import Action, Destination, ListFacts, by_name
+from ignite_assets.audiences.doubts import Captures
 from ignite_assets.audiences.history import Chain, DamagedError, Export
 from ignite_assets.audiences.holding import HELD, UNASKED, Decision, decide, status
 from ignite_assets.audiences.lists import Event, List, Target, targets
@@ -26,7 +27,6 @@ from ignite_assets.audiences.rendering import part_of, preflight, render, rows_p
 from ignite_assets.audiences.rules import ExportRule, Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
-from ignite_assets.tables.checks import NOT_SOUND
 from ignite_assets.tables.progress import begin
 from ignite_assets.tables.thresholds import Thresholds
 from ignite_assets.tables.windows import Window
@@ -76,12 +76,6 @@ class Outcome:
     written: Manifest | None
     """None when nothing was written: a dry run, or held with nobody to remove."""
 
-    @property
-    def is_only_doubted(self) -> bool:
-        """Whether the list is held, and for nothing but captures that aren't sound."""
-        reasons = self.decision.reasons
-        return self.decision.held and bool(reasons) and all(NOT_SOUND in reason for reason in reasons)
-
 
 class OptOutsArriveError(IgniteError):
     """People kept opting out while an export was made; nothing was committed without them."""
@@ -114,7 +108,7 @@ def export(
     progress = begin("lists", len(found))
     outcomes: list[Outcome] = []
     for target in found:
-        source = _Source(rule, window, captures.reasons) if not target.orphaned else None
+        source = _Source(rule, window, captures) if not target.orphaned else None
         outcomes += _List(workspace, lake, target, source, known.get(target.of), options).run()
         progress.add()
     return outcomes
@@ -154,8 +148,8 @@ class _Source:
 
     rule: ExportRule
     window: Window
-    doubts: tuple[str, ...]
-    """Why the captures aren't sound."""
+    captures: Captures
+    """What is doubted of its captures."""
 
 
 class _List:
@@ -262,12 +256,18 @@ class _Attempt:
 
     def work_out(self, *, is_gone: bool) -> None:
         """Reckon and decide; `is_gone`: the list is on record as written, and no export of it is found."""
-        window = self._source.window if self._source else None
         self.people = self._measure()
-        self.standing = delta.stand(self._workspace, self._before.reckoned, window.missing if window else ())
+        self.standing = delta.stand(self._workspace, self._before.reckoned, self._missing())
         self.decision = self._decide(is_gone)
         self.changes = self._change()
         self.is_due = not self.decision.held or bool(self.standing.owed)
+
+    def _missing(self) -> tuple[dt.date, ...]:
+        """Days of the window that were not captured; empty ones that were doubted too, unless that was overridden."""
+        if self._source is None:
+            return ()
+        empty, accepted = self._source.captures.empty, self._accepted_before
+        return tuple(day for day in self._source.window.missing if empty.get(day) not in accepted)
 
     def _measure(self) -> Membership | None:
         if self._source is None:
@@ -319,16 +319,13 @@ class _Attempt:
     def _doubts(self, is_gone: bool) -> Iterator[str]:
         if is_gone:
             yield f"the list is on record as written, and nothing of it is left at {self._target.of.to}"
-        yield from (doubt for doubt in self._source_doubts if doubt not in self._accepted_before)
+        reasons = self._source.captures.reasons if self._source else ()
+        yield from (doubt for doubt in reasons if doubt not in self._accepted_before)
         if recorded := self._larger_ledger():
             yield (
                 f"the ledger of opt-outs holds less than before: files are gone, it has {self._extent.files:,}, it had "
                 f"{recorded.files:,} when the list was last written"
             )
-
-    @property
-    def _source_doubts(self) -> tuple[str, ...]:
-        return self._source.doubts if self._source else ()
 
     @property
     def _accepted_before(self) -> Mapping[str, str]:
@@ -339,7 +336,8 @@ class _Attempt:
         before, reason = self._accepted_before, self.decision.forced
         if self._source is None:
             return dict(before)
-        now = {doubt: before.get(doubt) or reason for doubt in self._source_doubts}
+        captures = self._source.captures
+        now = {doubt: before.get(doubt) or reason for doubt in (*captures.reasons, *captures.empty.values())}
         return {doubt: why for doubt, why in now.items() if why}
 
     def _larger_ledger(self) -> Ledger | None:

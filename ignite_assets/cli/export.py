@@ -85,9 +85,10 @@ def export(
 
 def _exit_status(rows: "list[Row]") -> int:
     from ignite_assets.audiences.holding import is_well
+    from ignite_assets.tables.checks import NOT_SOUND
 
     troubled = [row for row in rows if not is_well(str(row["status"]))]
-    if not rows or not all(row.get("only_doubts") for row in troubled):
+    if not rows or not all(NOT_SOUND in reason for row in troubled for reason in str(row["reasons"]).split("; ")):
         return 1
     return 3 if troubled else 0
 

@@ -47,13 +47,13 @@ class Examination:
         return self._subjects[partition]
 
     def past(self, partition: Partition) -> Sequence["Subject"]:
-        """The captured partitions of the days before, newest first; with too few of them, those of the days after."""
+        """The captured partitions of the days before, newest first; without any, those of the days after."""
         website = partition.website
         if website not in self._dates:
             self._dates[website] = self.lake.dates(partition.asset, website)
         near = dt.timedelta(TRAILING_DAYS)
         before = [day for day in self._dates[website] if partition.date - near <= day < partition.date][::-1]
-        if len(before) < FEWEST_COMPARABLE:
+        if not before:
             before += [day for day in self._dates[website] if partition.date < day <= partition.date + near]
         subjects = (self.subject(Partition(partition.asset, website, day)) for day in before)
         return [subject for subject in subjects if subject.is_known]

@@ -47,9 +47,10 @@ def test_a_list_of_a_capture_that_isnt_sound_is_held_and_opt_outs_still_leave(la
     outcome = run_one(lake, rule(to))
     assert outcome.decision.reasons[0].startswith(f"{DOUBT}400 rows")
     assert outcome.status == "held, opt-outs written"
-    assert not outcome.is_only_doubted  # it would grow too much besides
+    assert len(outcome.decision.reasons) == 2  # it would grow too much besides
     assert uploaded(newest(to)) == {"remove.txt": [hashed(7)]}
-    assert run_one(lake, rule(to, max_growth=99)).is_only_doubted
+    (reason,) = run_one(lake, rule(to, max_growth=99)).decision.reasons
+    assert reason.startswith(DOUBT)
 
 
 @pytest.mark.parametrize("age", range(NIGHTS))
@@ -79,6 +80,14 @@ def test_an_empty_day_that_is_doubted_counts_as_not_captured(lake: Lake, to: Pat
     assert outcome.window
     assert outcome.window.missing == (ago(2),)
     assert run_one(lake, rule(to, window_days=4, adds_when_incomplete=True)).decision.allowed == "adds"
+
+
+def test_an_empty_day_that_was_overridden_counts_as_captured(lake: Lake, to: Path) -> None:
+    nights(lake, range(30))
+    visitors(lake, ago(2), [])
+    of = rule(to, window_days=4)
+    run_one(lake, of, force="closed for a day")
+    assert run_one(lake, of).decision.reasons == ()
 
 
 def test_an_empty_day_that_is_usual_is_a_day(lake: Lake, to: Path) -> None:

@@ -268,7 +268,6 @@ def as_row(outcome: Outcome) -> Row:
         "suppressed": outcome.counts.suppressed,
         "malformed": outcome.counts.malformed,
         "reasons": "; ".join([*outcome.decision.reasons, *forced]),
-        "only_doubts": int(outcome.is_only_doubted),
         "folder": outcome.location,
     }
 
@@ -281,7 +280,7 @@ def held_row(website: str, name: str, reason: str) -> Row:
 def failed_row(website: str, name: str, day: dt.date, reason: str) -> Row:
     """What tables show of an export that failed."""
     counts: Row = dict.fromkeys(_COUNTED, 0)
-    told: Row = {"reasons": reason, "only_doubts": 0, "folder": ""}
+    told: Row = {"reasons": reason, "folder": ""}
     return (
         {"website": website, "export": name, "audience": "", "date": day.isoformat(), "status": FAILED} | counts | told
     )
