@@ -16,7 +16,7 @@ _FEW_COMPARED = 150
 _FEW_EXPECTED = 10
 _SMALL = 20
 """Usual rows below which a loss may be chance."""
-_EMPTY_AFTER = 5
+_EMPTY_AFTER = 10
 """Usual people from which none at all isn't chance."""
 _NO_CHANCE = ((6, 2), (3, 8), (0, 20))
 """From so many entities on, a list of so many people that they all have is no chance."""

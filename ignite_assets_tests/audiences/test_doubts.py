@@ -53,7 +53,7 @@ def test_a_list_of_a_capture_that_isnt_sound_is_held_and_opt_outs_still_leave(la
     assert reason.startswith(DOUBT)
 
 
-@pytest.mark.parametrize("age", range(NIGHTS))
+@pytest.mark.parametrize("age", range(NIGHTS - 2))
 def test_any_day_of_the_window_counts(lake: Lake, to: Path, age: int) -> None:
     nights(lake, range(30))
     visitors(lake, ago(age), range(400))

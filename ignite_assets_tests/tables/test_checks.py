@@ -288,7 +288,7 @@ def history(lake: Lake, *rows: int, last: dt.date = YESTERDAY) -> Partition:
         ((100, 100, 100, 19), False, False),
         ((100, 100, 100, 0), False, False),
         ((100, 0), True, False),  # one night is enough to tell that everything is gone
-        ((0, 0, 0, 10, 0), True, False),  # and the last one counts
+        ((0, 0, 0, 20, 0), True, False),  # and the last one counts
         ((100, 100, 100, 0, 0), False, False),
         ((3, 2, 4, 0), False, True),  # of so few people nobody may come
         ((0, 0, 0, 0), True, True),
