@@ -3,10 +3,13 @@
 import contextlib
 import mmap
 import re
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
@@ -42,6 +45,7 @@ MEMORY_MIB = 512
 """What DuckDB may use before it spills: with Python and Arrow beside it, an export stays within 1 GiB."""
 
 _BATCH_ROWS = 1 << 14
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _FOOTER_THREADS = 16
 _THREADS_MIB = 160
 """The address space of DuckDB's threads, beside the memory that it may use."""
@@ -182,14 +186,14 @@ class Workspace:
 
     def table(self, name: str, sql: str) -> None:
         """Keep the rows of a query in memory, spilled when they don't fit."""
-        with raising_interrupts():
+        with raising_interrupts(self._session):
             self._session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
     def write(self, name: str, sql: str, values: Mapping[str, object]) -> Path:
         """Write a query's rows to a Parquet file in the folder; the query finds values by `getvariable(…)`."""
         self._bind(values)
         path = self.folder / f"{name}.parquet"
-        with raising_interrupts():
+        with raising_interrupts(self._session):
             self._session.sql(sql).write_parquet(str(path), compression="zstd")
         return path
 
@@ -205,7 +209,7 @@ class Workspace:
     def rows(self, sql: str, **values: object) -> list[dict[str, Any]]:
         """The rows of a query, by column; few enough for memory. The query finds values by `getvariable(…)`."""
         self._bind(values)
-        with raising_interrupts():
+        with raising_interrupts(self._session):
             answer = self._session.execute(sql)
             names = [column[0] for column in answer.description or ()]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
@@ -216,15 +220,44 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def raising_interrupts() -> Iterator[None]:
-    """Raise what a signal raised during a query, which DuckDB makes a `RuntimeError` of; else `KeyboardInterrupt`."""
+def raising_interrupts(session: "duckdb.DuckDBPyConnection | None" = None) -> Iterator[None]:
+    """Raise what a signal raised during a query, which DuckDB makes a `RuntimeError` of; else `KeyboardInterrupt`.
+
+    The query of `session`, where it is known, ends at once.
+    """
     try:
-        yield
+        with _stopping_at_signals(session) if session else contextlib.nullcontext():
+            yield
     except RuntimeError as error:
         if "interrupted" not in str(error).lower():
             raise
         told = error.__cause__ or error.__context__  # the signal's own, when DuckDB kept it
         raise told if told and not isinstance(told, Exception) else KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
+def _stopping_at_signals(session: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    """Stop the query when a signal's handler raises: DuckDB waits for its threads, which would go on to their end."""
+    if threading.current_thread() is not threading.main_thread():  # handlers run in the main thread alone
+        yield
+        return
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        try:
+            handlers[signal.Signals(number)](number, frame)
+        except BaseException:
+            session.interrupt()
+            raise
+
+    found = {number: signal.getsignal(number) for number in _ENDING}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, stopping)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _check_columns(dataset: "pads.Dataset", columns: Collection[str]) -> None:
