@@ -147,11 +147,18 @@ def test_people_whose_acknowledgement_is_damaged_are_submitted_again(lake: Lake)
     assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
 
 
-
-
-
 def test_an_opt_out_comes_after_a_withdrawal_whatever_the_clock_says(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=NOW)
     assert ledger.moment(lake, WEBSITE, LATER) == LATER
     ledger.withdraw(lake, WEBSITE, [[ONE]], reason="test", at=LATER)
     ledger.record(lake, WEBSITE, [ONE], source_hash="b", at=ledger.moment(lake, WEBSITE, NOW))
+    assert hashed(1) in suppressed(lake)
+
+
+def test_a_withdrawn_opt_out_suppresses_nobody_until_the_person_opts_out_again(lake: Lake) -> None:
+    ledger.record(lake, WEBSITE, [ONE, TWO], source_hash="a", at=NOW)
+    ledger.withdraw(lake, WEBSITE, [[ONE]], reason="test", at=LATER)
+    assert hashed(2) in suppressed(lake)
+    assert hashed(1) not in suppressed(lake)
+    ledger.record(lake, WEBSITE, [ONE], source_hash="b", at=LATER + dt.timedelta(hours=1))
+    assert hashed(1) in suppressed(lake)
