@@ -33,9 +33,10 @@ from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
 from ignite_assets_tests.forks import wait_for_no_disk
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in the background of a script: every process would inherit that Ctrl-C does nothing.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # Started in the background of a script, or by nohup: every process would inherit that the signal does nothing.
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
 THOROUGH = "thorough"
