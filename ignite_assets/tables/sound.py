@@ -18,7 +18,7 @@ _SMALL = 20
 """Usual rows below which a loss may be chance."""
 _EMPTY_AFTER = 10
 """Usual people from which none at all isn't chance."""
-_NO_CHANCE = ((6, 2), (3, 8), (0, 20))
+_NO_CHANCE = ((6, 4), (3, 12), (0, 20))
 """From so many entities on, a list of so many people that they all have is no chance."""
 _MUCH = 50
 """Rows below which a growth may be chance."""
@@ -147,7 +147,7 @@ def window(subject: Subject) -> Finding:
     within = statistics.median(history.share_within(mine, sample) for _, sample in past)
     times = subject.rows / statistics.median(each.rows for each, _ in past)
     return finding(
-        within < _WITHIN or times < _MORE,
+        within < _WITHIN or times < _MORE or subject.rows < _MUCH,
         f"it holds {within:.0%} of each earlier window, and {times:.1f} times its rows",
         f"less than {_WITHIN:.0%}, or less than {_MORE:g} times its rows",
         "the platform seems to have answered for a longer window, as it does past 60 days; capture it again",
@@ -166,7 +166,8 @@ def people(subject: Subject) -> Finding:
     else:
         least = norm.share * subject.thresholds.known_share
         few = subject.rows < _MUCH and subject.table.history == "look_back"  # a household is in them together
-        doubted = seen.of * norm.share >= _FEW_EXPECTED and (not seen.found if few else seen.share < least)
+        enough = subject.rows >= _FEW_ROWS and seen.of * norm.share >= _FEW_EXPECTED
+        doubted = enough and (not seen.found if few else seen.share < least)
         expected = f"at least {least:.1%}; usual is {norm.share:.0%}"
     return finding(
         not doubted,
