@@ -129,6 +129,7 @@ def test_a_website_outside_the_exports_that_were_asked_for_is_shown_with_the_rea
     assert "no export that was asked for covers this website" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_list_that_was_renamed_is_owed_removals_until_it_is_retired(exporting: Shop) -> None:
     assert exporting.run("export", "--website", ACME.key, "--name", "everyone").returncode == 0
     path = exporting.folder / "ignite.toml"
@@ -171,6 +172,7 @@ def test_an_export_that_fails_is_told_and_leaves_the_others_alone(exporting: Sho
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_what_isnt_sound_is_told_by_both_commands_and_ends_with_status_3(
     exporting: Shop, platform: SandboxServer
 ) -> None:

@@ -141,6 +141,7 @@ def test_details_that_fail_leave_the_last_good_partition(
     assert contents(settings.root) == before
 
 
+@pytest.mark.slow
 def test_a_night_lands_whole_when_the_platform_refuses_three_calls_in_ten(
     hasty: Callable[..., dg.Definitions], instance: dg.DagsterInstance, sandbox: SandboxServer, lake: Lake
 ) -> None:
@@ -169,7 +170,8 @@ JUMPS = {
 }
 
 
-@pytest.mark.parametrize("after", [5, 8])
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 5, 8])
 @pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS)
 def test_a_clock_that_jumps_during_a_run_costs_nothing_but_what_can_not_be_captured_then(
     jump: dt.timedelta, after: int, settings: Settings, instance: dg.DagsterInstance, sandbox: SandboxServer, lake: Lake
@@ -193,6 +195,7 @@ def test_a_clock_that_jumps_during_a_run_costs_nothing_but_what_can_not_be_captu
         assert Horizon(now=frozen(captured)).refusal(by_name()[name], YESTERDAY) is None, (name, captured)
 
 
+@pytest.mark.slow
 def test_a_lake_that_is_deleted_during_a_run_is_made_anew(
     defs: dg.Definitions, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def run(instance: dg.DagsterInstance, defs: dg.Definitions, job: str, *assets: s
     )
 
 
+@pytest.mark.slow
 def test_each_night_lands_in_its_own_lake_under_its_own_keys(
     instance: dg.DagsterInstance, lakes: list[Settings]
 ) -> None:
@@ -139,6 +140,7 @@ def test_each_night_lands_in_its_own_lake_under_its_own_keys(
         assert {dep.asset_key for deps in lineage.deps_by_column.values() for dep in deps} == {keys["visitors"]}
 
 
+@pytest.mark.slow
 def test_exports_and_reports_are_recorded_and_read_under_the_prefix(
     instance: dg.DagsterInstance, lakes: list[Settings]
 ) -> None:

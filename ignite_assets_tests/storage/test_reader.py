@@ -220,6 +220,7 @@ def test_its_repr_tells_what_it_holds(reader: LakeReader, lake: Lake) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_no_query_of_a_url_is_shown() -> None:
     reader = LakeReader(Lake("s3://bucket/lake?endpoint_override=127.0.0.1:9&scheme=http&region=hidden"), TABLES)
     assert repr(reader) == "<lake at s3://bucket/lake, which can't be read: OSError>"

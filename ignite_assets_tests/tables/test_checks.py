@@ -413,10 +413,10 @@ def test_one_of_two_audiences_may_be_deleted(lake: Lake) -> None:
         ([range(20), range(20), range(9)], False),
         ([range(20), range(20), range(9), range(10)], True),
         ([range(19), range(19)], True),  # of so few, chance
-        ([range(8)] * 3, False),
-        ([range(7)] * 3, True),
-        ([range(2)] * 6, False),
-        ([range(1)] * 9, True),
+        ([range(12)] * 3, False),
+        ([range(11)] * 3, True),
+        ([range(4)] * 6, False),
+        ([range(3)] * 9, True),
     ],
 )
 def test_one_list_for_most_audiences_is_doubted(lake: Lake, lists: list[range], *, sound: bool) -> None:
