@@ -93,7 +93,7 @@ _TRANSLATABLE = re.compile("|".join(f"({each})" for each in _TRANSLATED))
 _LETTERS = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe"})
 _MAIL = re.compile(r"e?mails?|e?mailadd?res+e?[sn]?|courriels?|correos?|epost|mel|posta|poczt[ay]")
 _QUALIFIERS = word_set("""
-    address addresses adresse adressen adresses adres direccion indirizzo endereco electronico electronica
+    address addresses addr adr adresse adressen adresses adres direccion indirizzo endereco electronico electronica
     electronique additional secondary second alternate alternative alt other further more primary main first work home
     personal private business weitere zweite autre otro altra andere outro hashed the of de do di d a des der die das
     is your id value values data items item attributes attribute results result records record properties property

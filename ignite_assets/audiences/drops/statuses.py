@@ -22,6 +22,7 @@ _OUT = listed("""
     abbestellt ausgetragen widerrufen desabonne desinscrit baja desuscrito disiscritto uitgeschreven afgemeld
     cancelado descadastrado desinscription desabonnement abmeldung austragung oposicion disiscrizione afmelding
     wypisany wypisano rezygnacja avregistrerad avprenumererad afmeldt
+    groupunsubscribe listunsubscribe globalunsubscribe
 """)
 _IN = listed("""
     subscribed subscribe optedin optin consent consented consenting allowed granted permission angemeldet abonniert
@@ -32,12 +33,14 @@ _IN = listed("""
 """)
 _CLEARLY_IN = word_set("""
     subscribed optedin optin consented angemeldet abonniert eingetragen abonne inscrit suscrito iscritto ingeschreven
-    aangemeld inscrito zapisany
+    aangemeld inscrito zapisany resubscribe resubscribed groupresubscribe
 """)
-_NEITHER = word_set("bounced bounce cleaned pending unconfirmed invalid undeliverable complained spam")
+_NEITHER = word_set(
+    "bounced bounce cleaned pending unconfirmed invalid undeliverable complained complaint spam spamreport"
+)
 _YES = word_set("1 true t yes y ja oui si sim x on wahr vrai verdadero vero 1.0 tak ano はい 是")
 _NO = word_set("0 false f no n nein non nee nao off falsch faux falso 0.0 nie nej ne いいえ 否")
-_STATUS = word_set("status state subscription substatus optstatus abostatus statut estado stato")
+_STATUS = word_set("status state subscription substatus optstatus abostatus statut estado stato event action")
 _ABOUT = word_set("""
     is has email mail emails the of to for from e marketing newsletter global all user person contact customer
     subscriber flag yn status bool opted member recipient list
