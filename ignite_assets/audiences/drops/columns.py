@@ -98,7 +98,7 @@ _QUALIFIERS = word_set("""
     personal private business weitere zweite autre otro altra andere outro hashed the of de do di d a des der die das
     is your id value values data items item attributes attribute results result records record properties property
     fields field entries entry rows row list lists key raw elements element response payload hits docs documents
-    unsubscribed unsubscribes suppressed suppressions optouts optedout abgemeldet
+    unsubscribed unsubscribes suppressed suppressions optouts optedout abgemeldet edges edge nodes node profiles profile
     du del della dello dos da das la le el il lo les los van het een elettronica elektronicznej elektroniczna sz str
 """)
 """Words that don't say whose an address is."""

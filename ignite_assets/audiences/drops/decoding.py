@@ -32,7 +32,8 @@ _WRONG_MARK = b"\xc3\xaf\xc2\xbb\xc2\xbf"
 _MOST_GZIP = 3
 _NOT_TEXT = "not text: it contains NUL bytes"
 _MAIL_HEADER = (
-    r"(?:From |(?:From|To|Cc|Subject|Received|Return-Path|Delivered-To|MIME-Version|Message-ID|Date|X-[\w-]+):)[^\n]*\n"
+    r"(?:From |(?:From|To|Cc|Subject|Received|Return-Path|Delivered-To|MIME-Version|Message-ID|Date|"
+    r"(?:List|X)-[\w-]+):)[^\n]*\n"
 )
 _OTHER_TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE), told)

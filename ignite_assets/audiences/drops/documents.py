@@ -1,6 +1,7 @@
 """Rows out of JSON: arrays, nested objects and pages, one document or one a line.
 
-A row is an entry of an outermost array. Its columns are the key paths below it; the same key twice is two cells.
+A row is an entry of an outermost array, or of an object whose keys are addresses. Its columns are the key paths below
+it; the same key twice is two cells.
 """
 
 import json
@@ -15,6 +16,8 @@ from ignite_assets.audiences.drops.tables import DroppedRow, DroppedTable
 
 KEY = "key"
 """The column of keys that are addresses themselves."""
+STATUS = "status"
+"""The column of what stands beside such a key."""
 ITSELF = "value"
 """The column of entries that are no objects."""
 _LONGEST_RAW = 100_000
@@ -25,7 +28,14 @@ class _Pairs(list[tuple[str, Any]]):
     """An object with its keys in order, repeated ones included."""
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_Pairs)
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    """An object; one of several addresses, `{"ann@example.com": {…}, …}`, is the array of its entries."""
+    if sum(LOOKS_LIKE.search(key) is not None for key, _ in pairs) < 2:
+        return _Pairs(pairs)
+    return [_Pairs([pair]) for pair in pairs]
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def looks_like_json(text: str) -> bool:
@@ -139,6 +149,10 @@ class _Rows:
         self, value: Any, place: int, path: tuple[str, ...], table: DroppedTable, raw: str
     ) -> Iterator[DroppedRow]:
         """One row: every text below, by its path; or the cells of an entry that is a row itself."""
+        if isinstance(value, list) and not isinstance(value, _Pairs) and any(isinstance(v, _Pairs) for v in value):
+            for each in value:
+                yield from self.entry(each, place, path, table, json.dumps(_plain(each), ensure_ascii=False))
+            return
         if isinstance(value, list) and not isinstance(value, _Pairs) and not any(isinstance(v, list) for v in value):
             yield from self._listed_entry([_text(each) for each in value], place, table, raw)
             return
@@ -168,9 +182,11 @@ def _cells(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """The scalars below a value, as text, by the dotted names of their keys."""
     if isinstance(value, _Pairs):
         for key, each in value:
+            name = key
             if LOOKS_LIKE.search(key):
                 yield KEY, key
-            yield from _cells(each, path if LOOKS_LIKE.search(key) else (*path, key))
+                name = "" if isinstance(each, list) else STATUS
+            yield from _cells(each, (*path, name) if name else path)
     elif isinstance(value, list):
         for each in value:
             yield from _cells(each, path)

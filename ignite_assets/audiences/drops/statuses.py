@@ -150,9 +150,10 @@ def is_used(column: Sense, values: Iterable[str]) -> bool:
     )
 
 
-def row_says(cells: Mapping[int, str], used: Mapping[int, Sense]) -> Said:
-    """What a row's status columns say together."""
-    said = {value_says(cells.get(at, ""), column) for at, column in used.items()}
+def row_says(cells: Iterable[tuple[int, str]], used: Mapping[int, Sense]) -> Said:
+    """What all cells of a row's status columns say together; a column may have several, or none."""
+    told = [(at, value_says(cell, used[at])) for at, cell in cells if at in used]
+    said = {each for _, each in told} | ({"unclear"} if len({at for at, _ in told}) < len(used) else set[Said]())
     clear = said & {"out", "in"}
     if len(clear) == 1:
         return "out" if "out" in clear else "in"

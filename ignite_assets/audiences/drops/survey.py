@@ -72,7 +72,7 @@ class Survey:
         """What the row's status columns say."""
         if not self.used:
             return None
-        return statuses.row_says(dict(columns_of(row)), self.used)
+        return statuses.row_says(columns_of(row), self.used)
 
 
 def columns_of(row: DroppedRow) -> Iterator[tuple[int, str]]:

@@ -86,6 +86,8 @@ SHAPES = (
     _shape("a status of 1 and 0", "a.csv", f"Email,Is Unsubscribed\n{ANN},1\n{BOB},0\n", suppressed=ONE, submitted=ONE),
     _shape("a status in words", "a.csv", f"Email,Status\n{ANN},unsubscribed\n{BOB},Subscribed\n", suppressed=ONE, submitted=ONE),  # noqa: E501 - a row of the table
     _shape("a log of events", "a.jsonl", "".join(f'{{"event":"{event}","email":"{who}"}}\n' for event, who in (("group_unsubscribe", ANN), ("resubscribe", BOB), ("open", CAT))), suppressed=(ANN, CAT), submitted=ONE, kept="lines"),  # noqa: E501 - a row of the table
+    _shape("JSON with addresses as keys", "a.json", json.dumps({"people": {ANN: "unsubscribed", BOB: "subscribed"}}), suppressed=ONE, submitted=ONE),  # noqa: E501 - a row of the table
+    _shape("a person with several lists, some unsubscribed", "a.json", json.dumps([{"email": BOB, "lists": [{"subscribed": False}, {"subscribed": True}]}, {"email": ANN, "lists": [{"subscribed": False}]}]), submitted=ONE, kept="lines"),  # noqa: E501 - a row of the table
     _shape("opted in: yes or no", "a.csv", f"Email,Opted in\n{ANN},no\n{BOB},yes\n", suppressed=ONE, submitted=ONE),
     _shape("a newsletter: yes or no", "a.csv", f"E-Mail;Newsletter\n{ANN};nein\n{BOB};ja\n", suppressed=ONE, submitted=ONE),  # noqa: E501 - a row of the table
     _shape("a date of opting out, not in every row", "a.csv", f"Email,Unsubscribed At\n{ANN},2026-11-01\n{BOB},\n", submitted=ONE, kept="lines"),  # noqa: E501 - a row of the table
