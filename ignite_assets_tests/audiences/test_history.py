@@ -131,6 +131,7 @@ def killed_after(changes: int, *, dead: bool = True) -> Iterator[list[int]]:
         yield left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dead", [True, False])
 def test_a_crash_at_any_write_leaves_a_whole_export_and_the_next_one_goes_on(
     lake: Lake, tmp_path: Path, workspace: Workspace, dead: bool

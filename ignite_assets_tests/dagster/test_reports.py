@@ -168,6 +168,7 @@ def test_pages_go_where_they_are_configured_to(config_file: Path, instance: dg.D
     assert report(runner)["path"] == f"{tmp_path}/elsewhere/{page_name(ACME.key, YESTERDAY)}"
 
 
+@pytest.mark.slow
 def test_details_are_shown_and_tagged_when_the_settings_ask_for_them(
     config_file: Path, instance: dg.DagsterInstance, lake: Lake
 ) -> None:

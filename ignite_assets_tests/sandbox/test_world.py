@@ -167,6 +167,7 @@ def test_a_key_that_could_not_be_configured_is_refused(key: str) -> None:
         SandboxWebsite(key)
 
 
+@pytest.mark.slow
 def test_a_million_visitors_are_answered() -> None:
     site = SandboxWebsite("enormous", 1_000_000)
     world = World()

@@ -112,6 +112,7 @@ def act(task: str) -> None:
             raise ValueError("a secret")
 
 
+@pytest.mark.slow
 def test_workers_outlive_the_death_of_one_and_never_repeat_a_task() -> None:
     tasks = ["fine", "die", "leave", "raise", "also fine"]
     ended: dict[str, str | None] = {}
