@@ -87,7 +87,7 @@ clean: ## remove .venv, caches and what `make run` and `make dev` left
 
 $(RUNTIME): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets (a minute or two, once)'
-	@$(PIP_INSTALL) -e '.[report]'
+	@$(PIP_INSTALL) -e .
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | .venv/bin/python

@@ -36,10 +36,9 @@ def normal(name: str) -> str:
 
 
 def declared() -> set[str]:
-    """The distributions that the package says it needs at run time, charts included."""
+    """The distributions that the package says it needs at run time."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["report"]]
-    return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in needed}
+    return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in project["dependencies"]}
 
 
 def imported() -> set[str]:

@@ -1,10 +1,11 @@
-"""`ignite-assets report`: a page of each website's day, to open in a browser or to pass on."""
+"""`ignite-assets report`: the pages of each website's day, to open in a browser or to pass on."""
 
 import datetime as dt
 import json
 import webbrowser
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,30 +26,32 @@ class Page:
     """The result for one page."""
 
     website: str
-    date: dt.date
+    date: dt.date | None
+    """None for a website without any data."""
     place: str
     """Where it is; empty when it could not be written."""
     trouble: str = ""
 
     def as_json(self) -> dict[str, str | None]:
         """The page as `ignite-assets report --json` prints it."""
-        place, error = self.place or None, self.trouble or None
-        return {"website": self.website, "date": self.date.isoformat(), "place": place, "error": error}
+        place, error, date = self.place or None, self.trouble or None, self.date.isoformat() if self.date else None
+        return {"website": self.website, "date": date, "place": place, "error": error}
 
 
-@click.command(cls=Command, short_help="Write a page of each website's day.")
+@click.command(cls=Command, short_help="Write the pages of each website's day.")
 @click.option("--website", "websites", multiple=True, metavar="KEY", help="Only these websites: a,b or repeated.")
 @click.option("--date", type=DayType(), metavar="DATE",
               help="The day: YYYY-MM-DD or yesterday. Default: each website's newest captured.")  # fmt: skip
 @click.option("--open", "opened", is_flag=True, help="Open the pages in the browser, unless they are in a bucket.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def report(websites: tuple[str, ...], date: "Day | None", opened: bool, as_json: bool) -> None:
-    """Write a page of each website's day: visitors, audiences, locations, inventory, exports and data quality.
+    """Write two pages of each website's day: one to send to its dealer, and one for operations, beside it.
 
-    A page is one HTML file that needs no network. It shows no name, street, address or exact location, unless
-    reports.personal_details is set.
+    The dealer's page has people, interest, places, inventory and opt-outs, each number with the DuckDB query that gives
+    it. The other has data sets, checks, gaps and lists. Pages need no network. They show no name, street, address or
+    exact location, unless reports.personal_details is set.
 
-    Exit status: 0 all were written, 1 some could not be, 2 bad usage or configuration.
+    Exit status: 0 all were written; 1 some could not be, or a website has no data; 2 bad usage or configuration.
 
     \b
     Examples:
@@ -60,8 +63,9 @@ def report(websites: tuple[str, ...], date: "Day | None", opened: bool, as_json:
     settings = project_settings()
     of = chosen(websites, sorted(settings.websites), "website")
     day = asked_day(date, settings)
+    days = _days(settings, of, day)
     pages = []
-    for page in write(settings, _due(settings, of, day)):
+    for page in chain(write(settings, [(key, last) for key, last in days.items() if last]), _without(days, settings)):
         pages.append(page)
         if not as_json:
             _tell(page)
@@ -69,20 +73,24 @@ def report(websites: tuple[str, ...], date: "Day | None", opened: bool, as_json:
             webbrowser.open(Path(page.place).as_uri())
     if as_json:
         click.echo(json.dumps({"pages": [page.as_json() for page in pages]}, indent=2))
-    elif not pages:
-        click.echo("nothing to report: no website has a captured day")
     raise SystemExit(0 if all(page.place for page in pages) else 1)
 
 
-def _due(settings: "Settings", websites: Iterable[str], day: dt.date | None) -> "Iterator[tuple[str, dt.date]]":
-    """Each website with the day to report."""
+def _days(settings: "Settings", websites: Iterable[str], day: dt.date | None) -> dict[str, dt.date | None]:
+    """Each website's day to report; None for one that has none."""
     from ignite_assets.report.figures import newest_day
     from ignite_assets.storage.lake import Lake
 
     lake = Lake(settings.root)
-    for website in websites:
-        if last := day or newest_day(lake, website):
-            yield website, last
+    return {website: day or newest_day(lake, website) for website in websites}
+
+
+def _without(days: Mapping[str, dt.date | None], settings: "Settings") -> "Iterator[Page]":
+    """The websites without any data, each with why and what to do."""
+    from ignite_assets.report.absence import nothing
+
+    for website in (website for website, day in days.items() if day is None):
+        yield Page(website, None, "", nothing(website, None, settings, {}))
 
 
 def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator[Page]":
@@ -121,4 +129,4 @@ def _why(result: "dg.ExecuteInProcessResult") -> str:
 
 def _tell(page: Page) -> None:
     place = page.place.removeprefix(f"{Path.cwd()}/")
-    click.echo(f"{page.website}  {page.date}  {place or f'failed: {page.trouble}'}")
+    click.echo(f"{page.website}  {page.date or 'no data   '}  {place or f'failed: {page.trouble}'}")

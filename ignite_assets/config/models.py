@@ -110,6 +110,9 @@ class Website(Section):
     algo: Algo | None = Field(
         None, examples=["sha2"], description="Hash algorithm of this website; `platform.algo` unless set."
     )
+    name: str | None = Field(
+        None, examples=["Acme Honda"], description="What reports call the website; made from its key unless set."
+    )
 
 
 class Schedule(Section):
@@ -167,6 +170,12 @@ class Reports(Section):
 
     to: Location = Field("reports", description="Folder or bucket for the pages.")
     at: TimeOfDay = Field(dt.time(6, 30), description="Time at which the pages of the day are written.")
+    agency: str | None = Field(
+        None, examples=["Northwind Media"], description="Name of the agency that the pages come from."
+    )
+    logo: str | None = Field(
+        None, examples=["logo.svg"], description="The agency's logo, a local SVG, PNG or JPEG file of at most 100 kB."
+    )
     personal_details: bool = Field(
         False, description="Whether pages show names and addresses of the best-scored locations: personal data."
     )
@@ -279,6 +288,13 @@ class Settings(Section):
     def algo(self, website: str) -> Algo:
         """The hash algorithm of a website; `KeyError` when there is no such website."""
         return self.websites[website].algo or self.platform.algo
+
+    def display_name(self, website: str) -> str:
+        """What reports call a website: its `name`, or its key as words."""
+        of = self.websites.get(website)
+        return (of and of.name) or " ".join(
+            word[:1].upper() + word[1:] for word in website.replace("_", "-").split("-")
+        )
 
     def captured_hashes(self, website: str) -> frozenset[str]:
         """The algorithms, as the ledger names them, of the captures for which opt-outs of a website count."""

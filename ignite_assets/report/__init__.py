@@ -1,4 +1,4 @@
-"""A page of one website's day, for people who never open Dagster: its numbers, charts and map.
+"""Pages of a website's day, one for its dealer and one for operations.
 
-`figures` reads the numbers from the lake, `charts` and `maps` draw them, `page` puts them together.
+`figures` reads the numbers from the lake, `maps` draws the map, `page` puts them together.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.api.table import Table
-from ignite_assets.report.readings import Readings
+from ignite_assets.report.readings import Query, Readings
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, examine
 from ignite_assets.tables.derived.inputs import Inputs
@@ -25,9 +25,8 @@ class AssetState:
     asset: str
     newest: dt.date | None
     """The newest captured day of the window."""
-    rows: int | None
-    """Of that day, as are the rest."""
     days_late: int = 0
+    """Of that day, as are the rest."""
     captured: int
     wanted: int
     """Days of the window, and those of them that are there."""
@@ -56,13 +55,25 @@ def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) ->
     return tuple(_state(readings, table, thresholds) for table in tables)
 
 
+def rows(readings: Readings, states: Sequence[AssetState]) -> Query:
+    """How many rows the newest day of each data set has: `data_set`, `rows`."""
+    each = [
+        _ROWS.format(asset=state.asset, day=state.newest)
+        for state in states
+        if state.newest and readings.knows(state.asset)
+    ]
+    return readings.ask("rows", "\nUNION ALL ".join(each) + "\nORDER BY data_set")
+
+
+_ROWS = "SELECT '{asset}' AS data_set, count(*) AS rows FROM {{{asset}}} WHERE date = DATE '{day}'"
+
+
 def _state(readings: Readings, table: Table, thresholds: Thresholds) -> AssetState:
     name, window = table.name, readings.window
     newest, missing = readings.newest(name), tuple(day for day in window if not readings.has(name, day))
     state = AssetState(
         asset=name,
         newest=newest,
-        rows=readings.row_count(name, newest) if newest else None,
         captured=len(window) - len(missing),
         wanted=len(window),
         missing=missing,

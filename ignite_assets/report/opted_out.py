@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ignite_assets.audiences import inbox, ledger
 from ignite_assets.config import Settings
-from ignite_assets.report.readings import WEEK
-from ignite_assets.storage.lake import Lake
+from ignite_assets.report.readings import WEEK, Query, Readings
+from ignite_assets.storage.duck import pattern
 from ignite_assets.storage.store import Store
 
 
@@ -14,14 +14,12 @@ from ignite_assets.storage.store import Store
 class OptOutFigures:
     """The opt-outs of a website when the report was made."""
 
-    people: int
-    """Known to the website's ledger: in no export."""
+    known: Query
+    """`people` of the website's ledger, in no export, and of them `this_week`: of the seven days before the report."""
     submitted: int
     """Of them, acknowledged by the platform."""
     by_hash: int
     """Of them, known by a hash alone: never submitted."""
-    in_week: int
-    """Of them, those of the last seven days."""
     since: dt.datetime | None
     """When the first was written down; None for nobody."""
     elsewhere: int | None
@@ -34,18 +32,42 @@ class OptOutFigures:
     """Of the people, those known by a hash that can't take effect: the captures are of another algorithm."""
 
 
-def read(lake: Lake, website: str, settings: Settings, now: dt.datetime) -> OptOutFigures:
+def read(readings: Readings, settings: Settings, now: dt.datetime) -> OptOutFigures:
     """Count a website's opt-outs."""
+    lake, website = readings.lake, readings.website
     tally, arrivals = ledger.tally(lake, website), ledger.arrivals(lake, website)
     box = Store(settings.place(settings.opt_outs.inbox)) if settings.opt_outs.inbox else None
     return OptOutFigures(
-        people=tally.known,
+        known=_known(readings, now),
         submitted=tally.submitted,
         by_hash=tally.by_hash,
-        in_week=sum(at > now - WEEK for at in arrivals),
         since=arrivals[0] if arrivals else None,
         elsewhere=len(ledger.arrivals(lake, None)) if settings.opt_outs.scope == "all" else None,
         waiting=len(inbox.of_website(box, website)) if box else None,
         rejects=len(inbox.rejects(box, [website]).get(website, ())) if box else 0,
         idle=ledger.idle(lake, website, settings.captured_hashes(website)),
     )
+
+
+def _known(readings: Readings, now: dt.datetime) -> Query:
+    files = readings.lake.store.files(f"{ledger.FOLDER}/website={readings.website}")
+    columns = dict.fromkeys(ledger.COLUMNS.values(), "VARCHAR") | {"first_seen": "TIMESTAMPTZ"}
+    sources = {}
+    for kind in ("seen", "withdrawn"):
+        mine = [file for file in files if file.rpartition("/")[2].startswith(f"{kind}-") and file.endswith(".parquet")]
+        shown = f"{ledger.FOLDER}/website={pattern(readings.website)}/{kind}-*.parquet"
+        sources[kind] = readings.files(kind, mine, shown, columns)
+    return readings.ask("opt_outs", _KNOWN, sources, since=now - WEEK)
+
+
+_KNOWN = """
+    SELECT count(*) AS people, count(*) FILTER (since > {since}) AS this_week
+    FROM (
+        SELECT md5, sha1, sha256, min(first_seen) AS since FROM {seen} AS seen
+        WHERE NOT EXISTS (
+            FROM {withdrawn} AS back WHERE back.first_seen > seen.first_seen
+                AND (back.md5 = seen.md5 OR back.sha1 = seen.sha1 OR back.sha256 = seen.sha256)
+        )
+        GROUP BY md5, sha1, sha256
+    )
+"""

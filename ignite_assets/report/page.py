@@ -1,7 +1,11 @@
-"""The page: numbers and drawings in one HTML file that needs nothing else, neither network nor scripts."""
+"""The pages: numbers in HTML that needs nothing else, neither network nor scripts."""
 
+import base64
 import datetime as dt
 import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -9,50 +13,52 @@ from markupsafe import Markup
 
 from ignite_assets._version import __version__
 from ignite_assets.api.errors import IgniteError
+from ignite_assets.config.models import Reports
 from ignite_assets.report import words
 from ignite_assets.report.figures import Figures
+from ignite_assets.report.maps import households_map
 
-TEMPLATE = "page.html.jinja"
+DEALER, OPERATIONS = "index.html", "operations.html"
+"""The names of a day's two pages."""
+_LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_LOGO_BYTES = 100_000
 
 
-class MissingExtraError(IgniteError):
-    """A report needs libraries that only the extra `ignite_assets[report]` installs."""
+class LogoError(IgniteError):
+    """The logo of `reports.logo` can't be read, or is none."""
+
+    retryable = False
 
 
-def require_charts() -> None:
-    """Raise `MissingExtraError` when the libraries that draw charts are not installed."""
+def render(figures: Figures, agency: str | None = None, logo: str | None = None) -> dict[str, str]:
+    """The pages as HTML by name. `agency` and `logo` (a `data:` URL): of those who send the dealer's page."""
+    shared = {"figures": figures, "agency": agency, "logo": logo, "zone": ZoneInfo(figures.zone)}
+    plan = households_map(figures.households) if figures.households else None
+    return {
+        DEALER: _page("dealer.html.jinja", **shared, map=plan),
+        OPERATIONS: _page("operations.html.jinja", **shared),
+    }
+
+
+def logo_of(reports: Reports, folder: Path) -> str | None:
+    """The agency's logo as a `data:` URL; None where none is set. Raises `LogoError`."""
+    if reports.logo is None:
+        return None
+    path = folder / reports.logo
+    kind = _LOGO_TYPES.get(path.suffix.lower())
+    if kind is None:
+        raise LogoError(f"reports.logo: {path.name} is no {', '.join(sorted(_LOGO_TYPES))} file")
     try:
-        import altair as alt  # noqa: F401 - only whether it can be imported
-        import vl_convert  # noqa: F401 - altair imports it when it draws
-    except ImportError as error:
-        raise MissingExtraError(
-            f"reports need {error.name}, which is not installed: pip install 'ignite_assets[report]'"
-        ) from None
+        data = path.read_bytes()
+    except OSError as error:
+        raise LogoError(f"reports.logo: {path} can't be read: {error.strerror}") from None
+    if len(data) > _LOGO_BYTES:
+        raise LogoError(f"reports.logo: {path.name} has {len(data):,} bytes; the most are {_LOGO_BYTES:,}")
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def render(figures: Figures) -> str:
-    """The report as HTML. Raises `MissingExtraError` without the libraries that draw charts."""
-    require_charts()
-    from ignite_assets.report.charts import audiences_chart, inventory_chart, visitors_chart
-    from ignite_assets.report.maps import inset, locations_map
-
-    drawn = {"visitors": visitors_chart(figures.visitors.days)}
-    if figures.audiences and any(trend.joined or trend.left for trend in figures.audiences.trends):
-        drawn["audiences"] = audiences_chart(figures.audiences)
-    if figures.inventory and figures.inventory.all.total:
-        drawn["ages"] = inventory_chart("ages", "days since they were listed", figures.inventory.by_age)
-        drawn["makes"] = inventory_chart("makes", "make", figures.inventory.by_make)
-    if figures.locations and (drawing := locations_map(figures.locations)):
-        drawn["map"] = drawing
-    template = _environment().get_template(TEMPLATE)
-    return template.render(
-        figures=figures,
-        document=figures.document(),
-        drawn=drawn,
-        inset=inset(figures.locations) if figures.locations else None,
-        zone=ZoneInfo(figures.zone),
-        version=__version__,
-    )
+def _page(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values, version=__version__)
 
 
 @functools.cache
@@ -64,22 +70,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": lambda value: "–" if value is None else f"{value:,}",
-        "signed": lambda value: f"{_sign(value)}{abs(value):,}",
-        "percent": lambda share: f"{_sign(share)}{abs(share):.1%}",
-        "decimal": lambda value: "–" if value is None else f"{value:,.1f}",
-        "share": lambda share: f"{share:.0%}",
-        "day_words": words.day_words,
-        "short_day": words.short_day,
-        "weekday": lambda day: f"{day:%A}",
-        "ranges": words.day_ranges,
-        "moment": _moment,
-        "count": words.count,
-        "title": lambda name: name.replace("_", " "),
-        "coded": _coded,
-    }
-    environment.policies["json.dumps_kwargs"] = {"default": lambda day: day.isoformat(), "sort_keys": True}
+    environment.filters |= _FILTERS
     return environment
 
 
@@ -96,3 +87,33 @@ def _sign(value: float) -> str:
 def _moment(moment: dt.datetime, zone: ZoneInfo) -> str:
     local = moment.astimezone(zone)
     return f"{words.short_day(local)} {local:%Y, %H:%M} {zone.key}"
+
+
+def _shown(value: object) -> str:
+    """A value of a query as a table shows it."""
+    if value is None:
+        return "–"
+    if isinstance(value, dt.date):
+        return words.day_words(value)
+    if isinstance(value, int | float):
+        return f"{value:,.0f}".replace("-", "−") if isinstance(value, int) or abs(value) >= 200 else f"{value:,.2f}"
+    return str(value)
+
+
+def _title_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "number": _shown,
+    "signed": lambda value: f"{_sign(value)}{abs(value):,}",
+    "percent": lambda share: f"{_sign(share)}{abs(share):.0%}",
+    "day_words": words.day_words,
+    "short_day": words.short_day,
+    "weekday": lambda day: f"{day:%A}",
+    "ranges": words.day_ranges,
+    "moment": _moment,
+    "count": words.count,
+    "title_words": _title_words,
+    "coded": _coded,
+}

@@ -1,107 +1,95 @@
-"""Visitors: how many each day of the window, their mean, and how recently they were last seen."""
+"""Visitors: people by the day on which they were last seen, and a week of them.
+
+A partition holds everyone last seen on its day or, captured late, since. Everyone counts once, on the newest day that
+holds them: that is the same number whether a day was captured in its own night or weeks later.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
 
-from ignite_assets.report.comparing import Compared, rows_compared, week_compared
-from ignite_assets.report.readings import DAY, WEEK, Readings
-from ignite_assets.tables.windows import days_between
+from ignite_assets.report.readings import DAY, WEEK, Query, Readings
+from ignite_assets.tables.examination import captured_at
 
 ASSET = "visitors"
-RECENCY = "visitor_recency"
-FEWEST = 4
-"""So many of seven days must be known for a mean."""
-_BANDS = ((0, 0), (1, 6), (7, 13), (14, 29), (30, 59))
+_NIGHT = 6
+"""Until this hour a capture is of the night: hardly anyone came since."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisitorDay:
-    """One day of the window."""
+class Bar:
+    """A day of the chart."""
 
     date: dt.date
-    visitors: int | None
-    """Rows of the partition; None when it wasn't captured."""
-    days_late: int
-    """Captured so long after its own night: it holds those who came since as well."""
-    mean: float | None
-    """Of this day and the six before, as far as they were captured in their own nights; None of fewer than four."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Band:
-    """People by when they were last seen."""
-
-    label: str
-    people: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recency:
-    """Everyone of the window, by the day they were last seen."""
-
-    people: int
-    coverage: float | None
-    """Share of the window's days that were captured."""
-    bands: tuple[Band, ...]
+    people: int | None
+    """None when it isn't known."""
+    row: int
+    """Its row of the query, where it has one."""
+    gap: str
+    """Why it isn't known; empty when it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visitors:
     """The visitors of a window."""
 
-    days: tuple[VisitorDay, ...]
-    recency: Recency | None
-    """None when it was never derived."""
-    today: Compared
-    week: Compared
+    days: Query
+    """`day`, `people`: a row for each day that is known."""
+    weeks: Query | None
+    """`this_week`, and `week_before` without those who came back since; None when no day of the two was captured."""
+    bars: tuple[Bar, ...]
+    until: dt.datetime | None
+    """When the last day was captured, if that was later than in its night: people seen until then are in it."""
+    trouble: str
+    """Why this week isn't whole; empty when it is."""
+    before: str
+    """Why the week before isn't known; empty when it is."""
 
 
 def read(readings: Readings) -> Visitors:
     """The visitors of a website's window."""
+    day, first = readings.day, readings.window[0]
+    days = readings.ask("visitors_by_day", _DAYS, first=first, day=day, known=readings.told(ASSET))
+    start = day - WEEK + DAY
+    lately = [each for each in readings.captured(ASSET) if start - WEEK <= each <= day]
+    trouble = readings.trouble(ASSET, start, day)
     return Visitors(
-        days=tuple(_day(readings, day) for day in readings.window),
-        recency=_recency(readings),
-        today=rows_compared(readings, ASSET, name="visitors_day", label="Visitors on the day", unit="hashed addresses"),
-        week=week_compared(
-            readings, ASSET, "hashed_email", name="visitors_week", label="Visitors in 7 days", unit="different ones"
-        ),
+        days=days,
+        weeks=readings.ask("visitors_by_week", _WEEKS, start=start, earliest=start - WEEK, day=day) if lately else None,
+        bars=tuple(_bar(readings, each, days) for each in readings.window),
+        until=_until(readings),
+        trouble=trouble,
+        before=trouble or readings.trouble(ASSET, start - WEEK, start - DAY),
     )
 
 
-def _day(readings: Readings, day: dt.date) -> VisitorDay:
-    known = [
-        readings.row_count(ASSET, each) or 0
-        for each in days_between(day - WEEK + DAY, day)
-        if readings.has(ASSET, each) and not readings.days_late(ASSET, each)
-    ]
-    return VisitorDay(
-        date=day,
-        visitors=readings.row_count(ASSET, day),
-        days_late=readings.days_late(ASSET, day),
-        mean=sum(known) / len(known) if len(known) >= FEWEST else None,
+def _until(readings: Readings) -> dt.datetime | None:
+    footer = readings.footer(ASSET, readings.day)
+    taken = captured_at(footer).astimezone(readings.zone) if footer else None
+    return taken if taken and taken.hour >= _NIGHT and not readings.days_late(ASSET, readings.day) else None
+
+
+def _bar(readings: Readings, day: dt.date, days: Query) -> Bar:
+    for row, values in enumerate(days.rows):
+        if values["day"] == day:
+            return Bar(date=day, people=values["people"], row=row, gap="")
+    later = readings.has(ASSET, day)
+    return Bar(date=day, people=None, row=-1, gap="captured later, with the days after it" if later else "not captured")
+
+
+_DAYS = """
+    SELECT known.day AS day, count(seen.last_day) AS people
+    FROM unnest({known}) AS known(day)
+    LEFT JOIN (
+        SELECT max(date) AS last_day FROM {visitors}
+        WHERE date BETWEEN {first} AND {day} GROUP BY hashed_email
+    ) AS seen ON seen.last_day = known.day
+    GROUP BY known.day ORDER BY known.day
+"""
+
+_WEEKS = """
+    SELECT count(*) FILTER (last_day >= {start}) AS this_week, count(*) FILTER (last_day < {start}) AS week_before
+    FROM (
+        SELECT max(date) AS last_day FROM {visitors}
+        WHERE date BETWEEN {earliest} AND {day} GROUP BY hashed_email
     )
-
-
-def _recency(readings: Readings) -> Recency | None:
-    if not readings.view("recency", RECENCY, [readings.day]):
-        return None
-    sql = """
-        SELECT date_diff('day', last_seen, getvariable('report_day')) AS ago, count(*) AS people,
-            max(coverage) AS coverage
-        FROM recency GROUP BY ago
-    """
-    found = readings.rows(sql, report_day=readings.day)
-    bands = (
-        Band(label=_label(*band), people=sum(row["people"] for row in found if band[0] <= row["ago"] <= band[1]))
-        for band in _BANDS
-        if band[0] < readings.window_days
-    )
-    return Recency(
-        people=sum(row["people"] for row in found),
-        coverage=max((row["coverage"] for row in found), default=None),
-        bands=tuple(bands),
-    )
-
-
-def _label(first: int, last: int) -> str:
-    return "on the day" if last == 0 else f"{first} to {last} days before"
+"""

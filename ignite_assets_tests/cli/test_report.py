@@ -41,13 +41,19 @@ def page(website: str, day: object) -> str:
     return f"reports/website={website}/date={day}/index.html"
 
 
-def test_each_website_gets_a_page_of_its_newest_day_on_record(reporting: Shop) -> None:
+def both(website: str, day: object) -> list[str]:
+    return [page(website, day), page(website, day).replace("index", "operations")]
+
+
+def test_each_website_gets_pages_of_its_newest_day_and_one_without_data_fails(reporting: Shop) -> None:
     done = reporting.run("report")
 
     expected = [(ACME.key, reporting.yesterday), (BAYSIDE.key, reporting.days_ago(2))]
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [f"{website}  {day}  {page(website, day)}" for website, day in expected]
-    assert pages(reporting) == [page(website, day) for website, day in expected]
+    assert (done.returncode, done.stderr) == (1, "")
+    *written, without = done.stdout.splitlines()
+    assert written == [f"{website}  {day}  {page(website, day)}" for website, day in expected]
+    assert without.startswith(f"{SUMMIT.key}  no data     failed: nothing of {SUMMIT.key} was captured yet")
+    assert pages(reporting) == [name for website, day in expected for name in both(website, day)]
     with reporting.instance() as instance:
         recorded = instance.get_materialized_partitions(dg.AssetKey(ASSET))
     assert recorded == {f"{day}|{website}" for website, day in expected}
@@ -58,14 +64,8 @@ def test_a_day_without_anything_fails_in_a_line_and_leaves_the_others_alone(repo
 
     assert done.returncode == 1
     assert f"{BAYSIDE.key}  {reporting.yesterday}  failed: nothing of {BAYSIDE.key} was captured" in done.stdout
-    assert pages(reporting) == [page(ACME.key, reporting.yesterday)]
+    assert pages(reporting) == both(ACME.key, reporting.yesterday)
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_a_website_without_captures_has_nothing_to_report(reporting: Shop) -> None:
-    done = reporting.run("report", "--website", SUMMIT.key)
-    assert (done.returncode, done.stdout) == (0, "nothing to report: no website has a captured day\n")
-    assert json.loads(reporting.run("report", "--website", SUMMIT.key, "--json").stdout) == {"pages": []}
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_a_base_url_that_credentials_must_not_be_sent_to_is_refused(write: Write
         ),
         ("[strage]\nroot = 'x'", "; did you mean storage?"),
         ("[platform]\nalgo = 'SHA-1'", "; did you mean sha1?"),
-        ("path = '/x'", "websites.acme.path: unknown key; allowed: algo, secret_env, token_env"),
+        ("path = '/x'", "websites.acme.path: unknown key; allowed: algo, name, secret_env, token_env"),
     ],
 )
 def test_an_unknown_key_or_choice_is_told_with_the_known_ones_and_the_closest(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ignite_assets.api.errors import FailureRecord
 from ignite_assets.audiences import ledger
 from ignite_assets.config import Settings
 from ignite_assets.report.figures import Figures, ReportOptions, gather
@@ -40,13 +41,13 @@ def visitors(lake: Lake, day: dt.date, people: Iterable[int], *, late: int = 0) 
     capture(lake, "visitors", day, ({"hashed_email": hashed(n), "algo": "sha2"} for n in people), late=late)
 
 
-def members(lake: Lake, day: dt.date, people: Mapping[int, Iterable[int]]) -> None:
+def members(lake: Lake, day: dt.date, people: Mapping[int, Iterable[int]], *, late: int = 0) -> None:
     rows = (
         {"audience_id": audience, "hashed_email": hashed(number), "algo": "sha2"}
         for audience, numbers in people.items()
         for number in numbers
     )
-    capture(lake, "audience_members", day, rows)
+    capture(lake, "audience_members", day, rows, late=late)
 
 
 def audiences(lake: Lake, day: dt.date, labels: Mapping[int, tuple[str | None, str | None, str | None]]) -> None:
@@ -107,17 +108,22 @@ def derive(lake: Lake, *days: dt.date) -> None:
                 lake.commit(Partition(derived.name, WEBSITE, day), outcome.staged.file)
 
 
-def figures(lake: Lake, day: dt.date = DAY, **tables: Mapping[str, Any]) -> Figures:
-    """The figures of a day, with these values in tables of the settings."""
+def settings(**tables: Mapping[str, Any]) -> Settings:
+    """Settings of the one website, with these values in their tables."""
     usual: dict[str, Mapping[str, Any]] = {
         "partitions": {"start_date": FIRST_DAY},
         "websites": {WEBSITE: {"token_env": "TOKEN", "secret_env": "SECRET"}},
         "derived": {"window_days": WINDOW_DAYS},
     }
-    settings = Settings.model_validate(
-        usual | {name: {**usual.get(name, {}), **table} for name, table in tables.items()}
-    )
-    return gather(lake, WEBSITE, day, ReportOptions(settings=settings, now=NOW + dt.timedelta(hours=6)))
+    return Settings.model_validate(usual | {name: {**usual.get(name, {}), **table} for name, table in tables.items()})
+
+
+def figures(
+    lake: Lake, day: dt.date = DAY, failures: Mapping[str, FailureRecord] | None = None, **tables: Mapping[str, Any]
+) -> Figures:
+    """The figures of a day, with these values in tables of the settings."""
+    options = ReportOptions(settings=settings(**tables), now=NOW + dt.timedelta(hours=6), failures=failures or {})
+    return gather(lake, WEBSITE, day, options)
 
 
 def fill(lake: Lake) -> None:

@@ -1,86 +1,59 @@
-"""Audiences in a report: who joined and left them in a week."""
+"""Audiences in a report: their names, and whether interest in them grew."""
 
-from ignite_assets.report.audiences import Audiences
+import pytest
+
+from ignite_assets.report.audiences import NOT_LISTED, Audiences, audience_names
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, ago
-from ignite_assets_tests.report.made import WINDOW_DAYS, audiences, derive, figures, members, visitors
-
-Sets = dict[int, dict[int, range]]
+from ignite_assets_tests.report.made import audiences, capture, details, figures, members
 
 
-def reported(lake: Lake, history: Sets, *derived: int) -> Audiences | None:
-    """The audiences of a history: members by audience, by age of the day."""
-    visitors(lake, DAY, [1])
-    for age, people in history.items():
-        members(lake, ago(age), people)
-    derive(lake, *(ago(age) for age in derived))
-    return figures(lake).audiences
+@pytest.mark.parametrize("late", [0, 1], ids=["nightly", "healed"])
+def test_interest_compares_two_weeks_of_first_visits(lake: Lake, late: int) -> None:
+    first = {n: 3 if n < 4 else 9 if n < 10 else 50 for n in range(20)}  # four new this week, six the week before
+    for age in range(14):
+        holds = range(age - late * age, age + 1)
+        there = [n for n, came in first.items() if came in holds or 1 in holds]
+        rows = [details(n, score=1.0, first=ago(first[n])) for n in there]
+        capture(lake, "location_details", ago(age), rows, late=late * age)
+        capture(lake, "locations", ago(age), [], late=late * age)
+        members(lake, ago(age), {1: there, 2: [n for n in there if n < 4]}, late=late * age)
 
-
-def test_a_week_of_trends_adds_up_to_how_each_audience_changed(lake: Lake) -> None:
-    history = {age: {1: range(age, age + 9), 2: range(100, 120 - age)} for age in range(30)}
-
-    found = reported(lake, history, *range(8))
+    found = figures(lake).audiences
 
     assert found is not None
-    assert found.days == 7
-    for trend in found.trends:
-        now, before = (
-            set().union(*(history[age][trend.audience] for age in range(at, at + WINDOW_DAYS))) for at in (0, 7)
-        )
-        assert trend.size == len(now) == len(before) + trend.joined - trend.left
-    assert {trend.audience: (trend.joined, trend.left) for trend in found.trends}[1] == (7, 7)
-    assert found.memberships.value == sum(trend.size for trend in found.trends)
-    assert found.memberships.before == 18 + 13
+    assert found.trouble == ""
+    every, new = found.sizes.rows
+    assert (every["people"], every["new_this_week"], every["new_before"], every["change"]) == (20, 4, 6, -2)
+    assert (new["people"], new["change"]) == (4, 4)
+    assert [found.sizes.rows[n]["audience_id"] for n in found.moved] == [2, 1]
 
 
-def test_days_that_were_not_derived_are_told(lake: Lake) -> None:
-    history = {age: {1: range(age, age + 9)} for age in range(30)}
-
-    found = reported(lake, history, 0, 2)
-
+def reported(lake: Lake) -> Audiences:
+    found = figures(lake).audiences
     assert found is not None
-    assert found.days == 2
-    assert [(trend.joined, trend.left) for trend in found.trends] == [(2, 2)]
-    assert found.memberships.before is None
-    assert "that day's trends were not derived" in found.memberships.note
+    return found
 
 
-def test_without_a_day_before_nobody_is_said_to_have_joined(lake: Lake) -> None:
-    found = reported(lake, {0: {1: range(5)}}, 0)
-
-    assert found is not None
-    assert found.days == 0
-    assert [(trend.size, trend.joined, trend.left) for trend in found.trends] == [(5, 0, 0)]
+def test_a_day_that_is_missing_leaves_growth_untold(lake: Lake) -> None:
+    members(lake, DAY, {1: range(5)})
+    assert "were not captured" in reported(lake).trouble
 
 
-def test_audiences_are_called_as_the_platform_labels_them_and_unlike_each_other(lake: Lake) -> None:
-    audiences(
-        lake,
-        DAY,
-        {1: ("NEW", "FORD", "F-150"), 2: ("NEW", " FORD ", "F-150"), 3: (None, None, " "), 4: ("USED", "KIA", None)},
-    )
+def test_an_audience_that_is_not_listed_any_more_is_called_so(lake: Lake) -> None:
+    members(lake, DAY, {1: range(5), 2: range(3)})
+    audiences(lake, ago(2), {2: ("USED", "KIA", "RIO")})
+    assert reported(lake).names == {1: NOT_LISTED, 2: "Used KIA Rio"}
 
-    found = reported(lake, {0: dict.fromkeys(range(1, 6), range(3))}, 0)
 
-    assert found is not None
-    assert {trend.audience: trend.label for trend in found.trends} == {
-        1: "NEW FORD F-150 #1",
-        2: "NEW FORD F-150 #2",
-        3: "audience #3",
-        4: "USED KIA",
-        5: "audience #5",
+def test_audiences_have_names_that_people_use_unlike_each_other() -> None:
+    parts = ("primary_category", "brand", "model")
+    given = {
+        4: ("USED", "KIA", "RIO"),
+        7: ("NEW", " FORD ", "F-150"),
+        9: ("NEW", "FORD", "F-150"),
+        11: (None, " ", None),
     }
-
-
-def test_those_that_moved_most_come_first(lake: Lake) -> None:
-    history: Sets = {1: {1: range(50), 2: range(10)}, 0: {1: range(50), 2: range(5, 30)}}
-
-    found = reported(lake, history, 0)
-
-    assert found is not None
-    assert [trend.audience for trend in found.trends] == [2, 1]
-
-
-def test_trends_that_were_never_derived_are_not_known(lake: Lake) -> None:
-    assert reported(lake, {0: {1: range(5)}}) is None
+    assert audience_names({n: dict(zip(parts, each, strict=True)) for n, each in given.items()}) == {
+        4: "Used KIA Rio", 7: "New FORD F-150 (1)", 9: "New FORD F-150 (2)", 11: "All others",
+    }  # fmt: skip

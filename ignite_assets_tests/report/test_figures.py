@@ -3,17 +3,18 @@
 import datetime as dt
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from ignite_assets.api.endpoints import ENDPOINTS
+from ignite_assets.api.errors import FailureRecord
+from ignite_assets.audiences import ledger
 from ignite_assets.report.condition import AssetState
 from ignite_assets.report.figures import Figures, NothingCapturedError, newest_day
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
-from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, somebody
 from ignite_assets_tests.report.made import FIRST_DAY, WINDOW_DAYS, capture, figures, opt_out, visitors
 
 
@@ -33,49 +34,55 @@ def test_one_partition_of_the_day_is_enough(lake: Lake) -> None:
 
     found = figures(lake)
 
-    assert (found.there, found.wanted) == (1, len(ENDPOINTS))
-    assert (found.audiences, found.locations, found.inventory, found.lists) == (None, None, None, ())
-    assert {each.name: each.value for each in found.headlines} == {
-        "visitors_day": None, "visitors_week": None, "locations_week": None, "products": None, "opted_out": 0,
-    }  # fmt: skip
+    assert (found.audiences, found.households, found.inventory, found.lists) == (None, None, None, ())
+    assert found.totals == {"opted_out": 0}
+    assert found.notices[0].severe
+    assert found.notices[0].what.startswith("Partly captured: visitors, the inventory, households")
 
 
-def test_headlines_are_what_duckdb_counts(full: Lake, reported: Figures) -> None:
-    def count(what: str, asset: str, ages: range) -> int:
-        files = [f"{full.root}/{asset}/website={WEBSITE}/date={ago(age)}/part-0.parquet" for age in ages if age != 4]
-        row = duckdb.connect().execute(f"SELECT count({what}) FROM read_parquet(?)", [files]).fetchone()
-        assert row
-        return int(row[0])
+@pytest.mark.parametrize(
+    ("failure", "why", "remedy"),
+    [
+        (None, "No capture of it is on record.", "Capture the day again."),
+        (FailureRecord(kind="UnauthorizedError", reason="refused", gist="refused", status=401),
+         "The platform refused the website's credentials.", "Set the website's token and secret"),
+        (FailureRecord(kind="ServerError", reason="failed", gist="server error", status=500),
+         "The last capture failed: server error.", "Capture the day again."),
+    ],
+)  # fmt: skip
+def test_what_the_day_lacks_is_told_with_its_cause_and_remedy(
+    lake: Lake, failure: FailureRecord | None, why: str, remedy: str
+) -> None:
+    for endpoint in ENDPOINTS:
+        if endpoint.name != "visitors":
+            capture(lake, endpoint.name, DAY, [])
 
-    told = {each.name: (each.value, each.before) for each in reported.headlines}
+    notice = figures(lake, failures={"visitors": failure} if failure else {}).notices[0]
 
-    assert told["visitors_day"] == (count("*", "visitors", range(1)), count("*", "visitors", range(7, 8)))
-    assert told["visitors_week"] == (count("DISTINCT hashed_email", "visitors", range(7)), None)
-    assert told["locations_week"] == (count("DISTINCT id", "locations", range(7)), None)
-    assert told["products"] == (count("*", "products", range(1)), count("*", "products", range(7, 8)))
-    sums = (
-        duckdb.connect()
-        .execute(
-            "SELECT sum(size) FROM read_parquet(?)", [f"{full.root}/audience_trends/website={WEBSITE}/date={DAY}/*"]
-        )
-        .fetchone()
-    )
-    assert sums
-    assert told["memberships"][0] == sums[0]
+    assert notice.what == "Partly captured: visitors of 20 November 2026 is missing."
+    assert notice.why == why
+    assert notice.remedy.startswith(remedy)
+    assert "can be captured until 19 January 2027" in notice.remedy
+
+
+def test_a_day_with_everything_has_nothing_to_tell_first(lake: Lake) -> None:
+    for endpoint in ENDPOINTS:
+        for age in range(WINDOW_DAYS):
+            capture(lake, endpoint.name, ago(age), [])
+    assert figures(lake).notices == ()
 
 
 def test_the_window_and_the_time_of_its_newest_capture_are_told(reported: Figures) -> None:
     assert (reported.first, reported.days) == (ago(WINDOW_DAYS - 1), WINDOW_DAYS)
     assert reported.captured_at == dt.datetime.combine(DAY + dt.timedelta(days=1), dt.time(0, 30), dt.UTC)
-    assert reported.newer is None
 
 
 def test_a_newer_day_is_told(lake: Lake) -> None:
     visitors(lake, ago(2), [1])
     visitors(lake, DAY, [1])
 
-    assert figures(lake, day=ago(2)).newer == DAY
-    assert figures(lake).newer is None
+    assert "There is newer data, up to 20 November 2026." in [each.what for each in figures(lake, day=ago(2)).notices]
+    assert not any("newer" in each.what for each in figures(lake).notices)
 
 
 def test_opt_outs_are_counted_and_dated(lake: Lake, tmp_path: Path) -> None:
@@ -90,9 +97,10 @@ def test_opt_outs_are_counted_and_dated(lake: Lake, tmp_path: Path) -> None:
 
     found = figures(lake, opt_outs={"inbox": str(tmp_path / "inbox"), "scope": "all"}).opt_outs
 
-    assert (found.people, found.in_week, found.since, found.elsewhere, found.waiting) == (3, 1, old, 4, 1)
-    (headline,) = [each for each in figures(lake).headlines if each.name == "opted_out"]
-    assert (headline.value, headline.before) == (3, 2)
+    assert found.known.first == {"people": 3, "this_week": 1}
+    assert (found.since, found.elsewhere, found.waiting) == (old, 4, 1)
+    ledger.withdraw(lake, WEBSITE, [[somebody(1).hashes]], reason="asked", at=NOW + dt.timedelta(hours=1))
+    assert figures(lake).opt_outs.known.first == {"people": 2, "this_week": 1}
     assert figures(lake).opt_outs.waiting is None
     assert figures(lake).opt_outs.elsewhere is None
 
@@ -132,7 +140,9 @@ def test_days_that_were_derived_before_a_late_capture_are_named(lake: Lake) -> N
 
     visitors(lake, ago(2), [2], late=2)
 
-    assert asset(figures(lake), "visitor_recency").stale == (DAY,)
+    found = figures(lake)
+    assert asset(found, "visitor_recency").stale == (DAY,)
+    assert "Out of date in the lake: visitor recency of 20 Nov." in [each.what for each in found.notices]
 
 
 def test_the_newest_day_is_that_of_any_asset(lake: Lake) -> None:

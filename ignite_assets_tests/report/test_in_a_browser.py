@@ -2,17 +2,15 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from selenium import webdriver
 
 from ignite_assets.report.figures import Figures
-from ignite_assets.report.page import render
-from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.audiences.captures import DAY, WEBSITE, ago
+from ignite_assets.report.page import DEALER, OPERATIONS, render
 from ignite_assets_tests.chromium import IN_A_BROWSER
 from ignite_assets_tests.report.made import HOSTILE
 
@@ -21,9 +19,16 @@ pytestmark = IN_A_BROWSER
 
 @pytest.fixture(scope="module")
 def page(reported: Figures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(render(reported))
-    return path
+    """The dealer's page, the other beside it."""
+    folder = tmp_path_factory.mktemp("page")
+    for name, text in render(reported).items():
+        (folder / name).write_text(text)
+    return folder / DEALER
+
+
+@pytest.fixture(params=[DEALER, OPERATIONS])
+def either(request: pytest.FixtureRequest, page: Path) -> Path:
+    return page.with_name(request.param)
 
 
 def show(
@@ -42,146 +47,88 @@ def script(browser: webdriver.Chrome, source: str) -> Any:
     return browser.execute_script(f"return {source}")
 
 
-def test_it_asks_for_nothing_and_complains_of_nothing(browser: webdriver.Chrome, page: Path) -> None:
+def test_it_asks_for_nothing_and_complains_of_nothing(browser: webdriver.Chrome, either: Path) -> None:
     browser.get_log("performance")  # type: ignore[no-untyped-call]
     browser.get_log("browser")  # type: ignore[no-untyped-call]
 
-    show(browser, page)
+    show(browser, either)
 
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]  # type: ignore[no-untyped-call]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
+    assert [url for url in asked if not url.startswith("data:")] == [either.as_uri()]
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
-    assert browser.title == f"{WEBSITE} · 20 November 2026"
+    assert browser.title.endswith("20 November 2026")
+    assert either.stat().st_size < 600_000
 
 
-@pytest.mark.parametrize("width", [320, 360, 414, 600, 740, 1024, 1600])
-def test_it_fits_every_width_without_being_moved_sideways(browser: webdriver.Chrome, page: Path, width: int) -> None:
-    show(browser, page, width=width)
-
-    assert script(browser, "innerWidth") == width
-    assert script(browser, "document.documentElement.scrollWidth") <= width
-    assert script(browser, "document.body.scrollWidth") <= width
-    open_all = "document.querySelectorAll('details').forEach(each => { each.open = true })"
-    script(browser, open_all)
-    assert script(browser, "document.documentElement.scrollWidth") <= width
+def test_it_fits_every_width_and_text_keeps_its_size(browser: webdriver.Chrome, either: Path) -> None:
+    for width in (320, 414, 740, 1600):
+        show(browser, either, width=width)
+        assert script(browser, "innerWidth") == width
+        assert script(browser, "document.documentElement.scrollWidth") <= width
+        script(browser, "document.querySelectorAll('details').forEach(each => { each.open = true })")
+        assert script(browser, "document.documentElement.scrollWidth") <= width
+        assert script(browser, SMALLEST) >= 11
 
 
-def shown_charts(browser: webdriver.Chrome) -> list[str]:
-    labels = script(
-        browser,
-        "Array.from(document.querySelectorAll('svg.chart')).filter(svg => svg.getBoundingClientRect().width > 0)"
-        ".map(svg => svg.parentNode.className)",
-    )
-    return list(labels)
+SMALLEST = """Math.min(...Array.from(document.querySelectorAll('main *')).filter(each => each.offsetParent)
+    .map(each => parseFloat(getComputedStyle(each).fontSize)))"""
 
 
-def test_phones_get_the_charts_that_are_drawn_for_them(browser: webdriver.Chrome, page: Path) -> None:
-    show(browser, page)
-    desktop = shown_charts(browser)
-    show(browser, page, width=360)
-    phone = shown_charts(browser)
-
-    assert set(desktop) - {"inset"} == {"wide"}
-    assert set(phone) - {"inset"} == {"narrow"}
-    assert len(desktop) == len(phone) >= 5
-    smallest = script(
-        browser,
-        "Math.min(...Array.from(document.querySelectorAll('.narrow text')).map(t => t.getBoundingClientRect().height))",
-    )
-    assert smallest > 9
+def test_a_table_too_wide_for_a_phone_is_scrolled_by_the_keyboard(browser: webdriver.Chrome, page: Path) -> None:
+    show(browser, page.with_name(OPERATIONS), width=360)
+    region = "document.querySelector('.scroll')"
+    assert script(browser, f"{region}.scrollWidth > {region}.clientWidth")
+    assert script(browser, f"{region}.tabIndex") == 0
+    assert script(browser, f"getComputedStyle({region}).backgroundImage") != "none", "a shadow says there is more"
 
 
-COLOURS = """(() => {
-    const style = selector => getComputedStyle(document.querySelector(selector));
-    return {
-        paper: style('body').backgroundColor, ink: style('h1').color, quiet: style('.quiet').color,
-        card: style('.card').backgroundColor, bar: style('.wide path[fill="var(--blue)"]').fill,
-        good: style('.good').color, warn: style('.warn').color, link: style('nav a').color,
+CONTRASTS = """(() => {
+    const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
+        .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+    const behind = each => {
+        for (; each; each = each.parentElement) {
+            const back = parts(getComputedStyle(each).backgroundColor);
+            if (back.length < 4 || back[3] > 0) return back;
+        }
+        return [255, 255, 255];
     };
+    document.querySelectorAll('details').forEach(each => { each.open = true });
+    return Array.from(document.querySelectorAll('body *')).filter(each => each.offsetParent &&
+        !each.closest('.unseen, .mapped') && Array.from(each.childNodes).some(n => n.nodeType === 3 && n.data.trim()))
+        .map(each => {
+            const [low, high] = [light(parts(getComputedStyle(each).color)), light(behind(each))].sort((a, b) => a - b);
+            return [(high + 0.05) / (low + 0.05), each.textContent.trim().slice(0, 40)];
+        }).sort((a, b) => a[0] - b[0]);
 })()"""
 
 
-def luminance(colour: str) -> float:
-    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+@pytest.mark.parametrize(("scheme", "media"), [("light", ""), ("dark", ""), ("dark", "print")])
+def test_every_text_stands_out_from_what_is_behind_it(
+    browser: webdriver.Chrome, either: Path, scheme: str, media: str
+) -> None:
+    show(browser, either, scheme=scheme, media=media)
+    found = script(browser, CONTRASTS)
+    assert len(found) > 30
+    assert found[0][0] >= 4.5, found[0]
 
 
-def contrast(one: str, other: str) -> float:
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def test_dark_is_another_page_and_both_can_be_read(browser: webdriver.Chrome, page: Path) -> None:
-    light = script(show(browser, page), COLOURS)
-    dark = script(show(browser, page, scheme="dark"), COLOURS)
-
-    assert luminance(light["paper"]) > 0.9
-    assert luminance(dark["paper"]) < 0.02
-    assert light["bar"] != dark["bar"]
-    for colours in (light, dark):
-        for name in ("ink", "quiet", "link"):
-            assert contrast(colours[name], colours["paper"]) >= 4.5
-        for name in ("ink", "quiet", "good", "warn"):
-            assert contrast(colours[name], colours["card"]) >= 4.5
-        assert contrast(colours["bar"], colours["card"]) >= 3
-
-
-def test_paper_is_white_whatever_the_screen_is(browser: webdriver.Chrome, page: Path) -> None:
-    show(browser, page, scheme="dark", media="print")
-    printed = script(browser, COLOURS)
-    assert luminance(printed["paper"]) == 1
-    assert contrast(printed["ink"], printed["paper"]) > 10
+@pytest.mark.parametrize(("paper", "width", "height"), [("A4", 8.27, 11.69), ("Letter", 8.5, 11)])
+def test_it_prints_on_few_pages(browser: webdriver.Chrome, page: Path, paper: str, width: float, height: float) -> None:
+    show(browser, page, media="print")
     assert script(browser, "getComputedStyle(document.querySelector('nav')).display") == "none"
-
-    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
-    assert pdf.startswith(b"%PDF")
+    options = {"printBackground": True, "paperWidth": width, "paperHeight": height}
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", options)["data"])
+    pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
+    assert 1 < pages <= 3, paper
     assert len(pdf) < 2_000_000
-
-
-def test_the_numbers_on_it_are_the_lakes(browser: webdriver.Chrome, page: Path, full: Lake) -> None:
-    show(browser, page)
-    shown = script(
-        browser,
-        "Object.fromEntries(Array.from(document.querySelectorAll('data'))"
-        ".map(data => [data.dataset.name, [data.value, data.textContent]]))",
-    )
-    document = script(browser, "JSON.parse(document.getElementById('figures').textContent)")
-
-    def one(query: str, *files: str) -> int:
-        row = duckdb.connect().execute(query, [[f"{full.root}/{file}/part-0.parquet" for file in files]]).fetchone()
-        assert row
-        return int(row[0])
-
-    week = [f"visitors/website={WEBSITE}/date={ago(age)}" for age in range(7) if age != 4]
-    lake = {
-        "visitors_day": one("SELECT count(*) FROM read_parquet(?)", week[0]),
-        "visitors_week": one("SELECT count(DISTINCT hashed_email) FROM read_parquet(?)", *week),
-        "products": one("SELECT count(*) FROM read_parquet(?)", f"products/website={WEBSITE}/date={DAY}"),
-        "memberships": one("SELECT sum(size) FROM read_parquet(?)", f"audience_trends/website={WEBSITE}/date={DAY}"),
-        "people": one("SELECT count(*) FROM read_parquet(?)", f"visitor_recency/website={WEBSITE}/date={DAY}"),
-        "locations": one("SELECT count(*) FROM read_parquet(?)", f"location_recency/website={WEBSITE}/date={DAY}"),
-        "locations_new": one(
-            "SELECT count(*) FROM read_parquet(?) WHERE standing = 'new'",
-            f"location_recency/website={WEBSITE}/date={DAY}",
-        ),
-        "inventory_used": one(
-            "SELECT count(*) FROM read_parquet(?) WHERE item_condition = 'USED'",
-            f"products/website={WEBSITE}/date={DAY}",
-        ),
-    }
-    for name, number in lake.items():
-        assert shown[name] == [str(number), f"{number:,}"], name
-    told = {each["name"]: each["value"] for each in document["headlines"]}
-    assert {name: told[name] for name in told.keys() & lake} == {name: lake[name] for name in told.keys() & lake}
-    assert len(told.keys() & lake) == 4
 
 
 def test_a_hostile_label_is_read_and_not_run(browser: webdriver.Chrome, page: Path) -> None:
     show(browser, page)
 
-    assert script(browser, "document.querySelectorAll('script').length") == 1
+    assert script(browser, "document.querySelectorAll('script').length") == 0
     assert HOSTILE in script(browser, "document.querySelector('#inventory').textContent")
-    assert HOSTILE in script(browser, "document.querySelector('#audiences table').textContent")
-    assert script(browser, "document.querySelectorAll('main > section').length") == 7
+    assert HOSTILE in script(browser, "document.querySelector('#interest').textContent").replace("Used ", "")

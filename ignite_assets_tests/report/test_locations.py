@@ -1,64 +1,64 @@
-"""Locations in a report: counted right, told no finer than they may be."""
+"""HouseholdFigures in a report: counted right, told no finer than they may be."""
 
-import dataclasses
 from collections import Counter
+from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ignite_assets.report.locations import FINEST, Locations, View, step_of
+from ignite_assets.report.locations import FINEST, HouseholdFigures, View, step_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, ago
-from ignite_assets_tests.report.made import CITIES, capture, derive, details, figures, location, locations, visitors
+from ignite_assets_tests.report.made import CITIES, capture, details, figures, location, locations
 
 DEGREES = st.floats(-170, 170)
 
 
-def reported(lake: Lake, *, personal_details: bool = False) -> Locations:
-    visitors(lake, DAY, [1])
-    derive(lake, DAY)
-    found = figures(lake, reports={"personal_details": personal_details}).locations
+def reported(lake: Lake, *, personal_details: bool = False) -> HouseholdFigures:
+    found = figures(lake, reports={"personal_details": personal_details}).households
     assert found is not None
     return found
 
 
-def test_everyone_of_the_window_is_counted_once(lake: Lake) -> None:
+def spots(found: HouseholdFigures) -> list[dict[str, Any]]:
+    return list(found.spots.rows) if found.spots else []
+
+
+def test_every_household_of_the_window_counts_once(lake: Lake) -> None:
     locations(lake, ago(3), range(20, 40))
     locations(lake, DAY, range(30))
 
     found = reported(lake)
 
-    assert (found.total, found.new, found.returning) == (40, 20, 20)
-    assert found.score == pytest.approx(sum(10 * n for n in range(40)) / 40)
-    assert found.unplaced == 0
-    assert sum(spot.locations for spot in found.spots) + found.outside == 40
-    assert sum(spot.score for spot in found.spots) <= sum(10 * n for n in range(40))
+    totals = found.weeks.first
+    assert (totals["households"], totals["new_households"]) == (40, 20)
+    assert (totals["this_week"], totals["new_this_week"], totals["returning"]) == (40, 20, 20)
+    assert sum(spot["households"] for spot in spots(found)) <= 40
 
 
-def test_cities_are_counted_however_they_are_spelled(lake: Lake) -> None:
-    spelled = ["Austin", " AUSTIN", "austin "]
-    rows = [location(n * 3) | {"city": spelled[n % 3], "state": "tx"} for n in range(9)]
-    capture(lake, "locations", DAY, rows)
-
-    (city,) = reported(lake).cities
-
-    assert (city.city.casefold(), city.state, city.locations, city.new, city.score) == ("austin", "TX", 9, 0, None)
-
-
-def test_cities_come_by_the_number_of_their_locations(lake: Lake) -> None:
-    locations(lake, DAY, range(100))
+def test_new_households_of_two_weeks_compare_by_their_first_visits(lake: Lake) -> None:
+    for age in range(14):
+        rows = [details(n, score=1.0, first=ago(n)) for n in range(age, 14)]
+        capture(lake, "locations", ago(age), [location(n) for n in range(age, 14)], late=age)
+        capture(lake, "location_details", ago(age), rows, late=age)
 
     found = reported(lake)
 
-    names = Counter(CITIES[n % 3][0] for n in range(100))
-    assert [(city.city, city.locations) for city in found.cities] == sorted(
-        names.items(), key=lambda item: (-item[1], item[0])
-    )
-    for city in found.cities:
-        mine = [n for n in range(100) if CITIES[n % 3][0] == city.city]
-        assert city.score == pytest.approx(sum(10 * n for n in mine) / len(mine))
-        assert city.new == sum(n % 2 == 0 for n in mine)
+    totals = found.weeks.first
+    assert (totals["new_this_week"], totals["new_before"], totals["change"], found.before) == (7, 7, 0, "")
+
+
+def test_cities_are_counted_however_they_are_spelled_and_the_largest_come_first(lake: Lake) -> None:
+    spelled = ["Austin", " AUSTIN", "austin "]
+    rows = [location(n * 3) | {"city": spelled[n % 3], "state": "tx"} for n in range(9)]
+    rows += [location(n) for n in range(100, 160)]
+    capture(lake, "locations", DAY, rows)
+
+    found = reported(lake)
+
+    names = Counter(CITIES[n % 3][0] for n in range(100, 160)) + Counter({"Austin": 9})
+    assert {row["city"].title(): row["households"] for row in found.cities.rows} == names
+    assert [row["households"] for row in found.cities.rows] == sorted(names.values(), reverse=True)
 
 
 def test_no_coordinate_is_finer_than_a_kilometre(lake: Lake) -> None:
@@ -66,14 +66,13 @@ def test_no_coordinate_is_finer_than_a_kilometre(lake: Lake) -> None:
 
     found = reported(lake)
 
-    shown = [(spot.latitude, spot.longitude) for spot in found.spots]
-    shown += [(city.latitude, city.longitude) for city in found.cities if city.latitude and city.longitude]
-    for degrees in (degree for place in shown for degree in place):
-        assert round(degrees, 2) == degrees
-    assert found.people == ()
+    shown = [row[name] for row in (*spots(found), *found.cities.rows) for name in ("latitude", "longitude")]
+    assert len(shown) > 10
+    assert all(round(degrees, 2) == degrees for degrees in shown)
+    assert found.people is None
 
 
-def test_places_that_can_not_be_are_left_out_and_counted(lake: Lake) -> None:
+def test_places_that_can_not_be_are_left_out(lake: Lake) -> None:
     odd = [(None, None), (0.0, 0.0), (95.0, -97.0), (30.0, -190.0)]
     rows = [location(n) for n in range(9)]
     rows += [location(9 + n) | {"latitude": y, "longitude": x} for n, (y, x) in enumerate(odd)]
@@ -81,7 +80,8 @@ def test_places_that_can_not_be_are_left_out_and_counted(lake: Lake) -> None:
 
     found = reported(lake)
 
-    assert (found.total, found.unplaced) == (13, 4)
+    assert found.weeks.first["households"] == 13
+    assert sum(spot["households"] for spot in spots(found)) == 9
 
 
 def test_one_who_lives_far_away_does_not_make_the_map_smaller(lake: Lake) -> None:
@@ -93,7 +93,6 @@ def test_one_who_lives_far_away_does_not_make_the_map_smaller(lake: Lake) -> Non
 
     assert found.view is not None
     assert found.view.north < 40
-    assert found.outside >= 1
 
 
 def test_where_nobody_has_a_place_there_is_no_view(lake: Lake) -> None:
@@ -101,7 +100,7 @@ def test_where_nobody_has_a_place_there_is_no_view(lake: Lake) -> None:
 
     found = reported(lake)
 
-    assert (found.view, found.spots, found.unplaced) == (None, (), 1)
+    assert (found.view, found.spots) == (None, None)
 
 
 @given(west=DEGREES, south=st.floats(-70, 70), width=st.floats(0.4, 120), height=st.floats(0.2, 60))
@@ -111,53 +110,23 @@ def test_a_cell_is_never_finer_than_a_kilometre_and_cells_are_never_too_many(
     view = View(west=west, south=south, east=west + width, north=south + height)
     step = step_of(view)
     assert step >= FINEST
-    assert step >= FINEST if max(width, height) < 0.28 else max(width, height) / step <= 29
-
-
-def test_a_city_on_the_border_of_two_cells_is_one_spot(lake: Lake) -> None:
-    here = [location(n) | {"latitude": 39.75 + n % 2 * 0.01 - 0.005, "longitude": -105.0} for n in range(40)]
-    far = [location(n) | {"latitude": 30.0, "longitude": -82.5} for n in range(40, 50)]
-    capture(lake, "locations", DAY, [*here, *far])
-
-    found = reported(lake)
-
-    assert sorted(spot.locations for spot in found.spots) == [10, 40]
+    assert max(width, height) < 0.28 or max(width, height) / step <= 29
 
 
 def test_names_and_streets_come_only_when_asked_for(lake: Lake) -> None:
     locations(lake, ago(2), range(10, 40))
     locations(lake, DAY, range(30))
 
-    assert reported(lake).people == ()
+    assert reported(lake).people is None
     people = reported(lake, personal_details=True).people
 
-    assert [person.score for person in people] == [10.0 * n for n in reversed(range(25, 40))]
-    assert people[0].resident == "RESIDENT NUMBER 39"
-    assert people[0].street == "1039 Chestnut Street"
-    assert (people[0].last_seen, people[-1].last_seen) == (ago(2), DAY)
+    assert people is not None
+    assert [person["score"] for person in people.rows] == [10.0 * n for n in reversed(range(25, 40))]
+    assert (people.first["resident"], people.first["street"]) == ("RESIDENT NUMBER 39", "1039 Chestnut Street")
+    assert (people.first["last_day"], people.rows[-1]["last_day"]) == (ago(2), DAY)
 
 
-def test_details_are_no_part_of_the_document(lake: Lake) -> None:
-    locations(lake, DAY, range(5))
-    visitors(lake, DAY, [1])
-    derive(lake, DAY)
-
-    document = figures(lake, reports={"personal_details": True}).document()
-
-    assert "people" not in document["locations"]
-    assert "RESIDENT" not in str(document)
-
-
-def test_recency_that_was_never_derived_is_not_known(lake: Lake) -> None:
-    locations(lake, DAY, range(5))
-    assert figures(lake).locations is None
-
-
-def test_a_location_without_details_has_no_score(lake: Lake) -> None:
+def test_a_household_without_details_is_neither_new_nor_returning(lake: Lake) -> None:
     capture(lake, "locations", DAY, [location(1), location(2)])
-    capture(lake, "location_details", DAY, [details(1, score=7.0, first=None)])
-
-    found = reported(lake)
-
-    assert (found.score, found.new, found.returning) == (7.0, 0, 0)
-    assert dataclasses.asdict(found.spots[0])["locations"] >= 1
+    totals = reported(lake).weeks.first
+    assert (totals["households"], totals["new_this_week"], totals["returning"]) == (2, 0, 0)

@@ -1,32 +1,36 @@
 """The outlines and the map."""
 
+import dataclasses
 import itertools
 import json
-import math
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.report import outlines
-from ignite_assets.report.locations import CityLocations, Locations, Spot, View
-from ignite_assets.report.maps import inset, locations_map
+from ignite_assets.report.locations import HouseholdFigures, View
+from ignite_assets.report.maps import _Frame, households_map
+from ignite_assets.report.readings import Query
 
 AUSTIN = View(west=-98.0, south=30.0, east=-97.4, north=30.5)
 COUNTRY = View(west=-125.0, south=25.0, east=-67.0, north=49.0)
 
 
-def placed(view: View, *spots: Spot, cities: tuple[CityLocations, ...] = ()) -> Locations:
-    return Locations(
-        total=sum(spot.locations for spot in spots), new=0, returning=0, score=None, coverage=1.0, unplaced=0,
-        outside=0, view=view, spots=spots, cities=cities, people=(),
-    )  # fmt: skip
+def placed(view: View | None, *spots: dict[str, Any], cities: Sequence[dict[str, Any]] = ()) -> HouseholdFigures:
+    nothing, bounds = Query("nothing", "", ()), Query("map", "", ({"west": None},))
+    found = HouseholdFigures(weeks=nothing, trouble="", before="", bounds=bounds, spots=Query("spots", "", spots),
+                       cities=Query("cities", "", tuple(cities)), people=None)  # fmt: skip
+    if view:
+        half = {"west": view.west, "south": view.south, "east": view.east, "north": view.north}
+        found = dataclasses.replace(found, bounds=Query("map", "", (half,)))
+    return found
 
 
-def spot(latitude: float, longitude: float, *, score: float = 5.0, locations: int = 2, new: int = 1) -> Spot:
-    return Spot(
-        latitude=latitude, longitude=longitude, locations=locations, new=new, returning=locations - new, score=score
-    )
+def spot(latitude: float, longitude: float, *, households: int = 2, new: int = 1) -> dict[str, Any]:
+    return {"latitude": latitude, "longitude": longitude, "households": households, "new_households": new}
 
 
 def test_the_file_names_its_source_and_licence() -> None:
@@ -70,50 +74,35 @@ def test_neighbours_share_their_border_at_every_step() -> None:
 
 
 def test_a_wide_view_needs_no_inset_and_a_narrow_one_has_it() -> None:
-    assert inset(placed(COUNTRY, spot(30.3, -97.7))) is None
-    shown = inset(placed(AUSTIN, spot(30.3, -97.7)))
-    assert shown is not None
-    assert "United States" in shown
+    wide, narrow = (households_map(placed(view, spot(30.3, -97.7))) for view in (COUNTRY, AUSTIN))
+    assert wide
+    assert narrow
+    assert narrow.inset
+    assert wide.inset is None
+    assert "United States" in narrow.inset
 
 
 def test_there_is_no_map_of_nowhere() -> None:
-    nowhere = Locations(
-        total=1, new=0, returning=0, score=None, coverage=None, unplaced=1, outside=0, view=None, spots=(), cities=(),
-        people=(),
-    )  # fmt: skip
-    assert locations_map(nowhere) is None
-    assert inset(nowhere) is None
+    assert households_map(placed(None)) is None
 
 
 def test_spots_and_the_names_of_cities_are_on_the_map() -> None:
-    cities = tuple(
-        CityLocations(city=name, state="TX", locations=3, new=1, score=1.0, latitude=30.3 + y, longitude=-97.7)
-        for name, y in (("Austin", 0.0), ("Next Door", 0.001), ("<b>Far</b>", -0.15))
-    )
-    drawn = locations_map(placed(AUSTIN, spot(30.3, -97.7), spot(30.4, -97.6, new=0), cities=cities))
+    cities = [
+        {"city": name, "latitude": 30.3 + y, "longitude": -97.7}
+        for name, y in (("Austin", 0.0), ("Next Door", 0.001), ("Far", -0.15))
+    ]
+    drawn = households_map(placed(AUSTIN, spot(30.3, -97.7), spot(30.4, -97.6, households=1, new=0), cities=cities))
 
     assert drawn is not None
-    for svg in (drawn.wide, drawn.narrow):
-        assert ">Austin<" in svg
-        assert "Next Door" not in svg, "there is no room for it"
-        assert "&lt;b&gt;Far" in svg
-        assert svg.count("<title>1 location new, of 2 with scores of 5 in all</title>") == 1
-        assert svg.count("<title>2 locations returning, of 2") == 1
+    assert [label.name for label in drawn.labels] == ["Austin", "Far"], "there is no room for the other"
+    assert "<title>2 households, 1 new</title>" in drawn.svg
+    assert "<title>1 household, 0 new</title>" in drawn.svg
 
 
-@given(
-    west=st.floats(-170, 100), south=st.floats(-79, 70), width=st.floats(0.4, 120), height=st.floats(0.24, 20),
-    score=st.floats(0, 1e6),
-)  # fmt: skip
-def test_any_view_can_be_drawn(west: float, south: float, width: float, height: float, score: float) -> None:
-    from ignite_assets.report.maps import _Frame
-
-    frame = _Frame(View(west=west, south=south, east=west + width, north=min(south + height, 80)), 720)
-    x, y = frame.place(west + width / 2, math.degrees(math.radians(frame.centre[1])))
-    assert x == pytest.approx(360, abs=1e-6)
-    assert y == pytest.approx(frame.height / 2, abs=1e-3)
-    assert 0.4 * 720 <= frame.height <= 0.7 * 720
-    left, top = frame.place(west, min(south + height, 80))
-    assert left >= -1e-6
-    assert top >= -1e-6
-    assert score >= 0
+@given(west=st.floats(-170, 100), south=st.floats(-79, 70), width=st.floats(0.4, 120), height=st.floats(0.24, 20))
+def test_any_view_can_be_drawn(west: float, south: float, width: float, height: float) -> None:
+    frame = _Frame(View(west=west, south=south, east=west + width, north=south + height), 720)
+    assert 0.44 * 720 <= frame.height <= 0.69 * 720
+    for x, y in (frame.place(west, south + height), frame.place(west + width, south)):
+        assert -1e-6 <= x <= 720 + 1e-6
+        assert -1e-6 <= y <= frame.height + 1e-6

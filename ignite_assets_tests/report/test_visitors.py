@@ -1,129 +1,116 @@
-"""Visitors in a report, against plain Python over the same history."""
+"""Visitors in a report, against the visits of made-up people however their days were captured."""
+
+import datetime as dt
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
+from ignite_assets.report.readings import Readings
+from ignite_assets.report.visitors import Visitors, read
+from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.audiences.captures import DAY, ago
-from ignite_assets_tests.report.made import WINDOW_DAYS, derive, figures, visitors
+from ignite_assets_tests.audiences.captures import DAY, WEBSITE, ago
+from ignite_assets_tests.report.made import WINDOW_DAYS, figures, settings, visitors
 
-DAYS = st.dictionaries(
-    st.integers(1, 20), st.tuples(st.sets(st.integers(0, 8)), st.sampled_from([0, 0, 0, 2, 9])), max_size=18
-)
+AGES = range(14)
+Seen = Mapping[int, set[int]]
+"""By person, how many days ago they came; negative: after the report's day."""
+PEOPLE = st.dictionaries(st.integers(0, 9), st.sets(st.integers(-3, 13), max_size=5), max_size=10)
+LATE = st.fixed_dictionaries(dict.fromkeys(AGES, st.sampled_from([0, 0, 0, 0, 3, 16, None])))
+"""By age of the day, how many days late it was captured; None: never."""
 
 
-@given(history=DAYS, today=st.tuples(st.sets(st.integers(0, 8)), st.just(0)))
-def test_numbers_are_those_of_the_history(
-    tmp_path_factory: pytest.TempPathFactory,
-    history: dict[int, tuple[set[int], int]],
-    today: tuple[set[int], int],
+def captured(lake: Lake, seen: Seen, late: Mapping[int, int | None]) -> Visitors:
+    """The figures of days captured as the platform answers: with everyone seen from the day to the capture."""
+    for age, days in late.items():
+        if days is not None:
+            there = [who for who, ages in seen.items() if any(age - days <= each <= age for each in ages)]
+            visitors(lake, ago(age), there, late=days)
+    with Workspace(threads=1) as workspace:
+        return read(Readings(lake, workspace, WEBSITE, DAY, settings()))
+
+
+@settings_of_hypothesis(max_examples=25)
+@given(seen=PEOPLE, late=LATE)
+def test_everyone_counts_on_the_last_day_they_came_however_it_was_captured(
+    tmp_path_factory: pytest.TempPathFactory, seen: Seen, late: dict[int, int | None]
 ) -> None:
-    history = {0: today, **history}
-    lake = Lake(str(tmp_path_factory.mktemp("lake")))
-    for age, (people, late) in history.items():
-        visitors(lake, ago(age), people, late=late)
+    found = captured(Lake(str(tmp_path_factory.mktemp("lake"))), seen, late)
 
-    found = figures(lake).visitors
-
-    assert [day.date for day in found.days] == [ago(age) for age in reversed(range(WINDOW_DAYS))]
-    for age, day in enumerate(reversed(found.days)):
-        assert day.visitors == (len(history[age][0]) if age in history else None)
-        assert day.days_late == (history[age][1] if age in history else 0)
-        own = [len(history[a][0]) for a in range(age, age + 7) if a in history and not history[a][1]]
-        assert day.mean == (pytest.approx(sum(own) / len(own)) if len(own) >= 4 else None)
-    assert found.week.value == len(set().union(*(history[age][0] for age in range(7) if age in history)))
-    assert found.week.before == before_of(history)
-
-
-def before_of(history: dict[int, tuple[set[int], int]]) -> int | None:
-    """The week before, if both weeks are known to the day and without those who came after them."""
-    for ages in (range(7), range(7, 14)):
-        if any(age not in history for age in ages):
-            return None
-        # a capture so many days late was made after the night of `last` when it is later than the days between
-        if any(history[age][1] > age - ages[0] for age in ages):
-            return None
-    return len(set().union(*(history[age][0] for age in range(7, 14))))
+    last = {who: min(age for age in ages if age >= 0) for who, ages in seen.items() if max(ages, default=-1) >= 0}
+    gaps = [age for age in AGES if late[age] is None]
+    shown = {bar.date: bar.people for bar in found.bars}
+    assert list(shown) == [ago(age) for age in reversed(range(WINDOW_DAYS))]
+    for age in range(WINDOW_DAYS):
+        if late[age] is None:
+            assert shown[ago(age)] is None
+        elif shown[ago(age)] is not None and not any(gap < age for gap in gaps):
+            assert shown[ago(age)] == sum(each == age for each in last.values())
+    if not found.trouble and found.weeks:
+        assert found.weeks.first["this_week"] == sum(age < 7 for age in last.values())
+    if not found.before and found.weeks:
+        assert found.weeks.first["week_before"] == sum(7 <= age < 14 for age in last.values())
 
 
-def test_a_day_is_compared_with_the_same_day_of_the_week_before(lake: Lake) -> None:
-    visitors(lake, DAY, range(12))
-    visitors(lake, ago(7), range(8))
+@settings_of_hypothesis(max_examples=5)
+@given(seen=PEOPLE)
+def test_healed_days_and_nightly_days_give_the_same_numbers(
+    tmp_path_factory: pytest.TempPathFactory, seen: Seen
+) -> None:
+    past = {who: {age for age in ages if age >= 0} for who, ages in seen.items()}
+    nightly = captured(Lake(str(tmp_path_factory.mktemp("nightly"))), past, dict.fromkeys(AGES, 0))
+    healed = captured(Lake(str(tmp_path_factory.mktemp("healed"))), past, {age: age for age in AGES})
 
-    today = figures(lake).visitors.today
-
-    assert (today.value, today.before, today.change, today.share) == (12, 8, 4, 0.5)
-    assert today.note == ""
-
-
-@pytest.mark.parametrize(
-    ("late", "before", "note"),
-    [
-        (0, None, "No comparison with the week before: the day was not captured."),
-        (0, 1, "No comparison with the week before: the day was captured later, with visitors who came since."),
-        (1, 0, "The day was captured later, with visitors who came since."),
-    ],
-)
-def test_what_can_not_be_compared_says_why(lake: Lake, late: int, before: int | None, note: str) -> None:
-    visitors(lake, DAY, range(12), late=late)
-    if before is not None:
-        visitors(lake, ago(7), range(8), late=before)
-
-    today = figures(lake).visitors.today
-
-    assert (today.value, today.before, today.change, today.note) == (12, None, None, note)
+    assert [bar.people for bar in nightly.bars] == [bar.people for bar in healed.bars]
+    assert nightly.weeks
+    assert healed.weeks
+    assert nightly.weeks.rows == healed.weeks.rows
+    assert (nightly.before, healed.before) == ("", "")
 
 
-def test_a_number_that_was_nothing_before_has_no_share(lake: Lake) -> None:
-    visitors(lake, DAY, range(12))
-    visitors(lake, ago(7), [])
-
-    today = figures(lake).visitors.today
-
-    assert (today.change, today.share) == (12, None)
+def gaps(found: Visitors) -> dict[dt.date, str]:
+    return {bar.date: bar.gap for bar in found.bars if bar.gap}
 
 
-def test_days_before_the_first_are_not_missing(lake: Lake) -> None:
-    for age in range(3):
+def test_a_gap_is_marked_and_breaks_the_comparison(lake: Lake) -> None:
+    found = captured(lake, {1: {0, 3}, 2: {5}}, {age: None if age == 4 else 0 for age in AGES})
+
+    assert gaps(found) == {ago(4): "not captured"}
+    assert found.trouble == found.before == "16 Nov was not captured"
+
+
+def test_a_late_day_before_a_gap_is_not_drawn_since_it_holds_the_gaps_people(lake: Lake) -> None:
+    found = captured(lake, {1: {4}, 2: {5}}, {age: {4: None, 5: 5}.get(age, 0) for age in AGES})
+
+    assert gaps(found) == {ago(4): "not captured", ago(5): "captured later, with the days after it"}
+    assert found.trouble == "", "the people of the gap are there, and in the right week"
+    assert found.weeks
+    assert found.weeks.first["this_week"] == 2
+
+
+def test_a_late_last_day_leaves_all_before_it_unknown_since_people_came_back_after_it(lake: Lake) -> None:
+    found = captured(lake, {1: {0}, 2: {-1}}, {age: 2 if age == 0 else 0 for age in AGES})
+
+    assert gaps(found) == {bar.date: "captured later, with the days after it" for bar in found.bars}
+    assert "captured later" in found.trouble
+
+
+def test_a_capture_by_day_says_until_when_it_holds_people(lake: Lake) -> None:
+    visitors(lake, DAY, [1])
+    assert figures(lake).visitors.until is None
+    late_morning = figures(lake, partitions={"timezone": "Asia/Tokyo"}).visitors.until
+    assert late_morning
+    assert late_morning.hour == 9
+
+
+def test_before_the_first_day_there_is_nothing_to_compare_with(lake: Lake) -> None:
+    for age in range(7):
         visitors(lake, ago(age), range(5))
 
-    found = figures(lake, partitions={"start_date": ago(2)})
+    found = figures(lake, partitions={"start_date": ago(6)}).visitors
 
-    assert found.first == ago(2)
-    assert [day.visitors for day in found.visitors.days] == [5, 5, 5]
-    first = f"{ago(2).day} November 2026"
-    assert found.visitors.week.note == f"There are no days before {first}."
-
-
-def test_a_day_begins_in_the_time_zone_of_the_partitions(lake: Lake) -> None:
-    visitors(lake, DAY, range(3))  # at half past midnight, UTC, of the day after
-
-    assert figures(lake, partitions={"timezone": "Pacific/Kiritimati"}).days_late == 0
-    assert figures(lake, partitions={"timezone": "America/Chicago"}).days_late == 0
-    visitors(lake, DAY, range(3), late=1)
-    assert figures(lake).days_late == 1
-    assert figures(lake, partitions={"timezone": "America/Chicago"}).days_late == 0
-
-
-def test_recency_counts_everyone_once_by_the_day_they_were_last_seen(lake: Lake) -> None:
-    visitors(lake, ago(9), range(10))
-    visitors(lake, ago(3), range(6))
-    visitors(lake, DAY, range(2))
-    derive(lake, DAY)
-
-    recency = figures(lake).visitors.recency
-
-    assert recency is not None
-    assert {band.label: band.people for band in recency.bands} == {
-        "on the day": 2,
-        "1 to 6 days before": 4,
-        "7 to 13 days before": 4,
-    }
-    assert recency.people == 10
-    assert recency.coverage == pytest.approx(3 / 10)
-
-
-def test_recency_that_was_never_derived_is_not_known(lake: Lake) -> None:
-    visitors(lake, DAY, range(2))
-    assert figures(lake).visitors.recency is None
+    assert (found.trouble, found.before) == ("", "captures begin on 14 November 2026")
+    assert len(found.bars) == 7

@@ -1,7 +1,8 @@
-"""The asset `website_report`: a page of each website's day, for people who never open Dagster.
+"""The asset `website_report`: two pages of each website's day, one for its dealer and one for operations.
 
-Its partitions are those of the other assets. It stores nothing through the IO manager: the page is a file of its own,
-`<to>/website=<website>/date=<date>/index.html`. Whatever the page lacks, it says so; it fails only for nothing at all.
+Its partitions are those of the other assets. It stores nothing through the IO manager: the pages are files of their
+own, `<to>/website=<website>/date=<date>/index.html` and `operations.html`. A page says what it lacks; the asset fails
+only when nothing of the day was captured.
 """
 
 import datetime as dt
@@ -12,18 +13,21 @@ from typing import Any
 import dagster as dg
 
 from ignite_assets.api.endpoints import Endpoint
-from ignite_assets.api.errors import IgniteError
+from ignite_assets.api.errors import FailureRecord, IgniteError
 from ignite_assets.config import Settings
 from ignite_assets.dagster.assets import exports as audience_exports
+from ignite_assets.dagster.automation import alerts
 from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for_closed_day
 from ignite_assets.dagster.failures import input_failure
 from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.keys import REPORT, AssetKeys
 from ignite_assets.dagster.partitions import partition_key, partitions_of
+from ignite_assets.dagster.private import PARTITION
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.specs import Specs
 from ignite_assets.report.exports import Recorded
 from ignite_assets.report.figures import ReportOptions, gather
+from ignite_assets.report.page import DEALER, logo_of, render
 from ignite_assets.storage.duck import told
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -31,9 +35,10 @@ from ignite_assets.tables.derived.row import Derived
 
 ASSET = REPORT
 JOB = "report"
-PAGE = "index.html"
 _LATEST = 50
 """So many records of a day's exports are looked through."""
+_LATEST_RUNS = 10
+"""So many failed runs of a day are looked through."""
 
 
 class ReportError(IgniteError):
@@ -66,6 +71,7 @@ def build_reports(
             endpoints=endpoints,
             derived=derived,
             recorded=tuple(recorded(context.instance, specs.keys, context.partition_key)),
+            failures=failed(context.instance, alerts.Ours(settings, specs.keys), context.partition_key),
         )
         with retrying(context, retry_policy):
             try:
@@ -100,36 +106,46 @@ def _schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
 
 
 def write_report(lake: Lake, website: str, day: dt.date, options: ReportOptions) -> dict[str, dg.MetadataValue]:
-    """Write the page of a website's day; its place and headlines. A reader sees the page before or this one.
+    """Write the pages of a website's day; their place and headlines. A reader sees a page before or the new one.
 
-    Raises `NothingCapturedError` when the website has nothing of the day, `MissingExtraError` without the libraries
-    that draw charts, `ReportError` when files fail.
+    Raises `NothingCapturedError` when the website has nothing of the day, `LogoError`, and `ReportError` when files
+    fail.
     """
     import duckdb
     import pyarrow as pa
 
-    from ignite_assets.report.page import render
-
     settings = options.settings
     store, name = Store(settings.place(settings.reports.to)), page_name(website, day)
+    logo = logo_of(settings.reports, settings.path.parent)
     try:
         figures = gather(lake, website, day, options)
-        page = render(figures).encode()
-        store.put(name, page)
+        pages = {page: text.encode() for page, text in render(figures, settings.reports.agency, logo).items()}
+        for page, data in sorted(pages.items(), reverse=True):  # the dealer's last: it links to the other
+            store.put(name.replace(DEALER, page), data)
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         raise ReportError(f"the page of {website} for {day}: {told(error)}") from None
     location = store.location(name)
     return {
         "page": dg.MetadataValue.url(location if "://" in location else Path(location).as_uri()),
         "path": dg.MetadataValue.path(location),
-        "bytes": dg.MetadataValue.int(len(page)),
-        **{each.name: dg.MetadataValue.int(each.value) for each in figures.headlines if each.value is not None},
+        "bytes": dg.MetadataValue.int(len(pages[DEALER])),
+        **{total: dg.MetadataValue.int(value) for total, value in figures.totals.items()},
     }
 
 
 def page_name(website: str, day: dt.date) -> str:
-    """Where a page is, below `reports.to`."""
-    return f"website={website}/date={day.isoformat()}/{PAGE}"
+    """Where a dealer's page is, below `reports.to`."""
+    return f"website={website}/date={day.isoformat()}/{DEALER}"
+
+
+def failed(instance: dg.DagsterInstance, ours: alerts.Ours, key: str) -> dict[str, FailureRecord]:
+    """Why each asset's capture of a partition failed last, as far as a run of that partition is on record."""
+    failures = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={PARTITION: key})
+    found: dict[str, FailureRecord] = {}
+    for record in instance.get_run_records(failures, limit=_LATEST_RUNS):
+        for trouble in alerts.failed_partitions(instance, record.dagster_run, ours):
+            found.setdefault(trouble.asset, trouble.failure)
+    return found
 
 
 def recorded(instance: dg.DagsterInstance, keys: AssetKeys, key: str) -> Iterator[Recorded]:
