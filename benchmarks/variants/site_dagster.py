@@ -9,7 +9,7 @@ import dagster as dg
 
 from benchmarks.task import LOOK_BACK, Task, yesterday
 from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.cli.runs.execution import _execute_run, _Order
+from ignite_assets.cli.runs.execution import Order, execute_run
 from ignite_assets.cli.runs.plan import WebsiteRun
 from ignite_assets.dagster.instance import prepare_home
 
@@ -25,7 +25,7 @@ def materialize(task: Task, days: Sequence[dt.date], assets: Sequence[str]) -> N
     """One run, its records kept in files below the task's folder."""
     os.environ["DAGSTER_HOME"] = str(prepare_home(task.folder / "dagster_home"))
     run = WebsiteRun(WEBSITE, tuple(days), tuple(assets))
-    _execute_run(_Order(str(configure(task)), "00000000-0000-0000-0000-000000000001", run))
+    execute_run(Order(str(configure(task)), "00000000-0000-0000-0000-000000000001", run))
     landed = sum(1 for asset in assets for _ in (task.folder / asset).rglob("*.parquet"))
     assert landed == len(run.partitions), f"{landed} of {len(run.partitions)} partitions landed"
 

@@ -39,11 +39,12 @@ def tracked(cadence: Cadence | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def starting(words: str) -> Iterator[None]:
-    """Say what is waited for, before there is anything to count."""
+def starting(words: str, *, lines: bool = True) -> Iterator[None]:
+    """Say what is waited for, before there is anything to count; `lines`: elsewhere than on a terminal, too."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        console.print(words, highlight=False)
+        if lines:
+            console.print(words, highlight=False)
         yield
         return
     with console.status(words):

@@ -38,7 +38,7 @@ def demo(folder: Path, nights: int, verbose: bool) -> None:
       ignite-assets demo --nights 7
     """
     from ignite_assets.api.horizon import Horizon
-    from ignite_assets.cli.progress import carry_out, print_results
+    from ignite_assets.cli.progress import carry_out, print_results, started
     from ignite_assets.cli.runs.plan import plan
     from ignite_assets.cli.sandbox import write_configuration
     from ignite_assets.config import load_settings
@@ -54,7 +54,9 @@ def demo(folder: Path, nights: int, verbose: bool) -> None:
         days = [horizon.yesterday() - dt.timedelta(days=n) for n in reversed(range(nights))]
         click.echo(f"Capturing {days[0]} to {days[-1]} for {', '.join(settings.websites)} from {server.url}\n")
         names = [table.name for table in TABLES]
-        results = carry_out(plan(days, sorted(settings.websites), names, horizon, named=False), settings)
+        planned = plan(days, sorted(settings.websites), names, horizon, named=False)
+        with started(settings, len(settings.websites)) as launcher:
+            results = carry_out(planned, launcher)
     print_results(results, verbose=verbose)
     _show_lake(Path(settings.root))
     _show_export(settings, days[-1])

@@ -12,6 +12,7 @@ from ignite_assets.cli.command import Command, project_settings
 if TYPE_CHECKING:
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.cli.choosing import Day
+    from ignite_assets.cli.runs.execution import Launcher
     from ignite_assets.cli.runs.plan import Held, PartitionResult, Plan
     from ignite_assets.config import Settings
 
@@ -72,23 +73,32 @@ def materialize(
     """
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.cli.runs.plan import plan
+    from ignite_assets.tables.registry import TABLES
 
     settings = project_settings()
     horizon = Horizon(settings.partitions.zone)
     days = _days(settings, horizon, date, first, last)
     chosen_websites = chosen(websites, sorted(settings.websites), "website")
     chosen_assets = _chosen_assets(assets, captures_only=captures_only)
-    there = [] if force else _landed(settings, chosen_websites, chosen_assets, days, every=bool(first))
-    held = _held(settings) if days[0] < horizon.oldest() else set()
-    planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there, held=held)
-    if planned.landed:
-        click.echo(f"{len(planned.landed)} partitions were there already; --force captures them again", err=True)
 
-    from ignite_assets.cli.progress import carry_out, merged, print_results
+    from ignite_assets.cli.progress import carry_out, merged, print_results, started
 
-    results = carry_out(planned, settings, force=force)
-    if first and not captures_only:
-        results = merged(results, carry_out(_follow_up(settings, results, days[0]), settings))
+    if not any(horizon.refusal(table, day) is None for table in TABLES if table.name in chosen_assets for day in days):
+        refused = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets)).refused
+        results = merged(refused, [])
+    else:
+        with started(settings, len(chosen_websites)) as launcher:
+            there = (
+                [] if force else _landed(settings, launcher, chosen_websites, chosen_assets, days, every=bool(first))
+            )
+            held = _held(settings) if days[0] < horizon.oldest() else set()
+            planned = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets), landed=there, held=held)
+            if planned.landed:
+                told = f"{len(planned.landed)} partitions were there already; --force captures them again"
+                click.echo(told, err=True)
+            results = carry_out(planned, launcher, force=force)
+            if first and not captures_only:
+                results = merged(results, carry_out(_follow_up(settings, results, days[0]), launcher))
     if as_json:
         click.echo(json.dumps({"partitions": [result.as_json() for result in results]}, indent=2))
     else:
@@ -103,20 +113,21 @@ def _exit_status(results: "list[PartitionResult]") -> int:
 
 
 def _landed(
-    settings: "Settings", websites: list[str], assets: list[str], days: list[dt.date], *, every: bool
+    settings: "Settings",
+    launcher: "Launcher",
+    websites: list[str],
+    assets: list[str],
+    days: list[dt.date],
+    *,
+    every: bool,
 ) -> "list[PartitionResult]":
     """What is there and isn't captured again: everything, or what was captured on time."""
     from ignite_assets.cli.runs.execution import landed, recorded
-    from ignite_assets.dagster.instance import dagster_home, open_instance
-    from ignite_assets.dagster.keys import AssetKeys
     from ignite_assets.storage.lake import Lake
 
     on_time = None if every else settings.partitions.zone
     kept = landed(Lake(settings.root), websites, assets, days, on_time=on_time)
-    if not kept:
-        return []
-    with open_instance(dagster_home(settings)) as instance:
-        return recorded(instance, kept, AssetKeys.of(settings))
+    return recorded(launcher.instance, kept, launcher.keys)
 
 
 def _held(settings: "Settings") -> "set[Held]":

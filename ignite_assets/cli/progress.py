@@ -3,12 +3,13 @@
 Progress goes to standard error, so that standard output holds results alone.
 """
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli.bars import starting, tracked
 from ignite_assets.cli.runs.plan import PartitionResult, Plan, WebsiteRun
 from ignite_assets.cli.text import aligned
@@ -17,18 +18,44 @@ from ignite_assets.tables.checks import Doubt
 from ignite_assets.tables.progress import Cadence, Work, begin
 from ignite_assets.tables.registry import TABLES
 
+if TYPE_CHECKING:
+    from ignite_assets.cli.runs.execution import Launcher
+
 _AT_ONCE = Cadence(quiet_seconds=0)
 _ASSETS = tuple(table.name for table in TABLES)
 
 
-def carry_out(plan: Plan, settings: Settings, *, force: bool = False) -> list[PartitionResult]:
+@contextmanager
+def started(settings: Settings, websites: int) -> Iterator["Launcher"]:
+    """What runs of so many websites are executed with; their processes start while the runs are planned."""
+    with ExitStack() as stack:
+        with starting("starting Dagster"), _kept():
+            from ignite_assets.cli.runs.execution import launcher
+
+            opened = stack.enter_context(launcher(settings))
+        opened.workers.get_ready(websites)  # now that no thread shows anything: `workers` has the reason
+        yield opened
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Keep what is loaded within from the garbage collector, which would look through it again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def carry_out(plan: Plan, launcher: "Launcher", *, force: bool = False) -> list[PartitionResult]:
     """Execute the plan with its progress shown; every partition's result, the refused ones included, in order.
 
     `force`: late captures may replace what was captured on time.
     """
     results = [*plan.refused, *plan.landed]
     if plan.runs:
-        results += _execute(plan, settings, force=force)
+        results += _execute(plan, launcher, force=force)
     return _in_order(results)
 
 
@@ -41,12 +68,12 @@ def _in_order(results: Iterable[PartitionResult]) -> list[PartitionResult]:
     return sorted(results, key=lambda result: (result.website, result.date, _ASSETS.index(result.asset)))
 
 
-def _execute(plan: Plan, settings: Settings, *, force: bool) -> list[PartitionResult]:
+def _execute(plan: Plan, launcher: "Launcher", *, force: bool) -> list[PartitionResult]:
     total = sum(len(run.partitions) for run in plan.runs)
     known: list[PartitionResult] = []
     counts: list[Work] = []
     with ExitStack() as shown:
-        shown.enter_context(starting("starting Dagster"))
+        shown.enter_context(starting("starting Dagster", lines=False))
 
         def counted(_: WebsiteRun | None = None) -> Work:
             if not counts:
@@ -61,23 +88,9 @@ def _execute(plan: Plan, settings: Settings, *, force: bool) -> list[PartitionRe
             counted().add(failed=failed, at=f"{result.website} {result.date} {result.asset}")
 
         from ignite_assets.cli.runs.execution import execute
-        from ignite_assets.dagster.instance import dagster_home, open_instance
-        from ignite_assets.dagster.keys import AssetKeys
-        from ignite_assets.dagster.liveness import give_up_lost_runs
 
-        keys = AssetKeys.of(settings)
         try:
-            with open_instance(dagster_home(settings)) as instance:
-                give_up_lost_runs(instance, Horizon(settings.partitions.zone), keys)
-                return execute(
-                    plan.runs,
-                    config=settings.path,
-                    instance=instance,
-                    on_start=counted,
-                    on_result=take,
-                    keys=keys,
-                    force=force,
-                )
+            return execute(plan.runs, launcher, on_start=counted, on_result=take, force=force)
         except KeyboardInterrupt:
             landed = sum(result.status == "materialized" for result in known)
             click.echo(f"{landed} of {total} partitions landed; the runs under way are recorded as canceled.", err=True)

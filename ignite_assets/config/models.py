@@ -188,6 +188,14 @@ class Dagster(Section):
         "in_process",
         description="Where a run's steps are executed: all in the run's process, or each in a process of its own.",
     )
+    max_concurrent_runs: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        examples=[8],
+        description="How many runs `ignite-assets materialize` executes at once, one a website; as many as the "
+        "Dagster instance allows unless set, 4 where that has no limit. Runs that Dagster launches obey the instance.",
+    )
     key_prefix: KeyParts = Field((), examples=["east"], description="Prefix of every asset's key.")
     name_prefix: Name | None = Field(
         None,

@@ -121,6 +121,12 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     return inherited_instance()
 
 
+def runs_at_once(instance: dg.DagsterInstance) -> int:
+    """How many runs an instance lets go on at once; `RUNS_AT_ONCE` where it has no limit."""
+    queue = instance.get_concurrency_config().run_queue_config
+    return queue.max_concurrent_runs if queue and queue.max_concurrent_runs > 0 else RUNS_AT_ONCE
+
+
 def inherited_instance() -> dg.DagsterInstance:
     """The instance of `DAGSTER_HOME`. Use it as a context manager."""
     # An interrupt while a connection to the records closes is raised, and would be logged with a traceback as well.

@@ -34,6 +34,7 @@ DATA_VERSION = "dagster/data_version"
 MEMBERS: Mapping[str, str] = {
     "DagsterInstance.add_run_tags": "what a run learns and later ticks look for; nothing public tags a run under way",
     "DagsterInstance.all_logs": "a run's events of one kind; the public way reads those of one asset",
+    "DagsterInstance.get_concurrency_config": "how many runs an instance lets go on at once",
     "DagsterInstance.get_materialized_partitions": "an asset's partitions; the public way reads every record",
     "DagsterInstance.get_records_for_run": "a run's new events since a cursor, while another process executes it",
     "DagsterInstance.get_runs": "runs by status and job; get_run_records, which is public, reads more of each",

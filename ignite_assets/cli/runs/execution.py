@@ -5,11 +5,12 @@ A partition's result is read from the instance's own records, never from the pro
 leaves the truth.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import resource
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ from typing import Any
 import dagster as dg
 
 from ignite_assets.api.errors import FailureRecord
+from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, WebsiteRun, runs_of
 from ignite_assets.cli.runs.workers import Workers
-from ignite_assets.config import load_settings
+from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.evaluations import doubt
 from ignite_assets.dagster.failures import failed_partitions, failed_step
-from ignite_assets.dagster.instance import RUNS_AT_ONCE, inherited_instance
+from ignite_assets.dagster.instance import dagster_home, inherited_instance, open_instance, runs_at_once
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.landing import Kept
+from ignite_assets.dagster.liveness import give_up_lost_runs
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.dagster.private import RANGE_END, RANGE_START, held_open, plan_ranges_as_one
 from ignite_assets.dagster.records import record_stored
@@ -48,14 +51,33 @@ _FEW_FILES = 64
 """With fewer open at once, Dagster can't keep its records."""
 
 
+@dataclass(frozen=True)
+class Launcher:
+    """What the runs of a command share: the instance that records them, and the processes that execute them."""
+
+    config: Path
+    instance: dg.DagsterInstance
+    workers: "Workers[Order]"
+    keys: AssetKeys = PLAIN
+
+
+@contextlib.contextmanager
+def launcher(settings: Settings) -> Iterator[Launcher]:
+    """Open the instance of a configuration, and give up runs whose processes are gone."""
+    keys = AssetKeys.of(settings)
+    with open_instance(dagster_home(settings)) as instance:
+        give_up_lost_runs(instance, Horizon(settings.partitions.zone), keys)
+        _job(str(settings.path))  # what every fork needs
+        with Workers(execute_run, settings.dagster.max_concurrent_runs or runs_at_once(instance)) as workers:
+            yield Launcher(settings.path, instance, workers, keys)
+
+
 def execute(
     runs: Sequence[WebsiteRun],
+    launcher: Launcher,
     *,
-    config: Path,
-    instance: dg.DagsterInstance,
     on_result: Callable[[PartitionResult], None],
     on_start: Callable[[WebsiteRun], object] = lambda _: None,
-    keys: AssetKeys = PLAIN,
     force: bool = False,
 ) -> list[PartitionResult]:
     """Execute the runs, several websites side by side.
@@ -76,13 +98,12 @@ def execute(
         if is_news:
             on_result(result)
 
-    watches = {run: _Watch(run, instance, keys, known, on_start) for run in runs}
-    with Workers(_execute_run, RUNS_AT_ONCE) as workers:
-        try:
-            _work_off(watches, workers, functools.partial(_Order, str(config), force=force))
-        except BaseException:
-            _cancel([watch for watch in watches.values() if watch.begun], workers)
-            raise
+    watches = {run: _Watch(run, launcher.instance, launcher.keys, known, on_start) for run in runs}
+    try:
+        _work_off(watches, launcher.workers, functools.partial(Order, str(launcher.config), force=force))
+    except BaseException:
+        _cancel([watch for watch in watches.values() if watch.begun], launcher.workers)
+        raise
     return list(results.values())
 
 
@@ -132,7 +153,7 @@ def _there(kept: Kept) -> PartitionResult:
 
 
 def _work_off(
-    watches: dict[WebsiteRun, "_Watch"], workers: "Workers[_Order]", order: "Callable[[str, WebsiteRun], _Order]"
+    watches: dict[WebsiteRun, "_Watch"], workers: "Workers[Order]", order: "Callable[[str, WebsiteRun], Order]"
 ) -> None:
     """Carry out every run, and those that follow from them; a run that is over leaves `watches`."""
     while watches:
@@ -153,7 +174,7 @@ def _work_off(
             watches.update(waiting)  # what is derived is planned last, and reads what followers bring
 
 
-def _cancel(watches: Sequence["_Watch"], workers: "Workers[_Order]") -> None:
+def _cancel(watches: Sequence["_Watch"], workers: "Workers[Order]") -> None:
     """Stop what is under way, and leave no run that seems to go on."""
     for watch in watches:
         watch.announce_cancelation()
@@ -163,7 +184,7 @@ def _cancel(watches: Sequence["_Watch"], workers: "Workers[_Order]") -> None:
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """What a process is told."""
 
     config: str
@@ -198,7 +219,7 @@ class _Watch:
         """One that reports to the same."""
         return _Watch(run, self._instance, self._keys, self._known, self._started)
 
-    def order(self, order: Callable[[str, WebsiteRun], _Order]) -> _Order:
+    def order(self, order: Callable[[str, WebsiteRun], Order]) -> Order:
         """What the process that executes the run is told."""
         self.begun = True
         return order(self._run_id, self.run)
@@ -343,7 +364,7 @@ def _forced(assets: Sequence[str], keys: AssetKeys) -> dict[str, object]:
     return {keys.step(asset): {"config": {"replace_on_time": True}} for asset in captured}
 
 
-def _execute_run(order: _Order) -> None:
+def execute_run(order: Order) -> None:
     """Execute one run in this process; its events go to the instance of `DAGSTER_HOME`."""
     run = order.run
     plan_ranges_as_one()

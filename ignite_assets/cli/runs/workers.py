@@ -1,6 +1,9 @@
 """Processes that carry out tasks side by side. One that dies costs the task it was at, and nobody else's.
 
 The standard library's pool gives up every task when one of its processes dies, and stops the others mid-way.
+
+A process is a fork where that is safe, which spares it a second start of the interpreter and every import. A fork
+takes no threads along, and what they held locked stays locked: so a process with threads starts others anew.
 """
 
 import contextlib
@@ -9,16 +12,19 @@ import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Generic, Self, TypeVar
 
 from ignite_assets.api.errors import FailureRecord, IgniteError
 
 Task = TypeVar("Task")
-_SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit locks and connections of Dagster's
+_FORK, _SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
+_ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -38,23 +44,30 @@ class Workers(Generic[Task]):
     """
 
     def __init__(self, function: Callable[[Task], None], most: int) -> None:
-        """No process is started before there is a task for it."""
+        """No process is started before it is asked for, or there is a task for it."""
         self._function = function
-        self._most = most
+        self.most = most
         self._workers: list[_Worker[Task]] = []
+
+    def get_ready(self, tasks: int) -> None:
+        """Start processes for so many tasks to come, as many as may be."""
+        while len(self._workers) < min(tasks, self.most):
+            self._start()
 
     @property
     def has_room(self) -> bool:
         """Whether another task can be begun now."""
-        return sum(worker.busy for worker in self._workers) < self._most
+        return sum(worker.busy for worker in self._workers) < self.most
 
     def begin(self, task: Task) -> None:
         """Hand a task to an idle process, or to a new one."""
-        worker = next((worker for worker in self._workers if not worker.busy), None)
-        if worker is None:
-            worker = _Worker(self._function)
-            self._workers.append(worker)
-        worker.begin(task)
+        idle = (worker for worker in self._workers if not worker.busy)
+        (next(idle, None) or self._start()).begin(task)
+
+    def _start(self) -> "_Worker[Task]":
+        worker = _Worker(self._function, [each.connection for each in self._workers])
+        self._workers.append(worker)
+        return worker
 
     def wait(self, seconds: float) -> list[Ended[Task]]:
         """The tasks that ended, as soon as one has; nothing when none did within so many seconds."""
@@ -84,10 +97,15 @@ class Workers(Generic[Task]):
 class _Worker(Generic[Task]):
     """One process, and the task it is at."""
 
-    def __init__(self, function: Callable[[Task], None]) -> None:
-        self.connection, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, function), daemon=True)
-        self._process.start()
+    def __init__(self, function: Callable[[Task], None], others: Collection[Connection]) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        if sys.platform == "linux" and threading.active_count() == 1:
+            inherited = [self.connection, *others]
+            self._process: BaseProcess = _FORK.Process(target=_serve, args=(theirs, function, inherited), daemon=True)
+        else:
+            self._process = _SPAWN.Process(target=_serve, args=(theirs, function), daemon=True)
+        with _signals_held():
+            self._process.start()
         theirs.close()
         self._task: Task | None = None
         self.dead = False
@@ -132,14 +150,38 @@ def _cause(exit_code: int | None) -> str:
     return f"ended with status {exit_code}"
 
 
-def _serve(connection: Connection, function: Callable[[Task], None]) -> None:
-    """What a process does: tasks, until nobody is there to give it any."""
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold signals back from a process that is being started, until it has left its owner's group."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(connection: Connection, function: Callable[[Task], None], inherited: Collection[Connection] = ()) -> None:
+    """What a process does: tasks, until nobody is there to give it any.
+
+    `inherited`: its owner's ends of connections, which would seem open for as long as a fork holds them.
+    """
+    for each in inherited:
+        each.close()
     os.setpgrp()  # Ctrl-C goes to its owner's group, who then says what becomes of the task
     with contextlib.suppress(OSError):
         os.dup2(sys.stderr.fileno(), 1)  # standard output is for the owner's results
     with contextlib.suppress(BaseException):  # its owner is gone, or has asked it to end: no traceback
+        _forget_handlers()
         while True:
             connection.send(_attempt(function, connection.recv()))
+
+
+def _forget_handlers() -> None:
+    """Take signals as a new process does, not as the owner's handlers would have it."""
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 def _attempt(function: Callable[[Task], None], task: Task) -> FailureRecord | None:

@@ -3,8 +3,12 @@
 import datetime as dt
 import multiprocessing
 import os
+import select
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -12,10 +16,11 @@ import dagster as dg
 import pytest
 
 from ignite_assets.api.horizon import Horizon, utc_now
-from ignite_assets.cli.runs.execution import execute
+from ignite_assets.cli.runs.execution import Launcher, execute, execute_run, launcher
 from ignite_assets.cli.runs.plan import PartitionResult, WebsiteRun, plan
 from ignite_assets.cli.runs.workers import Workers
-from ignite_assets.dagster.instance import open_instance
+from ignite_assets.config import load_settings
+from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
 from ignite_assets.sandbox import Fault, SandboxServer
 
 KEYS = ("acme-honda", "bayside-kia", "summit-ford")
@@ -29,9 +34,15 @@ def kept_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
         yield instance
 
 
+@pytest.fixture
+def launched(kept_instance: dg.DagsterInstance, config_file: Path) -> Iterator[Launcher]:
+    with Workers(execute_run, 4) as workers:
+        yield Launcher(config_file, kept_instance, workers)
+
+
 @pytest.mark.slow
 def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
-    kept_instance: dg.DagsterInstance, config_file: Path, sandbox: SandboxServer
+    launched: Launcher, kept_instance: dg.DagsterInstance, sandbox: SandboxServer
 ) -> None:
     sandbox.now = utc_now  # the runs are executed at the real time
     sandbox.faults.add(Fault(website="acme-honda", endpoint="visitors", delay=60))
@@ -46,8 +57,7 @@ def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
 
     results = execute(
         plan([horizon.yesterday()], KEYS, ASSETS, horizon, named=False).runs,
-        config=config_file,
-        instance=kept_instance,
+        launched,
         on_result=kill_acme,
     )
 
@@ -65,7 +75,7 @@ def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
 
 
 def test_a_ranged_run_records_what_landed_and_whether_it_is_sound(
-    kept_instance: dg.DagsterInstance, config_file: Path, sandbox: SandboxServer
+    launched: Launcher, kept_instance: dg.DagsterInstance, sandbox: SandboxServer
 ) -> None:
     sandbox.now = utc_now
     sandbox.faults.add(Fault(website="acme-honda", endpoint="products", status=404, times=1))
@@ -74,8 +84,7 @@ def test_a_ranged_run_records_what_landed_and_whether_it_is_sound(
 
     results = execute(
         [WebsiteRun("acme-honda", days, ("visitors", "products"))],
-        config=config_file,
-        instance=kept_instance,
+        launched,
         on_result=lambda _: None,
     )
 
@@ -135,13 +144,50 @@ def test_workers_outlive_the_death_of_one_and_never_repeat_a_task() -> None:
     assert multiprocessing.active_children() == []
 
 
+OWNER = """
+import multiprocessing, signal
+from ignite_assets.cli.runs.workers import Workers
+workers = Workers(print, 2)
+workers.get_ready(3)
+print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are started anew")
+def test_workers_of_a_process_without_threads_are_forks_and_end_with_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout
+        pids = [int(pid) for pid in owner.stdout.readline().split()]
+        commands = {Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (owner.pid, *pids)}
+        ends = [os.pidfd_open(pid) for pid in pids]
+        owner.kill()
+
+    assert len(pids) == 2
+    assert len(commands) == 1  # and so no other interpreter
+    for end in ends:
+        assert select.select([end], [], [], 60)[0]
+        os.close(end)
+
+
+@pytest.mark.parametrize(("configured", "most"), [("", 3), ("[dagster]\nmax_concurrent_runs = 2\n", 2)])
+def test_as_many_runs_go_on_at_once_as_is_configured_or_else_as_the_instance_allows(
+    config_file: Path, home: Path, monkeypatch: pytest.MonkeyPatch, configured: str, most: int
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    (home / "dagster.yaml").write_text(DAGSTER_YAML.replace("max_concurrent_runs: 4", "max_concurrent_runs: 3"))
+    config_file.write_text(config_file.read_text() + configured)
+
+    with launcher(load_settings(config_file)) as opened:
+        assert opened.workers.most == most
+
+
 def test_a_run_whose_configuration_is_gone_fails_with_the_reason(
-    kept_instance: dg.DagsterInstance, tmp_path: Path
+    launched: Launcher, kept_instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     results = execute(
         [WebsiteRun("acme-honda", (Horizon().yesterday(),), ("visitors",))],
-        config=tmp_path / "gone.toml",
-        instance=kept_instance,
+        replace(launched, config=tmp_path / "gone.toml"),
         on_result=lambda _: None,
     )
 
