@@ -189,6 +189,10 @@ class Workspace:
         with raising_interrupts(self._session):
             self._session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
+    def name(self, name: str, sql: str) -> None:
+        """Name the rows of a query."""
+        self._session.sql(sql).create_view(name)
+
     def write(self, name: str, sql: str, values: Mapping[str, object]) -> Path:
         """Write a query's rows to a Parquet file in the folder; the query finds values by `getvariable(…)`."""
         self._bind(values)

@@ -47,6 +47,7 @@ AUDIENCE_TRENDS = Derived(
         Input(asset="audience_members", columns=("audience_id", "hashed_email"), days="both_windows"),
         Input(asset="audiences", columns=("id", "primary_category", "brand", "model"), days="nearest"),
     ),
+    newest_alone=True,
     sql="""
         WITH people AS (
             SELECT audience_id, hashed_email,

@@ -5,7 +5,7 @@ Nothing here decides where the result goes; committing it is the lake's business
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_row
 from ignite_assets.storage.store import Store
 from ignite_assets.tables import facts
 from ignite_assets.tables.derived.inputs import FOOTER, Inputs
+from ignite_assets.tables.derived.past import Past
 from ignite_assets.tables.derived.row import Derived, Input
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
 from ignite_assets.tables.windows import Window
+
+Pasts = Mapping[str, Past]
+"""What windows share, by input."""
 
 
 class DerivationError(IgniteError):
@@ -65,27 +69,33 @@ class Derivations:
         return outcome
 
     def each(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
-        """Each day with its partition, or with its error: one day's failure doesn't end the others."""
+        """Each day, in order, with its partition, or with its error: one day's failure doesn't end the others."""
         with Workspace() as workspace:
-            for day in days:
-                yield day, self._outcome(workspace, day)
+            shared = self._shared(workspace) if self._derived.newest_alone and len(days) > 1 else {}
+            for day in sorted(days):
+                yield day, self._outcome(workspace, day, shared)
 
-    def _outcome(self, workspace: Workspace, day: dt.date) -> MadePartition | IgniteError:
+    def _shared(self, workspace: Workspace) -> Pasts:
+        """What the days' windows share of each input that is read by windows."""
+        of_windows = (each for each in self._derived.inputs if each.days != "nearest")
+        return {each.asset: Past(workspace, self._lake, self._website, each, self._types(each)) for each in of_windows}
+
+    def _outcome(self, workspace: Workspace, day: dt.date, shared: Pasts) -> MadePartition | IgniteError:
         import duckdb
 
         try:
-            return self._derive(workspace, day)
+            return self._derive(workspace, day, shared)
         except IgniteError as error:
             return error
         except (OSError, duckdb.Error, pa.ArrowException) as error:
             return DerivationError(f"{self._derived.name} {day}|{self._website}: {told(error)}", gist=told(error))
 
-    def _derive(self, workspace: Workspace, day: dt.date) -> MadePartition:
+    def _derive(self, workspace: Workspace, day: dt.date, shared: Pasts) -> MadePartition:
         if day not in self._inputs.captured(self._derived.main):
             raise not_captured(Partition(self._derived.main, self._website, day))
         window, values = self._inputs.window(day), self._values(day)
         for each in self._derived.inputs:
-            self._view(workspace, each, day)
+            self._name_rows(workspace, each, day, shared)
         path = workspace.write("derived", self._derived.sql, values)
         moment = self._now().astimezone(dt.UTC)
         staged, preview = self._stage(workspace, path, window, moment)
@@ -115,10 +125,16 @@ class Derivations:
             "coverage_before": before.coverage if before else 0.0,
         }
 
-    def _view(self, workspace: Workspace, of: Input, day: dt.date) -> None:
-        partitions = [Partition(of.asset, self._website, each) for each in self._inputs.days(of, day)]
-        columns = {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
-        workspace.view_partitions(of.asset, self._lake, partitions, columns)
+    def _name_rows(self, workspace: Workspace, of: Input, day: dt.date, shared: Pasts) -> None:
+        days = self._inputs.days(of, day)
+        if days and of.asset in shared:
+            shared[of.asset].name_rows(day, days)
+            return
+        partitions = [Partition(of.asset, self._website, each) for each in days]
+        workspace.view_partitions(of.asset, self._lake, partitions, self._types(of))
+
+    def _types(self, of: Input) -> Mapping[str, str]:
+        return {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
 
     def _stage(
         self, workspace: Workspace, path: Path, window: Window, moment: dt.datetime

@@ -50,6 +50,7 @@ LOCATION_RECENCY = Derived(
         Input(asset="locations", columns=("id", *_PLACE)),
         Input(asset="location_details", columns=("id", *_VISITS)),
     ),
+    newest_alone=True,
     sql="""
         WITH places AS (
             SELECT id, max(date) AS last_seen, max({

@@ -52,6 +52,9 @@ class Derived(Table):
     moments at which the window begins and has ended (UTC); `coverage`, and `coverage_before` of the window that ended
     the day before.
     """
+    newest_alone: bool = False
+    """Whether the SQL needs of equal rows on several days before the day only the newest. Several days are then
+    derived in one pass over their windows."""
     numbers: str
     """What Dagster plots of a partition, beside its rows and its coverage: SQL expressions over all of its rows."""
     sources: Lineage

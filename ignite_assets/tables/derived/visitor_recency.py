@@ -30,6 +30,7 @@ VISITOR_RECENCY = Derived(
         COVERAGE,
     ),
     inputs=(Input(asset="visitors", columns=("hashed_email", "algo")),),
+    newest_alone=True,
     sql="""
         SELECT hashed_email, arg_max(algo, date) AS algo, max(date) AS last_seen, getvariable('coverage') AS coverage
         FROM visitors GROUP BY hashed_email ORDER BY hashed_email

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ignite_assets.api.errors import IgniteError
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.audience_trends import AUDIENCE_TRENDS
+from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.location_recency import LOCATION_RECENCY
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
+from ignite_assets.tables.made import MadePartition
 from ignite_assets.tables.registry import DERIVED
-from ignite_assets_tests.audiences.captures import DAY, ago, capture
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, capture
 from ignite_assets_tests.tables.derived.histories import (
     DAYS,
     FIRST_DAYS,
@@ -28,8 +31,10 @@ from ignite_assets_tests.tables.derived.histories import (
     Model,
     commit,
     derive,
+    history_of,
     nested,
     rows_of,
+    some_of,
 )
 
 SOURCES = {"visitor_recency": VISITORS, "audience_trends": MEMBERS, "location_recency": LOCATIONS}
@@ -129,19 +134,6 @@ def test_locations_are_those_of_the_window_with_their_largest_day(
     ]
 
 
-@EXAMPLES
-@given(VISITORS, st.integers(1, SPAN))
-def test_two_windows_side_by_side_hold_together_who_the_long_one_holds(history: History, days: int) -> None:
-    middle = DAY - dt.timedelta(days=days)
-    history = {middle: [], **history}
-    with lake_of("visitors", history) as lake:
-        newer, older, both = (
-            {row["hashed_email"] for row in rows_of(derive(lake, VISITOR_RECENCY, window_days=length, day=last))}
-            for length, last in ((days, DAY), (SPAN, middle), (SPAN + days, DAY))
-        )
-    assert newer | older == both
-
-
 @pytest.mark.parametrize("derived", DERIVED, ids=lambda derived: derived.name)
 @settings(max_examples=15)
 @given(data=st.data(), seed=st.integers(0, 9))
@@ -152,6 +144,38 @@ def test_nothing_depends_on_the_order_of_rows(derived: Derived, data: st.DataObj
         with lake_of(derived.main, history, shuffled=order) as lake:
             hashes.append(derive(lake, derived, window_days=SPAN).staged.content_hash)
     assert hashes[0] == hashes[1]
+
+
+PLACES = history_of(some_of({"id": n, "city": city} for n in (1, 2) for city in ("Austin", "Waco", None)))
+DETAILS = history_of(
+    some_of({"id": n, "traffic_score": score, "visit_first": first} for n in (1, 2) for score in (1.0, 2.0) for first in
+            (None, NOW))
+)  # fmt: skip
+READ = {
+    "visitor_recency": {"visitors": VISITORS},
+    "audience_trends": {"audience_members": MEMBERS},
+    "location_recency": {"locations": PLACES, "location_details": DETAILS},
+}
+
+
+@pytest.mark.parametrize("derived", DERIVED, ids=lambda derived: derived.name)
+@settings(max_examples=12)
+@given(data=st.data(), days=WINDOWS, first_day=FIRST_DAYS, wanted=st.sets(DAYS, min_size=2))
+def test_days_derived_in_one_pass_are_those_derived_one_by_one(
+    derived: Derived, data: st.DataObject, days: int, first_day: dt.date, wanted: set[dt.date]
+) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        lake = Lake(root)
+        for asset, histories in READ[derived.name].items():
+            commit(lake, asset, data.draw(histories))
+        whole = Derivations(lake, derived, WEBSITE, window_days=days, first_day=min(first_day, DAY), now=lambda: NOW)
+        together = dict(whole.each(sorted(wanted)))
+        alone = {day: outcome for each in sorted(wanted) for day, outcome in whole.each([each])}
+
+    def told(outcome: MadePartition | IgniteError) -> object:
+        return str(outcome) if isinstance(outcome, IgniteError) else (outcome.staged.content_hash, outcome.facts)
+
+    assert {day: told(each) for day, each in together.items()} == {day: told(each) for day, each in alone.items()}
 
 
 @pytest.mark.parametrize("derived", DERIVED, ids=lambda derived: derived.name)
