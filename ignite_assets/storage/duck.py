@@ -184,8 +184,9 @@ class Workspace:
             return self._session.sql(read_parquet([pattern(store.path(file)) for file in files], in_path=in_path))
         return self._session.from_arrow(dataset())
 
-    def table(self, name: str, sql: str) -> None:
-        """Keep the rows of a query in memory, spilled when they don't fit."""
+    def table(self, name: str, sql: str, values: Mapping[str, object] | None = None) -> None:
+        """Keep the rows of a query in memory, spilled when they don't fit; it finds values by `getvariable(…)`."""
+        self._bind(values or {})
         with raising_interrupts(self._session):
             self._session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
 
@@ -200,6 +201,10 @@ class Workspace:
         with raising_interrupts(self._session):
             self._session.sql(sql).write_parquet(str(path), compression="zstd")
         return path
+
+    def stream(self, name: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a table, in its order."""
+        yield from self._session.table(name).to_arrow_reader(_BATCH_ROWS)
 
     def batches(self, path: Path) -> Iterator[pa.RecordBatch]:
         """The rows of a Parquet file of the folder, in its order."""

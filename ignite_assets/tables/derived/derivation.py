@@ -6,7 +6,6 @@ Nothing here decides where the result goes; committing it is the lake's business
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,6 @@ from ignite_assets.api.table import Table
 from ignite_assets.storage.duck import SQL_TYPES, Workspace, told
 from ignite_assets.storage.lake import Lake, Partition, not_captured
 from ignite_assets.storage.staging import PREVIEW_ROWS, Stage, Staged, first_rows, stamped
-from ignite_assets.storage.store import Store
 from ignite_assets.tables import facts
 from ignite_assets.tables.derived.inputs import FOOTER, Inputs
 from ignite_assets.tables.derived.past import Past
@@ -28,6 +26,9 @@ from ignite_assets.tables.derived.row import Derived, Input
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
 from ignite_assets.tables.windows import Window
 
+_ROWS = "derived_rows"
+_MEMORY_MIB = 256
+"""What DuckDB may use before it spills: with the captures that it reads and Python, a derivation stays below 500 MB."""
 Pasts = Mapping[str, Past]
 """What windows share, by input."""
 
@@ -70,7 +71,7 @@ class Derivations:
 
     def each(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
         """Each day, in order, with its partition, or with its error: one day's failure doesn't end the others."""
-        with Workspace() as workspace:
+        with Workspace(memory_mib=_MEMORY_MIB) as workspace:
             shared = self._shared(workspace) if self._derived.newest_alone and len(days) > 1 else {}
             for day in sorted(days):
                 yield day, self._outcome(workspace, day, shared)
@@ -96,9 +97,9 @@ class Derivations:
         window, values = self._inputs.window(day), self._values(day)
         for each in self._derived.inputs:
             self._name_rows(workspace, each, day, shared)
-        path = workspace.write("derived", self._derived.sql, values)
+        workspace.table(_ROWS, self._derived.sql, values)
         moment = self._now().astimezone(dt.UTC)
-        staged, preview = self._stage(workspace, path, window, moment)
+        staged, preview = self._stage(workspace, window, moment)
         return MadePartition(
             table=self._derived,
             website=self._website,
@@ -109,7 +110,7 @@ class Derivations:
                 "window": f"{window.first} to {window.last}",
                 "coverage": window.coverage,
                 "missing_days": [str(missing) for missing in window.missing],
-                **self._numbers(workspace, path),
+                **self._numbers(workspace),
             },
             preview=preview,
         )
@@ -136,17 +137,15 @@ class Derivations:
     def _types(self, of: Input) -> Mapping[str, str]:
         return {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
 
-    def _stage(
-        self, workspace: Workspace, path: Path, window: Window, moment: dt.datetime
-    ) -> tuple[Staged, list[dict[str, Any]]]:
-        """The rows of the file in the asset's schema, and the first of them."""
+    def _stage(self, workspace: Workspace, window: Window, moment: dt.datetime) -> tuple[Staged, list[dict[str, Any]]]:
+        """The rows in the asset's schema, and the first of them."""
         schema = arrow_schema(self._derived)
         rows_schema = schema.remove(len(schema) - 1)
         repeats = [column.name for column in self._derived.all_columns if column.repeats]
         stage = Stage(schema, dictionaries=repeats, unhashed=frozenset({self._derived.stamp.name}))
         preview: list[dict[str, Any]] = []
         gathering = facts.Gathering(self._derived)
-        for rows in workspace.batches(path):
+        for rows in workspace.stream(_ROWS):
             batch = stamped(rows.cast(rows_schema), schema, moment)
             if len(preview) < PREVIEW_ROWS:
                 preview += first_rows(batch, PREVIEW_ROWS - len(preview))
@@ -168,8 +167,7 @@ class Derivations:
             FOOTER: json.dumps(self._inputs.hashes(window.last), separators=(",", ":")),
         }
 
-    def _numbers(self, workspace: Workspace, path: Path) -> dict[str, int | float]:
-        workspace.view("derived_rows", Store(str(workspace.folder)), [path.name], {})
-        found = workspace.one(f"SELECT {self._derived.numbers} FROM derived_rows")  # noqa: S608 - the row's own
+    def _numbers(self, workspace: Workspace) -> dict[str, int | float]:
+        found = workspace.one(f"SELECT {self._derived.numbers} FROM {_ROWS}")  # noqa: S608 - the row's own
         # Without those that are null.
         return {name: number for name, number in found.items() if number is not None}
