@@ -266,10 +266,16 @@ class Runner:
         return self._execute(assets, config, partition_key=partition_key(day, website))
 
     def days(
-        self, assets: Sequence[str], first: dt.date, last: dt.date, website: str = ACME.key, **config: Any
+        self,
+        assets: Sequence[str],
+        first: dt.date,
+        last: dt.date,
+        website: str = ACME.key,
+        last_website: str | None = None,
+        **config: Any,
     ) -> dg.ExecuteInProcessResult:
         """Materialize a range of dates in one run, each asset with the configuration given."""
-        tags = {RANGE_START: partition_key(first, website), RANGE_END: partition_key(last, website)}
+        tags = {RANGE_START: partition_key(first, website), RANGE_END: partition_key(last, last_website or website)}
         return self._execute(assets, config, tags=tags)
 
     def _execute(self, assets: Sequence[str], config: Mapping[str, Any], **how: Any) -> dg.ExecuteInProcessResult:

@@ -152,8 +152,9 @@ def _chosen_assets(named: tuple[str, ...], *, captures_only: bool) -> list[str]:
 
 def _follow_up(settings: "Settings", results: "list[PartitionResult]", since: dt.date) -> "Plan":
     """The runs that derive what is missing or stale after these captures."""
-    from ignite_assets.cli.runs.plan import Plan, runs_of
+    from ignite_assets.cli.runs.plan import Plan
     from ignite_assets.dagster.stale import inputs_of
+    from ignite_assets.dagster.website_runs import runs_of
     from ignite_assets.tables.registry import DERIVED
 
     landed = {(each.website, each.asset) for each in results if each.is_there}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ignite_assets.cli.bars import starting, tracked
-from ignite_assets.cli.runs.plan import PartitionResult, Plan, WebsiteRun
+from ignite_assets.cli.runs.plan import PartitionResult, Plan
 from ignite_assets.cli.text import aligned
 from ignite_assets.config import Settings
+from ignite_assets.dagster.website_runs import WebsiteRun
 from ignite_assets.tables.checks import Doubt
 from ignite_assets.tables.progress import Cadence, Work, begin
 from ignite_assets.tables.registry import TABLES

@@ -25,6 +25,7 @@ from ignite_assets.config.values import (
     Timezone,
     Variable,
     WebsiteKey,
+    WebUrl,
 )
 from ignite_assets.storage.location import URL_SCHEME, Location
 from ignite_assets.tables.thresholds import Thresholds
@@ -161,6 +162,11 @@ class Alerts(Section):
         None,
         examples=["IGNITE_ALERTS_WEBHOOK"],
         description="Environment variable that holds the URL of a Slack-compatible webhook; needed for messages.",
+    )
+    dagster_url: WebUrl | None = Field(
+        None,
+        examples=["https://dagster.agency.example"],
+        description="Address of Dagster's UI, for links from messages to runs.",
     )
     deadline: TimeOfDay = Field(dt.time(6, 0), description="Time by which the day that just closed must have landed.")
 

@@ -94,6 +94,12 @@ def _names(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+def _web_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s<>|\\\"?#@]+", url):
+        raise ValueError("not a web address")
+    return url
+
+
 def _name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError("not a name")
@@ -118,6 +124,11 @@ BaseUrl = Annotated[
     str,
     AfterValidator(base_url),
     AllowedText("an https URL, or an http one on loopback, without user, query or fragment"),
+]
+WebUrl = Annotated[
+    str,
+    AfterValidator(_web_url),
+    AllowedText("an http or https URL without user, query or fragment"),
 ]
 Date = Annotated[
     dt.date,

@@ -21,17 +21,16 @@ WHOLE = "ignite/failure"
 """The metadata key of the record of a failure that is of the step as a whole."""
 
 
-def failure(errors: Mapping[str, IgniteError], *, several: bool = False) -> dg.Failure:
+def failure(errors: Mapping[str, IgniteError]) -> dg.Failure:
     """A Dagster failure for the partitions that did not land, by their keys.
 
-    Retried when it is about one partition that may land then. In a run of `several` a retry would capture again those
-    that landed, so there is none; the next run asks for what is missing.
+    Retried when a partition may land then. A retry asks for what failed alone.
     """
     records = {key: error.record() for key, error in sorted(errors.items())}
     return dg.Failure(
         description="\n".join(f"{key}: {record.text}" for key, record in records.items()),
         metadata={PARTITIONS: dg.MetadataValue.json({key: _data(record) for key, record in records.items()})},
-        allow_retries=not several and all(error.retryable for error in errors.values()),
+        allow_retries=any(error.retryable for error in errors.values()),
     )
 
 

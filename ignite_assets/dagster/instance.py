@@ -44,6 +44,10 @@ concurrency:
         value:
           applyLimitPerUniqueValue: true
         limit: 1
+      - key: ignite/website
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
 
 # Runs that never start, and runs that never end when they are stopped, are recorded as ended.
 run_monitoring:

@@ -1,15 +1,15 @@
 """The return value of an asset: its run's partitions, captured or derived while they are stored.
 
-A run of one partition and a ranged run go the same way. Each partition is committed before the next is made, so a
-failing date costs only itself, and memory holds one partition. When every date landed, Dagster records every partition
-of the run. When some failed, it would record none of them, or all: so the good ones are recorded here, one by one, and
-the step fails with the reasons of the others.
+A run of one partition and a ranged run, of one website or of several, go the same way. Each partition is committed
+before the next is made, so a failing one costs only itself, and memory holds one. When every partition landed, Dagster
+records all of them. When some failed, it would record none of them, or all: so the good ones are recorded here, one by
+one, and the step fails with the reasons of the others.
 """
 
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -26,7 +26,10 @@ from ignite_assets.dagster.private import DATA_VERSION, PARTITION
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
-from ignite_assets.tables.made import MadeOrFailed, MadePartition
+from ignite_assets.tables.made import MadePartition
+
+LandedOrFailed = tuple[Partition, MadePartition | IgniteError]
+"""A partition with what was made for it, or with what went wrong."""
 
 
 @dataclass
@@ -116,16 +119,17 @@ class Landings:
     def __init__(
         self,
         context: dg.AssetExecutionContext,
-        website: str,
-        outcomes: Iterator[MadeOrFailed],
+        outcomes: Iterator[LandedOrFailed],
         evaluator: Evaluator,
         kept: Sequence[Kept] = (),
         keys: AssetKeys = PLAIN,
         *,
         retry_policy: dg.RetryPolicy | None = None,
+        recorded: Collection[str] = (),
     ) -> None:
+        """`recorded`: the keys of those that are on record since an earlier try of the step."""
+        self._recorded = recorded
         self._context, self._keys = context, keys
-        self._website = website
         self._outcomes = outcomes
         self._kept = kept
         self._retry_policy = retry_policy
@@ -161,17 +165,17 @@ class Landings:
         landed = self._landed
         errors: dict[str, IgniteError] = {}
         started = time.monotonic()
-        for day, outcome in self._outcomes:
+        for partition, outcome in self._outcomes:
             if isinstance(outcome, IgniteError):
-                errors[partition_key(day, self._website)] = outcome
+                errors[_key(partition)] = outcome
                 continue
-            landing = Landing(Partition(outcome.table.name, self._website, day), outcome)
+            landing = Landing(partition, outcome)
             landed.append(landing)
             yield landing
             landing.seconds = time.monotonic() - started
             started = time.monotonic()
             if landing.error:
-                errors[partition_key(day, self._website)] = landing.error
+                errors[_key(partition)] = landing.error
                 landed.pop()
         there: list[Landing | Kept] = [*self._kept, *landed]
         if errors:
@@ -179,19 +183,19 @@ class Landings:
                 self._record(each)
             if told := tags(errors.values()):
                 self._context.instance.add_run_tags(self._context.run.run_id, told)
-            raise failure(errors, several=bool(there) or len(errors) > 1)
+            raise failure(errors)
         self._describe(there)
 
     def _describe(self, there: Sequence[Landing | Kept]) -> None:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
         for each in there:
-            self._context.add_asset_metadata(
-                each.metadata(self._keys), partition_key=partition_key(each.partition.date, self._website)
-            )
+            self._context.add_asset_metadata(each.metadata(self._keys), partition_key=_key(each.partition))
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(there)))
 
     def _record(self, each: Landing | Kept) -> None:
-        key = partition_key(each.partition.date, self._website)
+        key = _key(each.partition)
+        if key in self._recorded:
+            return
         dimensions = {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()}
         self._context.log_event(
             dg.AssetMaterialization(
@@ -201,6 +205,19 @@ class Landings:
                 tags={DATA_VERSION: each.content_hash, **dimensions},
             )
         )
+
+
+def landed_before(context: dg.AssetExecutionContext) -> set[str]:
+    """The keys of the partitions that earlier tries of the step landed."""
+    if not context.retry_number:
+        return set()
+    logs = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    events = (log.dagster_event for log in logs if log.dagster_event)
+    return {str(event.partition) for event in events if event.asset_key == context.asset_key}
+
+
+def _key(partition: Partition) -> dg.MultiPartitionKey:
+    return partition_key(partition.date, partition.website)
 
 
 def _data_version(there: Sequence[Landing | Kept]) -> str:

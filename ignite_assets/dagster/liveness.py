@@ -156,6 +156,12 @@ def give_up_lost_runs(
     return lost, looked
 
 
+def is_lost(run: dg.DagsterRun) -> bool:
+    """Whether the process that executes a run surely isn't there any more."""
+    process, _ = _process(run)
+    return bool(process and process.is_gone)
+
+
 def _process(run: dg.DagsterRun) -> tuple[Process | None, bool]:
     """The process that executes a run, and whether that is heard of all the time."""
     try:

@@ -6,6 +6,7 @@
 import datetime as dt
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 import dagster as dg
 
@@ -17,6 +18,15 @@ from ignite_assets.storage.lake import OwnFile, Partition, Stored
 
 DATE = "date"
 WEBSITE = "website"
+
+ASKED: Final = dg.BackfillPolicy.multi_run(100)
+LISTED: Final = dg.BackfillPolicy.multi_run(101)
+DERIVED: Final = dg.BackfillPolicy.multi_run(102)
+"""How many partitions a run of a backfill takes: a website's whole look-back window, or a day of a hundred websites.
+
+Dagster puts assets of one policy into one run, in which a step that failed in part skips those that follow. So what is
+made from other assets has a policy of its own: its runs begin once the partitions that it needs are there.
+"""
 
 
 def build_partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
@@ -72,18 +82,44 @@ def files_of(asset: str, partitions: dg.PartitionsDefinition[str], keys: Iterabl
 
 def partitions_of(context: dg.AssetExecutionContext, websites: Collection[str]) -> list[tuple[dt.date, str]]:
     """The date and the website of each partition of a step. Fails when the website isn't configured any more."""
-    if gone := {website for _, website in map(read_key, keys_of(context.run.tags))}.difference(websites):
+    tags = context.run.tags
+    if gone := {website for _, website in map(read_key, keys_of(tags, websites))}.difference(websites):
         words = f"{', '.join(gone)} is not configured any more; there are {sorted(websites)}"
         raise input_failure(ConfigurationError("websites", [words]))
+    if tags.get(RANGE_START, tags.get(RANGE_END)) != tags.get(RANGE_END) and _one_of(tags):
+        raise input_failure(ConfigurationError("backfill", [_JOB_PAGE]))
     return [read_key(key) for key in context.partition_keys]
 
 
-def keys_of(tags: Mapping[str, str]) -> Iterator[str]:
-    """The partitions that a run's tags name: one, or the days of a website."""
-    if key := tags.get(PARTITION):
-        yield key
-    elif start := tags.get(RANGE_START):
-        first, website = read_key(start)
-        last, _ = read_key(tags[RANGE_END])
+_JOB_PAGE = (
+    "this run was launched by a backfill from a job's page: Dagster would execute one partition of it and report "
+    "success for all, so nothing was captured. Launch the backfill from the assets instead: select them in the asset "
+    "graph or the catalog and press Materialize; or run ignite-assets materialize --from … --to …"
+)
+
+
+def _one_of(tags: Mapping[str, str]) -> bool:
+    """Whether tags name a partition, which Dagster then executes alone, whatever range they name as well."""
+    return any(tag == PARTITION or tag.startswith(f"{PARTITION}/") for tag in tags)
+
+
+def keys_of(tags: Mapping[str, str], websites: Iterable[str] = ()) -> Iterator[str]:
+    """The partitions that a run's tags name: one, or each day of a range by each of its websites.
+
+    `websites`: those that are configured. A range names only its first and its last.
+    """
+    if start := tags.get(RANGE_START):
+        (first, opens), (last, closes) = read_key(start), read_key(tags[RANGE_END])
         for day in range((last - first).days + 1):
-            yield partition_key(first + dt.timedelta(days=day), website)
+            for website in sorted({opens, closes, *(each for each in websites if opens < each < closes)}):
+                yield partition_key(first + dt.timedelta(days=day), website)
+    elif key := tags.get(PARTITION):
+        yield key
+
+
+def by_website(partitions: Iterable[Partition]) -> dict[str, list[dt.date]]:
+    """The days of each website, in order."""
+    days: dict[str, list[dt.date]] = {}
+    for each in sorted(partitions):
+        days.setdefault(each.website, []).append(each.date)
+    return days

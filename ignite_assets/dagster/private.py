@@ -7,7 +7,7 @@ Dagster doesn't mark as public, unless `MEMBERS` lists it.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as TargetMaterialization,
 )
+from dagster._core.events import AssetMaterializationPlannedData
+from dagster._core.execution.backfill import BulkActionStatus
 
 __all__ = ["TargetMaterialization", "held_open", "plan_ranges_as_one"]
 # TargetMaterialization: the type of the public field AssetCheckEvaluation.target_materialization_data, not exported.
@@ -28,6 +30,9 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 """Tags of runs. Dagster's own backfills set them, and a run is launched over a range by no other means."""
 
+BACKFILL = "dagster/backfill"
+"""Tag of the runs of a backfill: its id."""
+
 DATA_VERSION = "dagster/data_version"
 """Tag of a materialization. `set_data_version` sets it for an output, not for an event that is logged."""
 
@@ -35,6 +40,7 @@ MEMBERS: Mapping[str, str] = {
     "DagsterInstance.add_run_tags": "what a run learns and later ticks look for; nothing public tags a run under way",
     "DagsterInstance.all_logs": "a run's events of one kind; the public way reads those of one asset",
     "DagsterInstance.get_concurrency_config": "how many runs an instance lets go on at once",
+    "DagsterInstance.get_backfill": "what a backfill selected, and whether it is over",
     "DagsterInstance.get_materialized_partitions": "an asset's partitions; the public way reads every record",
     "DagsterInstance.get_records_for_run": "a run's new events since a cursor, while another process executes it",
     "DagsterInstance.get_runs": "runs by status and job; get_run_records, which is public, reads more of each",
@@ -68,6 +74,27 @@ def plan_ranges_as_one() -> None:
     One event for each partition takes longer than capturing many of the partitions does.
     """
     os.environ[_PLAN_AS_ONE] = "1"
+
+
+def is_over(instance: dg.DagsterInstance, backfill: str | None) -> bool:
+    """Whether a backfill asks for no further run; so for none, and for one that was deleted."""
+    found = instance.get_backfill(backfill) if backfill else None
+    return found is None or found.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
+
+
+def plan_each(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.AssetKey, keys: Iterable[str]) -> None:
+    """Plan some partitions of an asset one by one, in a run that planned its range as one.
+
+    Dagster shows a partition as failed that its failed run planned by name; of a range planned as one it knows none.
+    """
+    for key in keys:
+        event = dg.DagsterEvent(
+            event_type_value=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+            job_name=run.job_name,
+            message=f"{asset.to_user_string()} {key} did not land.",
+            event_specific_data=AssetMaterializationPlannedData(asset, partition=key),
+        )
+        instance.report_dagster_event(event, run.run_id)
 
 
 def describe_partition(context: dg.OutputContext, key: str, metadata: Mapping[str, Any]) -> None:

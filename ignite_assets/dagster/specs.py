@@ -3,6 +3,7 @@
 `IgniteTranslator` changes any of it. `asset_specs` are the same assets for a code location that only reads them.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -66,21 +67,23 @@ class Specs:
         """The decorator of the function that makes an asset; `ins` are those of its dependencies that are loaded."""
         spec = self.by_name[name]
         loaded = {each.key for each in (ins or {}).values()}
-        decorate: Decorator = dg.asset(
-            key=spec.key,
-            ins=ins,
-            deps=[dep for dep in spec.deps if dep.asset_key not in loaded],
-            description=spec.description,
-            metadata=spec.metadata,
-            group_name=spec.group_name,
-            code_version=spec.code_version,
-            automation_condition=spec.automation_condition,
-            owners=spec.owners,
-            tags=spec.tags,
-            partitions_def=spec.partitions_def,
-            pool=self.pools[name],
-            **how,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster still calls backfill policies a beta
+            decorate: Decorator = dg.asset(
+                key=spec.key,
+                ins=ins,
+                deps=[dep for dep in spec.deps if dep.asset_key not in loaded],
+                description=spec.description,
+                metadata=spec.metadata,
+                group_name=spec.group_name,
+                code_version=spec.code_version,
+                automation_condition=spec.automation_condition,
+                owners=spec.owners,
+                tags=spec.tags,
+                partitions_def=spec.partitions_def,
+                pool=self.pools[name],
+                **how,
+            )
         return decorate
 
 

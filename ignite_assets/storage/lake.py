@@ -129,6 +129,11 @@ class Selection:
         """Those of one date."""
         return Selection(self.lake, tuple(p for p in self.partitions if p.date == day))
 
+    def of_website(self, website: str) -> "Selection":
+        """Those of one website."""
+        kept = (p for p in self.partitions if isinstance(p, Partition) and p.website == website)
+        return Selection(self.lake, tuple(kept))
+
 
 class Lake:
     """Partitions in a store: a tree on a local path or any file system that `pyarrow.fs` knows (`s3://…`)."""

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
+from ignite_assets.config import load_settings
+from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.cli.conftest import Shop, on_terminal, shop_in, statuses
 from ignite_assets_tests.conftest import CURRENT_STATE, DERIVED_NAMES, EVERY, LOOK_BACK, RANGE_END, RANGE_START
@@ -83,6 +86,13 @@ def test_a_range_is_one_ranged_run_a_website_and_one_for_what_tells_only_the_pre
     assert present.tags["dagster/partition"] == f"{shop.yesterday}|acme-honda"
 
 
+def shown_as_failed(instance: dg.DagsterInstance, shop: Shop, asset: str) -> set[str]:
+    """The partitions that Dagster's pages show in red."""
+    partitions = build_partitions(load_settings(shop.folder / "ignite.toml"))
+    status = get_and_update_asset_status_cache_value(instance, dg.AssetKey(asset), partitions)
+    return set(status.deserialize_failed_partition_subsets(partitions).get_partition_keys()) if status else set()
+
+
 def planned_assets(instance: dg.DagsterInstance, run_id: str) -> set[str]:
     planned = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     return {entry.dagster_event.asset_key.path[0] for entry in planned if entry.dagster_event}  # type: ignore[union-attr]
@@ -102,6 +112,9 @@ def test_days_of_a_range_that_fail_cost_neither_the_others_nor_what_follows_from
     assert done.returncode == 1
     failed = {(p["asset"], p["date"]): p["error"] for p in partitions if p["status"] == "failed"}
     (day,) = {day for _, day in failed}
+    with shop.instance() as instance:
+        for asset in ("locations", "location_details"):
+            assert shown_as_failed(instance, shop, asset) == {f"{day}|acme-honda"}
     assert failed["location_details", day] == f"not run, since locations failed: {failed['locations', day]}"
     assert sum(p["status"] == "materialized" for p in partitions) == 4
 
@@ -343,7 +356,7 @@ def test_runs_are_recorded_in_the_instance_of_dagster_home(shop: Shop, home: Pat
     with dg.DagsterInstance.from_config(str(home)) as instance:
         (run,) = instance.get_runs()
         assert instance.get_materialized_partitions(dg.AssetKey("visitors")) == {f"{shop.yesterday}|acme-honda"}
-    assert run.job_name == "nightly"
+    assert run.job_name == "materialize"
     assert run.is_success
 
 
@@ -407,5 +420,5 @@ def test_under_a_key_prefix_every_command_records_and_finds_its_assets_there(
         made = {key.path[-1] for key in instance.all_asset_keys() if instance.get_materialized_partitions(key)}
         assert made >= {"visitors", "locations", "location_details", "audience_exports", "website_report"}
         assert {run.job_name for run in instance.get_runs()} == {
-            "raw_east_nightly", "raw_east_export_audiences", "raw_east_report"
+            "raw_east_materialize", "raw_east_export_audiences", "raw_east_report"
         }  # fmt: skip

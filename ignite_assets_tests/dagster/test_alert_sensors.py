@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.config.models import Alerts
 from ignite_assets.dagster.automation.alert_sensors import build_sensors
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.built import build_defs, frozen
@@ -91,7 +92,7 @@ def fail(instance: dg.DagsterInstance, *websites: str, job: str = "nightly", tag
 
 def of_websites(texts: Sequence[str]) -> list[str]:
     """The websites that messages are about."""
-    return [text.partition(",")[0] for text in texts]
+    return [text.partition(",")[0] for text in texts if "night of" in text]
 
 
 # Whether there are any.
@@ -124,8 +125,55 @@ def test_a_night_that_failed_is_one_message_a_website_with_grouped_reasons(
     head, line = acme.splitlines()
     assert re.fullmatch(r"acme-honda, night of \d{4}-\d\d-\d\d: did not land", head)
     # Location details did not run.
-    assert line == "• locations, sales, visitors: the platform failed (status 503, 1 try)"
-    assert bayside.splitlines()[1:] == ["• sales: the platform failed (status 500, 1 try)"]
+    assert line == "• locations, sales, visitors of 2026-11-19: the platform failed (status 503, 1 try)"
+    assert bayside.splitlines()[1:] == ["• sales of 2026-11-19: the platform failed (status 500, 1 try)"]
+
+
+def test_a_run_of_several_websites_is_told_to_each_that_failed_with_its_days_the_variables_and_the_run(
+    config_file: Path, instance: dg.DagsterInstance, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del receiver
+    linked = load_settings(config_file).model_copy(
+        update={"alerts": Alerts(webhook_env=VARIABLE, dagster_url="http://dagster.example:3000/ui/")}
+    )
+    with Receiver() as there:
+        monkeypatch.setenv(VARIABLE, there.url)
+        watch = Watch(FAILURES, linked, instance)
+        watch.tick()
+        monkeypatch.setenv(variable(BAYSIDE.key, "secret"), "wrong")
+        runner = Runner(instance, build_defs(linked, now=frozen(NOW), retry_policy=None))
+        result = runner.days(["visitors"], days_ago(9), YESTERDAY, last_website=SUMMIT.key)
+        watch.tick()
+        (text,) = there.texts
+        head, *reasons, link = text.splitlines()
+        assert head.startswith(f"{BAYSIDE.key}, night of ")
+        advice = f"check the values of {variable(BAYSIDE.key, 'token')} and {variable(BAYSIDE.key, 'secret')}"
+        assert all(re.match(r"• visitors of (\d days from )?2026-11-\d\d", reason) for reason in reasons)
+        assert all(reason.endswith(advice) for reason in reasons)
+        assert link == f"<http://dagster.example:3000/ui/runs/{result.run_id}|The run in Dagster>"
+
+        monkeypatch.setenv(variable(BAYSIDE.key, "secret"), BAYSIDE.secret)
+        runner.days(["visitors"], days_ago(9), days_ago(5), website=BAYSIDE.key)
+        watch.tick()
+        assert len(there.texts) == 1  # there are days missing yet
+        runner.days(["visitors"], days_ago(4), YESTERDAY, website=BAYSIDE.key)
+        watch.tick()
+        watch.tick()
+        assert there.texts[1:] == [f"{BAYSIDE.key}: landed after all: visitors of 9 days from 2026-11-11 to 2026-11-19"]
+
+
+def test_a_day_that_is_missing_since_a_run_failed_is_no_second_message(
+    settings: Settings, runner: Runner, sandbox: SandboxServer, failures: Watch, receiver: Receiver
+) -> None:
+    checks = Watch(CHECKS, settings, runner.instance)
+    checks.tick()
+    sandbox.faults.add(Fault(website=ACME.key, status=500))
+    runner.day(["visitors"])
+    job = runner.defs.resolve_job_def("freshness")
+    job.execute_in_process(instance=runner.instance)
+    failures.tick()
+    checks.tick()
+    assert sorted(of_websites(receiver.texts)) == [ACME.key, BAYSIDE.key, SUMMIT.key]
 
 
 def test_a_ranged_run_that_failed_is_told_too(
@@ -135,7 +183,7 @@ def test_a_ranged_run_that_failed_is_told_too(
     runner.days(["visitors"], days_ago(3), YESTERDAY)
     failures.tick()
     (text,) = receiver.texts
-    assert text.endswith("• visitors: the platform failed (status 500, 1 try)")
+    assert re.search(r"\n• visitors of 2026-11-1\d: the platform failed \(status 500, 1 try\)$", text)
 
 
 def test_nothing_that_failed_is_nothing_to_tell(runner: Runner, failures: Watch, receiver: Receiver) -> None:
@@ -158,7 +206,7 @@ def test_a_check_that_found_unusable_data_is_told_and_one_that_warns_is_not(
     assert result.success
     watch.tick()
     (text,) = [text for text in receiver.texts if text.startswith("acme-honda")]
-    assert "\n• visitors: sound: keys: 1 of 3 rows repeat the hashed_email of another" in text
+    assert "\n• visitors of 2026-11-19: sound: keys: 1 of 3 rows repeat the hashed_email of another" in text
     assert "usual" not in text
 
 

@@ -217,6 +217,10 @@ def test_a_message_stays_short_however_many_reasons_there_are() -> None:
     lines = Message("acme", NIGHT, troubles).text("did not land").splitlines()
     assert len(lines) == 12
     assert lines[-1] == "• and 50 more reasons"
+    long = Message("acme", NIGHT, [of("acme", "visitors", f"{n:02}<&> " * 900) for n in range(60)])
+    text = long.text("did not land", "https://dagster.example")
+    assert len(text) < 4_000
+    assert "00&lt;&amp;&gt; 00" in text
 
 
 def test_runs_of_one_night_are_one_message_and_another_night_is_another(
@@ -270,5 +274,5 @@ def test_each_refusal_doubles_the_wait_up_to_an_hour(failures: int, now: float) 
 
 
 def test_a_delivery_ends_the_waiting() -> None:
-    cursor = Cursor(after=0).refused(10.0).refused(70.0).delivered("acme|2026-11-20")
+    cursor = Cursor(after=0).refused(10.0).refused(70.0).delivered(Message("acme", NIGHT), 80.0)
     assert (cursor.failures, cursor.not_before, cursor.said) == (0, 0.0, ("acme|2026-11-20",))

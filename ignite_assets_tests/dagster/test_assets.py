@@ -16,6 +16,7 @@ from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.failures import failed_partitions
 from ignite_assets.dagster.metadata import MASK
 from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, World
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.built import build_defs, frozen
@@ -550,14 +551,50 @@ def test_what_a_run_skips_is_recorded_when_the_rest_fails(runner: Runner, sandbo
     assert runner.recorded("visitors") == [f"{YESTERDAY}|{ACME.key}"] * 2
 
 
-def test_a_ranged_run_in_which_some_dates_landed_is_not_tried_again(
+def test_a_retry_of_a_ranged_run_asks_for_what_failed_alone(
     define: Define, instance: dg.DagsterInstance, sandbox: SandboxServer
 ) -> None:
     runner = Runner(instance, define(retry_policy=WITH_RETRIES))
     sandbox.faults.add(Fault(endpoint="visitors", status=503, times=1))
     result = runner.days(["visitors"], days_ago(3), YESTERDAY)
-    assert retries(result) == 0
-    assert len(runner.recorded("visitors")) == 2
+    assert result.success
+    assert retries(result) == 1
+    assert len(sandbox.requests.of("visitors")) == 4
+    assert set(runner.recorded("visitors")) == {f"{days_ago(age)}|{ACME.key}" for age in (1, 2, 3)}
+
+
+def test_a_run_of_several_websites_lands_each_and_refused_credentials_cost_one_website_alone(
+    runner: Runner, lake: Lake, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable(BAYSIDE.key, "secret"), "wrong")
+    result = runner.days(["visitors", "audiences"], days_ago(2), YESTERDAY, website=ACME.key, last_website=SUMMIT.key)
+    told = reasons(result)["visitors"].splitlines()
+    assert [line.partition(": ")[0] for line in told] == [f"{days_ago(age)}|{BAYSIDE.key}" for age in (2, 1)]
+    assert all(
+        line.endswith(f"check the values of {variable(BAYSIDE.key, 'token')} and {variable(BAYSIDE.key, 'secret')}")
+        for line in told[1:]
+    )
+    good = {f"{days_ago(age)}|{site.key}" for age in (2, 1) for site in (ACME, SUMMIT)}
+    assert set(runner.recorded("visitors")) == good
+    assert {f"{each.date}|{each.website}" for each in lake.partitions("visitors")} == good
+    for site in (ACME, SUMMIT):
+        algos = lake.read([partition("visitors", YESTERDAY, site.key)], ["algo"]).column("algo").unique().to_pylist()
+        assert algos == ["sha2"]
+    assert {request.website for request in sandbox.requests.of("visitors")} == {ACME.key, BAYSIDE.key, SUMMIT.key}
+
+
+@pytest.mark.parametrize("selection", [["visitors"], ["locations", "location_details"]])
+def test_a_run_of_a_jobs_own_backfill_fails_with_what_to_do_instead(
+    defs: dg.Definitions, instance: dg.DagsterInstance, sandbox: SandboxServer, selection: list[str]
+) -> None:
+    first, last = (partition_key(day, ACME.key) for day in (days_ago(3), YESTERDAY))
+    job = defs.resolve_job_def("nightly").get_subset(asset_selection={dg.AssetKey(name) for name in selection})
+    dimensions = {f"{PARTITION}/{name}": value for name, value in first.keys_by_dimension.items()}
+    tags = {RANGE_START: first, RANGE_END: last, **dimensions}
+    result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    (words,) = reasons(result).values()
+    assert "Launch the backfill from the assets instead" in words
+    assert list(sandbox.requests) == []
 
 
 def test_a_date_whose_locations_are_missing_costs_only_itself(runner: Runner) -> None:

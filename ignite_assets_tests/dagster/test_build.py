@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.io_manager import IO_MANAGER
 from ignite_assets.sandbox import SandboxServer
@@ -64,7 +65,7 @@ def menu(config_file: Path) -> dg.RepositoryDefinition:
 def test_every_job_schedule_and_sensor_says_in_a_line_when_it_does_what(menu: dg.RepositoryDefinition) -> None:
     jobs = [menu.get_job(name) for name in menu.job_names if not name.startswith("__")]
     starters: list[dg.ScheduleDefinition | dg.SensorDefinition] = [*menu.schedule_defs, *menu.sensor_defs]
-    assert (len(jobs), len(starters)) == (7, 10)
+    assert (len(jobs), len(starters)) == (8, 10)
     for description in [job.description for job in jobs] + [starter.description for starter in starters]:
         assert re.fullmatch(r"[A-Z][^\n]{40,150}\.", str(description))
     assert all(
@@ -85,7 +86,7 @@ def test_every_job_has_the_configured_executor_wherever_it_is_merged_into(config
 
     assert names.pop("__ASSET_JOB") == other.name  # launches from the asset graph name no job of ours
     assert set(names.values()) == {executor}
-    assert len(names) == 7
+    assert len(names) == 8
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -119,9 +120,16 @@ def test_no_step_has_a_policy_of_dagsters_which_would_try_again_after_a_stop(set
             assert (node.retry_policy, node.definition.retry_policy) == (None, None)
 
 
-def test_no_asset_has_a_policy_that_leaves_holes_in_a_backfill(settings: Settings) -> None:
+def test_runs_of_backfills_take_many_partitions_and_no_asset_beside_one_that_it_is_made_from(
+    settings: Settings,
+) -> None:
     graph = build_defs(settings).resolve_asset_graph()
-    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in EVERY} == {None}
+    policies = {name: graph.get(dg.AssetKey(name)).backfill_policy for name in EVERY}
+    for name, policy in policies.items():
+        assert policy
+        assert (policy.max_partitions_per_run or 0) >= LOOK_BACK_DAYS + 1
+        parents = {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+        assert policy not in {policies[parent] for parent in parents}
 
 
 def test_a_resource_can_be_replaced(settings: Settings, instance: dg.DagsterInstance, lake: Lake) -> None:

@@ -14,13 +14,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.sandbox import SandboxServer
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.conftest import ACME, WEBSITES, living_config, set_credentials
 
@@ -35,13 +36,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def living_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """A configuration whose sandbox goes by the machine's clock, as the daemon's processes do."""
-    set_credentials(monkeypatch)
+def platform() -> Iterator[SandboxServer]:
+    """A sandbox that goes by the machine's clock, as the daemon's processes do."""
     with SandboxServer(WEBSITES) as server:
-        path = tmp_path / "ignite.toml"
-        path.write_text(living_config(server.url, 20, more="[schedule]\nenabled = false\n"))
-        yield load_settings(path)
+        yield server
+
+
+@pytest.fixture
+def living_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: SandboxServer) -> Settings:
+    """A configuration of the sandbox."""
+    set_credentials(monkeypatch)
+    path = tmp_path / "ignite.toml"
+    path.write_text(living_config(platform.url, 20, more="[schedule]\nenabled = false\n"))
+    return load_settings(path)
 
 
 @pytest.fixture
@@ -122,9 +129,14 @@ def status_at_the_end(instance: dg.DagsterInstance, daemon: subprocess.Popen[byt
     return status()
 
 
-def test_a_backfill_of_five_days_and_three_websites_materializes_each_partition_once(
-    living_settings: Settings, home: Path, daemon: subprocess.Popen[bytes], tmp_path: Path
+def test_a_backfill_makes_a_run_a_website_and_a_date_that_fails_costs_only_itself_and_its_details(
+    living_settings: Settings,
+    home: Path,
+    daemon: subprocess.Popen[bytes],
+    tmp_path: Path,
+    platform: SandboxServer,
 ) -> None:
+    platform.faults.add(Fault(endpoint="locations", website=ACME.key, status=400, times=1))
     yesterday = Horizon(living_settings.partitions.zone).yesterday()
     days = [yesterday - dt.timedelta(days=age) for age in range(4, -1, -1)]
     with dg.DagsterInstance.from_config(str(home)) as instance:
@@ -132,18 +144,31 @@ def test_a_backfill_of_five_days_and_three_websites_materializes_each_partition_
         keys = [partition_key(day, site.key) for day in days for site in WEBSITES]
         assets = [dg.AssetKey(name) for name in ASSETS]
         instance.add_backfill(backfill_of(build_defs(living_settings), assets, keys, instance))
-        assert status_at_the_end(instance, daemon, tmp_path / "daemon.log") is BulkActionStatus.COMPLETED_SUCCESS
-        wanted = Counter(str(partition_key(day, site.key)) for day in days for site in WEBSITES)
-        for name in ASSETS:
-            records = instance.fetch_materializations(dg.AssetKey(name), limit=1000).records
-            assert Counter(record.partition_key for record in records) == wanted
+        assert status_at_the_end(instance, daemon, tmp_path / "daemon.log") is BulkActionStatus.COMPLETED_FAILED
+        recorded = {
+            name: Counter(
+                r.partition_key for r in instance.fetch_materializations(dg.AssetKey(name), limit=1000).records
+            )
+            for name in ASSETS
+        }
+        assert recorded["visitors"] == Counter(map(str, keys))
+        (failed,) = recorded["visitors"] - recorded["locations"]
+        assert str(failed).endswith(ACME.key)
+        assert recorded["locations"] == recorded["location_details"] == recorded["visitors"] - Counter([failed])
         runs = instance.get_runs()
-        assert len(runs) == len(wanted)
-        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert len(runs) <= 2 * len(WEBSITES) + 1  # the failed date may part the days of its website
+        assert [run.status for run in runs].count(dg.DagsterRunStatus.FAILURE) == 1
+        for name in ASSETS:
+            evaluated = instance.event_log_storage.get_asset_check_partition_info(
+                [dg.AssetCheckKey(dg.AssetKey(name), "sound")]
+            )
+            stands = {info.partition_key: info.latest_execution_status for info in evaluated}
+            assert {stands[key] for key in recorded[name]} == {AssetCheckExecutionRecordStatus.SUCCEEDED}
+            assert all(info.is_current for info in evaluated if info.partition_key in recorded[name])
     lake = Lake(living_settings.root)
     for name in ASSETS:
         found = lake.partitions(name)
-        assert Counter(str(partition_key(each.date, each.website)) for each in found) == wanted
+        assert {str(partition_key(each.date, each.website)) for each in found} == set(recorded[name])
         assert all(int(lake.footer(each)["ignite.rows"]) == len(lake.read([each])) for each in found)
 
 

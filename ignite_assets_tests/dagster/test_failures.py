@@ -44,8 +44,10 @@ def test_one_partition_is_tried_again_when_that_may_help(error: IgniteError) -> 
 
 
 @pytest.mark.parametrize("error", HELPED, ids=lambda error: type(error).__name__)
-def test_a_run_of_several_partitions_is_not_tried_again(error: IgniteError) -> None:
-    assert not failure({"2026-11-19|acme-honda": error}, several=True).allow_retries
+def test_a_run_of_several_partitions_is_tried_again_for_those_that_may_land_then(error: IgniteError) -> None:
+    others = {"2026-11-18|acme-honda": DateRefusedError("too old")}
+    assert failure({"2026-11-19|acme-honda": error, **others}).allow_retries
+    assert not failure(others).allow_retries
 
 
 def test_each_partition_has_its_line_by_date() -> None:

@@ -40,7 +40,10 @@ def test_a_new_one_sends_no_telemetry_and_runs_one_website_once_at_a_time(tmp_pa
         assert instance.telemetry_enabled is False
         settings = instance.get_concurrency_config().run_queue_config
         assert settings
-        assert [limit["key"] for limit in settings.tag_concurrency_limits] == ["dagster/partition/website"]
+        assert [limit["key"] for limit in settings.tag_concurrency_limits] == [
+            "dagster/partition/website",
+            "ignite/website",
+        ]
 
 
 def test_one_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:

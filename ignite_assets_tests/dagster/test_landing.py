@@ -1,7 +1,6 @@
 """What an asset returns: partitions that are captured one by one, while they are stored."""
 
 import contextlib
-import datetime as dt
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,33 +14,33 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.evaluations import Evaluator
-from ignite_assets.dagster.landing import Landing, Landings
+from ignite_assets.dagster.landing import LandedOrFailed, Landing, Landings
 from ignite_assets.dagster.partitions import build_partitions
 from ignite_assets.dagster.resources import IgniteResource
 from ignite_assets.sandbox import Fault, SandboxServer, frozen
 from ignite_assets.sandbox.faults import SandboxCall
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.capture import Capture
-from ignite_assets.tables.made import MadeOrFailed, MadePartition
-from ignite_assets_tests.conftest import ACME, NOW, YESTERDAY, Runner, days_ago, reasons
+from ignite_assets.tables.made import MadePartition
+from ignite_assets_tests.conftest import ACME, NOW, YESTERDAY, Runner, days_ago, partition, reasons
 
 VISITORS = by_name()["visitors"]
 DAYS = [YESTERDAY, days_ago(2), days_ago(3)]
 
 
 @pytest.fixture
-def outcomes(settings: Settings) -> Iterator[Iterator[MadeOrFailed]]:
+def outcomes(settings: Settings) -> Iterator[Iterator[LandedOrFailed]]:
     """Three dates' snapshots, each captured when it is asked for."""
     with (
         IgniteResource.from_settings(settings).client(ACME.key, Horizon(now=frozen(NOW))) as client,
         contextlib.ExitStack() as files,
     ):
 
-        def captured() -> Iterator[MadeOrFailed]:
+        def captured() -> Iterator[LandedOrFailed]:
             for day, outcome in Capture(client, VISITORS).each(DAYS):
                 assert isinstance(outcome, MadePartition)
                 files.enter_context(outcome.staged.file)
-                yield day, outcome
+                yield partition("visitors", day), outcome
 
         yield captured()
 
@@ -54,9 +53,9 @@ def context(instance: dg.DagsterInstance) -> Iterator[dg.AssetExecutionContext]:
 
 
 def test_each_date_is_committed_before_the_next_is_asked_for(
-    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], settings: Settings, lake: Lake
+    context: dg.AssetExecutionContext, outcomes: Iterator[LandedOrFailed], settings: Settings, lake: Lake
 ) -> None:
-    landings = iter(Landings(context, ACME.key, outcomes, Evaluator(VISITORS, settings)))
+    landings = iter(Landings(context, outcomes, Evaluator(VISITORS, settings)))
     for count, day in enumerate(DAYS, 1):
         landing = next(landings)
         assert landing.partition.date == day
@@ -66,16 +65,16 @@ def test_each_date_is_committed_before_the_next_is_asked_for(
 
 
 def test_a_stored_snapshot_lets_go_of_its_memory(
-    context: dg.AssetExecutionContext, outcomes: Iterator[MadeOrFailed], settings: Settings, lake: Lake
+    context: dg.AssetExecutionContext, outcomes: Iterator[LandedOrFailed], settings: Settings, lake: Lake
 ) -> None:
-    landings = iter(Landings(context, ACME.key, outcomes, Evaluator(VISITORS, settings)))
+    landings = iter(Landings(context, outcomes, Evaluator(VISITORS, settings)))
     for landing in (next(landings) for _ in DAYS):
         landing.store(lake)
         assert landing.made.staged.file.closed
 
 
 def in_a_run(
-    settings: Settings, instance: dg.DagsterInstance, made: list[MadeOrFailed]
+    settings: Settings, instance: dg.DagsterInstance, made: list[LandedOrFailed]
 ) -> tuple[Runner, list[Landing]]:
     """A runner of one asset that returns captures of what was made beforehand, and those that came by."""
     seen: list[Landing] = []
@@ -88,7 +87,7 @@ def in_a_run(
             raise NotImplementedError
 
     def body(context: dg.AssetExecutionContext) -> Landings:
-        return Landings(context, ACME.key, iter(made), Evaluator(VISITORS, settings))
+        return Landings(context, iter(made), Evaluator(VISITORS, settings))
 
     asset = dg.asset(name="visitors", partitions_def=build_partitions(settings))(body)
     defs = dg.Definitions(assets=[asset], resources={"io_manager": Store()}, executor=dg.in_process_executor)
@@ -96,7 +95,7 @@ def in_a_run(
 
 
 def test_several_partitions_share_one_data_version_that_their_order_does_not_change(
-    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[MadeOrFailed]
+    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[LandedOrFailed]
 ) -> None:
     made = list(outcomes)
     runners = [in_a_run(settings, instance, order)[0] for order in (made, made[::-1])]
@@ -109,9 +108,9 @@ def test_several_partitions_share_one_data_version_that_their_order_does_not_cha
 
 
 def test_what_failed_is_told_after_everything_else_landed(
-    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[MadeOrFailed]
+    settings: Settings, instance: dg.DagsterInstance, outcomes: Iterator[LandedOrFailed]
 ) -> None:
-    missing: MadeOrFailed = (DAYS[0], MissingPartitionError("its locations are missing"))
+    missing: LandedOrFailed = (partition("visitors", DAYS[0]), MissingPartitionError("its locations are missing"))
     runner, seen = in_a_run(settings, instance, [missing, *list(outcomes)[1:]])
     result = runner.days(["visitors"], DAYS[-1], DAYS[0])
     assert reasons(result) == {"visitors": "2026-11-19|acme-honda: its locations are missing"}
@@ -120,8 +119,8 @@ def test_what_failed_is_told_after_everything_else_landed(
 
 
 def test_when_nothing_landed_nothing_is_recorded(settings: Settings, instance: dg.DagsterInstance) -> None:
-    made: list[tuple[dt.date, MissingPartitionError]] = [(day, MissingPartitionError("no")) for day in DAYS]
-    runner, _ = in_a_run(settings, instance, list(made))
+    made: list[LandedOrFailed] = [(partition("visitors", day), MissingPartitionError("no")) for day in DAYS]
+    runner, _ = in_a_run(settings, instance, made)
     assert not runner.days(["visitors"], DAYS[-1], DAYS[0]).success
     assert runner.recorded("visitors") == []
 

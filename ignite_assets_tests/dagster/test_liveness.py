@@ -89,7 +89,7 @@ def test_a_run_whose_process_died_is_given_up_told_of_and_taken_up_again(
     instance: dg.DagsterInstance, settings: Settings, dead: Process
 ) -> None:
     run = started(instance, settings, dead)
-    assert KEY in under_way(instance)
+    assert KEY in under_way(instance, settings.websites)
 
     (request,) = (r for r in sensor(instance, settings, NOW).run_requests or [] if r.partition_key == KEY)
 

@@ -6,10 +6,13 @@ import dagster as dg
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from ignite_assets.config import Settings
+from ignite_assets.dagster.automation.following import FOLLOWS
+from ignite_assets.dagster.partitions import keys_of, partition_key
+from ignite_assets.dagster.private import PARTITION, RANGE_END, RANGE_START
 from ignite_assets.dagster.waiting import NOT_BEFORE
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.built import build_defs, frozen
-from ignite_assets_tests.conftest import ACME, EVERY, NOW, YESTERDAY, Runner
+from ignite_assets_tests.conftest import ACME, EVERY, NOW, YESTERDAY, Runner, days_ago
 
 KEY = f"{YESTERDAY}|{ACME.key}"
 HOUR = dt.timedelta(hours=1)
@@ -42,7 +45,7 @@ def test_a_run_that_is_told_to_come_back_is_tagged_with_the_time_and_asks_once(
 ) -> None:
     told_to_wait(instance, settings, sandbox)
     (run,) = instance.get_runs()
-    assert dt.datetime.fromisoformat(run.tags[NOT_BEFORE]) == NOW + HOUR
+    assert dt.datetime.fromisoformat(run.tags[f"{NOT_BEFORE}/{ACME.key}"]) == NOW + HOUR
     assert len(sandbox.requests) == 1
 
 
@@ -79,3 +82,39 @@ def test_what_has_landed_meanwhile_is_not_captured_again(
     one = told_to_wait(instance, settings, sandbox)
     assert Runner(instance, build_defs(one, now=frozen(NOW), retry_policy=None)).day(EVERY).success
     assert not sensor(instance, one, NOW + HOUR).run_requests
+
+
+def test_what_a_run_left_out_since_another_day_failed_is_requested_once_for_the_days_that_landed(
+    instance: dg.DagsterInstance, settings: Settings, sandbox: SandboxServer
+) -> None:
+    runner = Runner(instance, build_defs(settings, now=frozen(NOW), retry_policy=None))
+    sandbox.faults.add(Fault(endpoint="locations", status=400, times=1))
+    failed = runner.days(["locations", "location_details", "location_recency"], days_ago(3), YESTERDAY)
+    landed = runner.recorded("locations")
+    assert (len(landed), runner.recorded("location_details")) == (2, [])
+
+    found = sensor(instance, settings, NOW).run_requests or []
+
+    asked = sorted(key for request in found for key in keys_of({PARTITION: str(request.partition_key), **request.tags}))
+    assert asked == landed
+    assert {request.tags[FOLLOWS] for request in found} == {failed.run_id}
+    selected = {key.to_user_string() for request in found for key in request.asset_selection or []}
+    assert selected == {"location_details", "location_recency"}
+    assert not sensor(instance, settings, NOW).run_requests
+
+
+def test_nothing_follows_a_run_of_the_command_line_or_what_a_failed_run_was_not_asked_for(
+    instance: dg.DagsterInstance, settings: Settings, sandbox: SandboxServer
+) -> None:
+    defs = build_defs(settings, now=frozen(NOW), retry_policy=None)
+    first, last = (str(partition_key(day, ACME.key)) for day in (days_ago(2), YESTERDAY))
+    for job, assets in (("heal", ["locations", "visitors"]), ("materialize", ["locations", "location_details"])):
+        sandbox.faults.add(Fault(endpoint="locations", status=400, times=1))
+        defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags={RANGE_START: first, RANGE_END: last},
+            asset_selection=[dg.AssetKey(name) for name in assets],
+            raise_on_error=False,
+        )
+    assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE] * 2
+    assert not sensor(instance, settings, NOW).run_requests

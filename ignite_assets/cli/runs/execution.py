@@ -19,9 +19,10 @@ import dagster as dg
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus, WebsiteRun, runs_of
+from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.dagster.automation.schedules import COMMAND
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.checks.evaluations import doubt
 from ignite_assets.dagster.failures import failed_partitions, failed_step
@@ -30,8 +31,9 @@ from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.landing import Kept
 from ignite_assets.dagster.liveness import give_up_lost_runs
 from ignite_assets.dagster.partitions import partition_key, read_key
-from ignite_assets.dagster.private import RANGE_END, RANGE_START, held_open, plan_ranges_as_one
+from ignite_assets.dagster.private import held_open, plan_each, plan_ranges_as_one
 from ignite_assets.dagster.records import record_stored
+from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import TABLES
 
@@ -270,6 +272,16 @@ class _Watch:
                 self._add(asset, day, "failed", **({"failure": failure} if failure else self._why_missing(asset, day)))
         if failure and (run := self._unfinished()):
             self._instance.report_run_failed(run, failure.text)
+        self._show_failed()
+
+    def _show_failed(self) -> None:
+        """Have Dagster's pages show what failed: this process's workers plan a range as one."""
+        run = self._instance.get_run_by_id(self._run_id)
+        if run is None or self.run.partition:
+            return
+        for asset in self.run.assets:
+            failed = [partition_key(day, self.run.website) for day in self.run.days if self._failed(asset, day)]
+            plan_each(self._instance, run, self._keys[asset], failed)
 
     def announce_cancelation(self) -> None:
         """Have Dagster take the end of the run's process as wanted."""
@@ -355,7 +367,7 @@ def _job(config: str) -> tuple[dg.JobDefinition, AssetKeys]:
     # The person at the command decides about another try, rather than wait minutes for it.
     settings = load_settings(Path(config))
     defs = build_defs(settings, retry_policy=None)
-    return defs.resolve_job_def(settings.dagster.named("nightly")), AssetKeys.of(settings)
+    return defs.resolve_job_def(settings.dagster.named(COMMAND)), AssetKeys.of(settings)
 
 
 def _forced(assets: Sequence[str], keys: AssetKeys) -> dict[str, object]:
@@ -368,16 +380,14 @@ def execute_run(order: Order) -> None:
     """Execute one run in this process; its events go to the instance of `DAGSTER_HOME`."""
     run = order.run
     plan_ranges_as_one()
-    first, last = (partition_key(day, run.website) for day in (run.days[0], run.days[-1]))
-    one = len(run.days) == 1
-    nightly, keys = _job(order.config)
-    job = nightly.get_subset(asset_selection=set(keys.all(run.assets)), asset_check_selection=set())
+    whole, keys = _job(order.config)
+    job = whole.get_subset(asset_selection=set(keys.all(run.assets)), asset_check_selection=set())
     with inherited_instance() as instance, held_open(instance):
         job.execute_in_process(
             instance=instance,
             run_id=order.run_id,
-            partition_key=first if one else None,
-            tags={} if one else {RANGE_START: first, RANGE_END: last},
+            partition_key=run.partition,
+            tags=run.tags,
             run_config={**QUIET, "ops": _forced(run.assets, keys) if order.force else {}},
             raise_on_error=False,
         )

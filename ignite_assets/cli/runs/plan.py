@@ -1,40 +1,24 @@
 """Runs that our own command launches: which there are for a request, and what is said of each partition of it.
 
-A run is of one website, over a day or consecutive days. How runs are executed is `execution`'s business.
+How runs are executed is `execution`'s business.
 """
 
 import dataclasses
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.api.table import History
+from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
 from ignite_assets.tables.checks import Doubt
 from ignite_assets.tables.registry import TABLES
-from ignite_assets.tables.windows import consecutive
 
-_ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
 PartitionStatus = Literal["materialized", "skipped", "failed", "refused"]
 """`skipped`: it was there already, and was not captured again."""
 Held = tuple[str, str, dt.date]
 """A partition that the lake holds: asset, website, date."""
-
-
-@dataclass(frozen=True)
-class WebsiteRun:
-    """One Dagster run to be: some assets of a website, for a day or for consecutive days."""
-
-    website: str
-    days: tuple[dt.date, ...]
-    assets: tuple[str, ...]
-
-    @property
-    def partitions(self) -> list[tuple[str, dt.date]]:
-        """Each asset with each day."""
-        return [(asset, day) for asset in self.assets for day in self.days]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,27 +120,3 @@ def plan(
             missing[table.name] = [day for day in due if (website, table.name, day) not in there]
         runs += runs_of(website, missing)
     return Plan(runs, refused, kept)
-
-
-def runs_of(website: str, due: Mapping[str, Sequence[dt.date]]) -> list[WebsiteRun]:
-    """The runs for each asset's days, in the order in which they are to be executed.
-
-    Assets that are due on the same days share their run. What tells the present comes first, and what is derived last,
-    since it reads what the others bring.
-    """
-    groups: list[tuple[tuple[dt.date, ...], list[str]]] = []
-    for table in sorted(TABLES, key=lambda table: _ORDER.index(table.history)):
-        days = tuple(due.get(table.name, ()))
-        # What is derived may join the last of the captures, and no earlier ones: others that it reads come after them.
-        open_groups = groups[-1:] if table.history == "derived" else groups
-        group = next((names for known, names in open_groups if known == days), None)
-        if group is not None:
-            group.append(table.name)
-        elif days:
-            groups.append((days, [table.name]))
-    order = [table.name for table in TABLES]
-    return [
-        WebsiteRun(website, stretch, tuple(sorted(names, key=order.index)))
-        for days, names in groups
-        for stretch in consecutive(days)  # a ranged run takes no gaps
-    ]

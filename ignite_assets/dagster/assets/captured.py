@@ -1,7 +1,7 @@
 """One asset for each row of the endpoint table. What an asset knows, it knows from its row."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import cast
 
 import dagster as dg
@@ -13,10 +13,11 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.io_manager import IO_MANAGER
-from ignite_assets.dagster.landing import Kept, Landings, is_late
-from ignite_assets.dagster.partitions import partitions_of
+from ignite_assets.dagster.landing import Kept, Landings, is_late, landed_before
+from ignite_assets.dagster.partitions import ASKED, LISTED, by_website, partition_key, partitions_of
 from ignite_assets.dagster.resources import IGNITE, IgniteResource
 from ignite_assets.dagster.specs import Specs
+from ignite_assets.dagster.turns import Turns
 from ignite_assets.storage.lake import Lake, Partition, Selection
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed
@@ -51,6 +52,7 @@ def build_assets(
             ins={"listed": dg.AssetIn(specs.keys[listed])} if listed else {},
             required_resource_keys={named(IGNITE), named(IO_MANAGER)},
             io_manager_key=named(IO_MANAGER),
+            backfill_policy=LISTED if listed else ASKED,
         )
         return decorate(body)
 
@@ -74,15 +76,20 @@ def _body(
     ) -> Iterator[dg.Output[Landings]]:
         ignite = cast("IgniteResource", getattr(context.resources, resource))
         partitions = sorted(Partition(endpoint.name, of, day) for day, of in partitions_of(context, ignite.websites))
-        (website,) = {partition.website for partition in partitions}
-        kept = list(_kept(config, getattr(context.resources, io_manager), endpoint, partitions, horizon))
+        before = landed_before(context)
+        kept = list(_kept(config, getattr(context.resources, io_manager), endpoint, partitions, horizon, before))
         there = {each.partition for each in kept}
-        days = [each.date for each in partitions if each not in there]
-        outcomes = _outcomes(ignite, website, days, listed) if days else iter(())
-        landings = Landings(context, website, outcomes, evaluator, kept, specs.keys, retry_policy=retry_policy)
+        due = by_website(each for each in partitions if each not in there)
+        turns = Turns(context, ignite.websites, specs.keys)
+        outcomes = (
+            (Partition(endpoint.name, website, day), outcome)
+            for website in turns.each(due)
+            for day, outcome in of_website(ignite, website, due[website], listed and listed.of_website(website))
+        )
+        landings = Landings(context, outcomes, evaluator, kept, specs.keys, retry_policy=retry_policy, recorded=before)
         return landings.recorded()
 
-    def _outcomes(
+    def of_website(
         ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
     ) -> Iterator[MadeOrFailed]:
         try:
@@ -116,18 +123,27 @@ def _body(
 
 
 def _kept(
-    config: CaptureConfig, io_manager: object, endpoint: Endpoint, partitions: Sequence[Partition], horizon: Horizon
+    config: CaptureConfig,
+    io_manager: object,
+    endpoint: Endpoint,
+    partitions: Sequence[Partition],
+    horizon: Horizon,
+    before: Collection[str],
 ) -> Iterator[Kept]:
-    """What a run leaves as it is: captured on time, where it could only be captured late; or all that is there."""
+    """What a run leaves as it is: captured on time, where it could only be captured late; or all that is there.
+
+    `before`: the keys of what the run itself has landed.
+    """
     lake: Lake | None = getattr(io_manager, "lake", None)
     if lake is None:  # another IO manager in its place, and nobody knows what that holds
         return
     zone = horizon.timezone
     for each in partitions:
         late = is_late(horizon.now(), each.date, zone) and horizon.refusal(endpoint, each.date) is None
-        if config.skip_captured or (late and not config.replace_on_time):
+        whenever = config.skip_captured or partition_key(each.date, each.website) in before
+        if whenever or (late and not config.replace_on_time):
             found = Kept.if_readable(lake, each)
-            if found and (config.skip_captured or found.is_on_time(zone)):
+            if found and (whenever or found.is_on_time(zone)):
                 yield found
 
 

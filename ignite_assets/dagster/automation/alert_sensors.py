@@ -80,11 +80,24 @@ class _Alert:
             if self._now() - began > _SECONDS_A_TICK:
                 return f"{count} of {len(due)} messages delivered, the others follow", cursor
             try:
-                post(url, message.text(self._headline))
+                post(url, message.text(self._headline, self._ours.settings.alerts.dagster_url))
             except NotDeliveredError as error:
                 return f"{count} of {len(due)} messages delivered: {error}", cursor.refused(self._now())
-            cursor = cursor.delivered(message.key)
-        return f"{len(due)} messages delivered", cursor.past(records)
+            cursor = cursor.delivered(message, self._now())
+        return self._recover(instance, cursor.past(records), url, f"{len(due)} messages delivered")
+
+    def _recover(
+        self, instance: dg.DagsterInstance, cursor: alerts.Cursor, url: str, said: str
+    ) -> tuple[str, alerts.Cursor]:
+        """Tell of websites whose missing partitions have landed since."""
+        for website, text in alerts.recovered(instance, cursor, self._ours, self._now()):
+            try:
+                if text:
+                    post(url, text)
+            except NotDeliveredError as error:
+                return f"{said}, {website} has recovered: {error}", cursor.refused(self._now())
+            cursor = cursor.recovered(website)
+        return said, cursor
 
     def _due(
         self, instance: dg.DagsterInstance, records: Sequence[dg.RunRecord], cursor: alerts.Cursor

@@ -19,8 +19,7 @@ from ignite_assets.dagster.assets import exports
 from ignite_assets.dagster.automation import opt_out_job
 from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.liveness import GIVEN_UP
-from ignite_assets.dagster.partitions import read_key
-from ignite_assets.dagster.private import PARTITION, RANGE_START
+from ignite_assets.dagster.partitions import keys_of, partition_key, read_key
 from ignite_assets.tables.checks import CHECKS
 
 STALE = "ignite/stale_websites"
@@ -31,11 +30,17 @@ _OVERLAP_SECONDS = 30.0
 """A run may become visible this much later than one that ended after it: clocks differ, transactions take time."""
 _REMEMBERED = 2_000
 _LINES = 10
+_FEW_DAYS = 3
+_CHARACTERS, _OF_A_REASON = 3_500, 400
+"""Slack asks for messages of at most 4,000 characters."""
+_LACKING = 200
+_DAYS_REMEMBERED = 7
 _REMOVALS = "removals"
 _FIRST_WAIT_SECONDS = 60
 _LONGEST_WAIT_SECONDS = 3_600
 _DOUBLINGS = 6
-_OURS = frozenset(CHECKS)
+_RUNS_OF_A_NIGHT = 1_000
+_OURS = frozenset((*CHECKS, exports.CHECK))
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,10 @@ class Trouble:
     website: str
     asset: str
     failure: FailureRecord
+    days: frozenset[dt.date] = frozenset()
+    """The days that are missing, where it is about some."""
+    run: str = ""
+    """The run's id."""
 
 
 Collect = Callable[[dg.DagsterInstance, dg.DagsterRun, "Ours"], list[Trouble]]
@@ -79,6 +88,8 @@ class Cursor:
     """The runs about that time that were looked at, with theirs."""
     said: tuple[str, ...] = ()
     """The website-nights that a message was delivered for, oldest first."""
+    lacking: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By website, what a message said did not land, as `asset|date`, with the time of the message."""
     failures: int = 0
     """Deliveries that failed in a row."""
     not_before: float = 0.0
@@ -102,9 +113,21 @@ class Cursor:
         """The cursor as a sensor keeps it."""
         return json.dumps({**self.__dict__, "said": self.said[-_REMEMBERED:]})
 
-    def delivered(self, key: str) -> "Cursor":
+    def delivered(self, message: "Message", now: float) -> "Cursor":
         """A message was taken."""
-        return replace(self, said=(*self.said, key), failures=0, not_before=0.0)
+        lacking = {**self.lacking.get(message.website, {}), **dict.fromkeys(message.lacking, now)}
+        kept = dict(sorted(lacking.items())[-_LACKING:])
+        return replace(
+            self,
+            said=(*self.said, message.key),
+            lacking={**self.lacking, message.website: kept} if kept else self.lacking,
+            failures=0,
+            not_before=0.0,
+        )
+
+    def recovered(self, website: str) -> "Cursor":
+        """What a website lacked has landed, and was told."""
+        return replace(self, lacking={k: v for k, v in self.lacking.items() if k != website})
 
     def refused(self, now: float) -> "Cursor":
         """A message was not taken: wait twice as long as the last time."""
@@ -148,18 +171,47 @@ class Message:
         """What makes it the same message, whatever run it comes from."""
         return f"{self.website}|{self.night}" + (f"|{self.file}" if self.file else "")
 
-    def text(self, headline: str) -> str:
-        """The message: the website and night, then a line a reason."""
+    @property
+    def lacking(self) -> list[str]:
+        """What did not land, as `asset|date`."""
+        return [f"{each.asset}|{day}" for each in self.troubles for day in sorted(each.days)]
+
+    def text(self, headline: str, dagster_url: str | None = None) -> str:
+        """The message: the website and night, a line a reason, and the run. Escaped for Slack."""
         by_cause: dict[tuple[object, ...], list[Trouble]] = {}
         for trouble in self.troubles:
             by_cause.setdefault(trouble.failure.cause, []).append(trouble)
         alike = sorted(by_cause.values(), key=lambda troubles: troubles[0].failure.words)
-        lines = [
-            f"• {', '.join(sorted({trouble.asset for trouble in troubles}))}: {troubles[0].failure.words}"
-            for troubles in alike
-        ]
-        more = [f"• and {len(lines) - _LINES} more reasons"] if len(lines) > _LINES else []
-        return "\n".join([f"{self.website}, night of {self.night}: {headline}", *lines[:_LINES], *more])
+        lines = [_escaped(_line(troubles)) for troubles in alike]
+        shown = lines[:_LINES]
+        while len("\n".join(shown)) > _CHARACTERS:
+            shown.pop()
+        more = [f"• and {len(lines) - len(shown)} more reasons"] if len(lines) > len(shown) else []
+        text = "\n".join([_escaped(f"{self.website}, night of {self.night}: {headline}"), *shown, *more])
+        run = next((trouble.run for trouble in reversed(self.troubles) if trouble.run), "")
+        link = f"\n<{dagster_url.rstrip('/')}/runs/{run}|The run in Dagster>" if dagster_url and run else ""
+        return text + link
+
+
+def _line(troubles: Sequence[Trouble]) -> str:
+    """The assets and days that one cause is of, and the cause."""
+    assets = ", ".join(sorted({trouble.asset for trouble in troubles}))
+    days = sorted({day for trouble in troubles for day in trouble.days})
+    of = f" of {_dates(days)}" if days else ""
+    reason = troubles[0].failure.words
+    return f"• {assets}{of}: {reason if len(reason) <= _OF_A_REASON else f'{reason[:_OF_A_REASON]}…'}"
+
+
+def _dates(days: Sequence[dt.date]) -> str:
+    """The days, or how many there are between which."""
+    if len(days) <= _FEW_DAYS:
+        return ", ".join(map(str, days))
+    return f"{len(days)} days from {days[0]} to {days[-1]}"
+
+
+def _escaped(text: str) -> str:
+    """The text with the three characters replaced that mean something in Slack."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def messages(
@@ -183,27 +235,40 @@ def messages(
 
 
 def failed_partitions(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ours) -> list[Trouble]:
-    """What a failed run did not capture, and why."""
-    website = ours.opt_outs(run).get("website") or _website(run.tags.get(PARTITION) or run.tags.get(RANGE_START))
-    if run.status != dg.DagsterRunStatus.FAILURE or website is None or not ours.keys.concerns(run):
+    """What a failed run did not land, and why: website by website, a trouble for each cause."""
+    asked = ours.opt_outs(run).get("website")
+    websites = [asked] if asked else sorted(_websites_of_run(run, ours))
+    if run.status != dg.DagsterRunStatus.FAILURE or not websites or not ours.keys.concerns(run):
         return []
     troubles = []
     failed = list(_events(instance, run, dg.DagsterEventType.STEP_FAILURE))
     for event in failed:
-        if ours.keys.is_another_lakes_step(event.step_key or ""):
-            continue
-        records = failures.failed_partitions(event).values() or [failures.failed_step(event)]
-        by_cause = {record.cause: record for record in records}
-        troubles += [
-            Trouble(website, ours.keys.asset_of_step(event.step_key or ""), record) for record in by_cause.values()
-        ]
+        if not ours.keys.is_another_lakes_step(event.step_key or ""):
+            troubles += _troubles_of_step(event, run, ours.keys.asset_of_step(event.step_key or ""), websites)
     how = run.tags.get(GIVEN_UP) or f"ended as {run.status.value.lower()}"
     ended = f"{how}, see run {run.run_id}"
-    return troubles if failed else [Trouble(website, "the run", FailureRecord(kind="run", reason=ended, gist=ended))]
+    record = FailureRecord(kind="run", reason=ended, gist=ended)
+    return troubles if failed else [Trouble(website, "the run", record, run=run.run_id) for website in websites]
+
+
+def _troubles_of_step(event: dg.DagsterEvent, run: dg.DagsterRun, asset: str, websites: Sequence[str]) -> list[Trouble]:
+    """By website and cause, the partitions that a step failed to land; for each website, a step that failed as one."""
+    records = failures.failed_partitions(event)
+    if not records:
+        return [Trouble(website, asset, failures.failed_step(event), run=run.run_id) for website in websites]
+    found: dict[tuple[object, ...], Trouble] = {}
+    for key, record in records.items():
+        day, website = read_key(key)
+        alike = found.setdefault((website, record.cause), Trouble(website, asset, record, run=run.run_id))
+        found[website, record.cause] = replace(alike, days=alike.days | {day})
+    return list(found.values())
 
 
 def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ours) -> list[Trouble]:
-    """The checks of a run's partitions that found data not to be used, and the websites that a day is missing of."""
+    """The checks of a run's partitions that found data not to be used, and the websites that a day is missing of.
+
+    Not the missing day of a website of which a run failed that night: that is told already.
+    """
     troubles = []
     for event in _events(instance, run, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         evaluation = event.asset_check_evaluation_data
@@ -213,23 +278,73 @@ def failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ours) 
         for website, told in _websites_of(evaluation):
             found = f"{evaluation.check_name}: {told}"
             record = FailureRecord(kind=evaluation.check_name, reason=found, gist=found)
-            troubles.append(Trouble(website, ours.keys.asset(evaluation.asset_key), record))
-    return troubles
+            of = _partition(evaluation.partition)
+            days = frozenset([of[0]] if of else [])
+            troubles.append(Trouble(website, ours.keys.asset(evaluation.asset_key), record, days, run.run_id))
+    told_of = _failed_that_night(instance, run, ours) if any(not each.days for each in troubles) else set()
+    return [each for each in troubles if each.days or each.website not in told_of]
 
 
-def _website(key: str | None) -> str | None:
-    """The website of a partition key; None for keys that aren't ours."""
+def _failed_that_night(instance: dg.DagsterInstance, run: dg.DagsterRun, ours: Ours) -> set[str]:
+    """The websites of runs that failed since the midnight before a run."""
+    record = instance.get_run_record_by_id(run.run_id)
+    if record is None:
+        return set()
+    made = record.create_timestamp.astimezone(ours.settings.partitions.zone)
+    midnight = dt.datetime.combine(made.date(), dt.time(), made.tzinfo)
+    since = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=midnight)
+    failed = instance.get_runs(since, limit=_RUNS_OF_A_NIGHT)
+    return {website for each in failed if ours.keys.concerns(each) for website in _websites_of_run(each, ours)}
+
+
+def recovered(instance: dg.DagsterInstance, cursor: Cursor, ours: Ours, now: float) -> list[tuple[str, str]]:
+    """The websites of which all that was said to be missing has landed since, each with what is said of it."""
+    found = []
+    for website, lacking in cursor.lacking.items():
+        by_asset: dict[str, list[dt.date]] = {}
+        for partition in lacking:
+            asset, _, day = partition.partition("|")
+            by_asset.setdefault(asset, []).append(dt.date.fromisoformat(day))
+        since = min(lacking.values())
+        if now - since > _DAYS_REMEMBERED * 86_400:
+            found.append((website, ""))
+        elif all(_landed(instance, ours.keys[asset], website, days, since) for asset, days in by_asset.items()):
+            days = sorted({day for each in by_asset.values() for day in each})
+            found.append((website, f"{website}: landed after all: {', '.join(sorted(by_asset))} of {_dates(days)}"))
+    return found
+
+
+def _landed(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, website: str, days: Sequence[dt.date], since: float
+) -> bool:
+    wanted = [str(partition_key(day, website)) for day in days]
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=wanted, after_timestamp=since), limit=2 * _LACKING
+    ).records
+    return {record.partition_key for record in records} == set(wanted)
+
+
+def _websites_of_run(run: dg.DagsterRun, ours: Ours) -> set[str]:
+    """The websites of a run's partitions; none for runs that aren't ours."""
     try:
-        return read_key(key)[1] if key else None
+        return {read_key(key)[1] for key in keys_of(run.tags, ours.settings.websites)}
+    except (ValueError, KeyError):
+        return set()
+
+
+def _partition(key: str | None) -> tuple[dt.date, str] | None:
+    """The date and the website of a partition key; None for keys that aren't ours."""
+    try:
+        return read_key(key) if key else None
     except ValueError:
         return None
 
 
 def _websites_of(evaluation: dg.AssetCheckEvaluation) -> list[tuple[str, str]]:
     """The websites that an evaluation is about, each with what is said of it."""
-    if website := _website(evaluation.partition):
+    if of := _partition(evaluation.partition):
         told = evaluation.description if evaluation.check_name in _OURS else None
-        return [(website, told or "did not pass")]
+        return [(of[1], told or "did not pass")] if of[1] else []
     stale = evaluation.metadata.get(STALE)
     days: Any = stale.value if isinstance(stale, dg.JsonMetadataValue) else None
     return [(site, f"last captured for {day}") for site, day in days.items()] if isinstance(days, dict) else []

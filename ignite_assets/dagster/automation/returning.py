@@ -1,6 +1,7 @@
-"""The sensor that captures what a run left out that was told to come back later (`waiting`), or whose process died.
+"""The sensor that requests what a run left out.
 
-It is also what notices that a process died (`liveness`).
+Such a run was told to come back later (`waiting`), or its process died, which the sensor notices as well (`liveness`),
+or it failed before it made what follows from what landed (`following`).
 """
 
 import json
@@ -13,7 +14,8 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.daily import sensor_status
-from ignite_assets.dagster.automation.schedules import find_gaps, gap_request, partitions_there, under_way
+from ignite_assets.dagster.automation.following import FOLLOWED, FOLLOWS, left_out, runs_to_follow
+from ignite_assets.dagster.automation.schedules import find_gaps, gap_requests, partitions_there, under_way
 from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.liveness import Silence, give_up_lost_runs
 from ignite_assets.dagster.partitions import read_key
@@ -42,8 +44,8 @@ def build_come_back_sensor(
         minimum_interval_seconds=_SECONDS_BETWEEN_TICKS,
         default_status=sensor_status(settings),
         description=(
-            "Every minute: captures what the platform asked to come back for, once that time has come, and what runs "
-            "left out whose process died."
+            "Every minute: captures what the platform asked to come back for, and what runs left out that died or "
+            "failed in part."
         ),
     )
     def come_back_sensor(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -52,23 +54,36 @@ def build_come_back_sensor(
         context.update_cursor(json.dumps(silence))
         for run in lost:
             context.log.warning("run %s was given up: its process died", run.run_id)
-        due = {key: at for key, at in told_to_wait(context.instance, horizon, keys).items() if at <= horizon.now()}
-        if not due:
+        told = told_to_wait(context.instance, horizon, settings.websites, keys)
+        due = {key: at for key, at in told.items() if at <= horizon.now()}
+        failed = runs_to_follow(context.instance, settings, keys)
+        if not due and not failed:
             yield dg.SkipReason("no run left out anything to be asked for now")
             return
+        there = partitions_there(context.instance, settings, tables, lake, keys)
+        websites = settings.websites if failed else {read_key(key)[1] for key in due} & settings.websites.keys()
         gaps = find_gaps(
             endpoints,
-            sorted({read_key(key)[1] for key in due} & settings.websites.keys()),
-            partitions_there(context.instance, settings, tables, lake, keys),
+            sorted(websites),
+            there,
             horizon,
             derived=derived,
             start=settings.partitions.start_date,
-            under_way=under_way(context.instance, keys),
+            under_way=under_way(context.instance, settings.websites, keys),
         )
-        wanted = [gap for gap in gaps if gap.assets and gap.key in due]
-        if not wanted:
+        wanted = {gap.key: gap for gap in gaps if gap.assets and gap.key in due}
+        requests = []
+        for at in sorted({due[key] for key in wanted}):
+            then = (gap for key, gap in wanted.items() if due[key] == at)
+            requests += gap_requests(then, f"come back|{at.isoformat()}", horizon, keys)
+        for run in failed:
+            rest = [gap for gap in gaps if gap.key not in wanted]
+            follow = list(left_out(context.instance, settings, run, rest, there, endpoints, derived, keys))
+            wanted.update({gap.key: gap for gap in follow})
+            requests += gap_requests(follow, f"follow|{run.run_id}", horizon, keys, {FOLLOWS: run.run_id})
+            context.instance.add_run_tags(run.run_id, {FOLLOWED: str(len(follow))})
+        if not requests:
             yield dg.SkipReason("what runs left out is there, under way, or can't be had any more")
-        for gap in wanted:
-            yield gap_request(gap, f"come back|{due[gap.key].isoformat()}", horizon, keys)
+        yield from requests
 
     return come_back_sensor

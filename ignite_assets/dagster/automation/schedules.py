@@ -7,6 +7,7 @@ Thin shells over pure functions. Backfills need no job: launch them from an asse
 """
 
 import datetime as dt
+import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +28,12 @@ from ignite_assets.dagster.partitions import keys_of, partition_key
 from ignite_assets.dagster.records import reconcile
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.waiting import waiting
+from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
 
+COMMAND = "materialize"
+"""The job of the runs that the command line launches."""
 EXPIRING_DAYS = 3
 """A gap this close to the end of the look-back window is named as expiring."""
 
@@ -60,8 +64,14 @@ def build_schedules(
     keys: AssetKeys = PLAIN,
     lake: Callable[[], Lake] | None = None,
 ) -> tuple[list[dg.ScheduleDefinition], list[Any]]:
-    """The two schedules and their jobs. Without a lake of ours, Dagster's records say what is there."""
+    """The two schedules, and their jobs with that of the command line.
+
+    Without a lake of ours, Dagster's records say what is there.
+    """
     named = settings.dagster.named
+    # Dagster warns, where a job is used, that a backfill of it would take the smallest policy of its assets'. These
+    # jobs take no backfills of many partitions: `partitions_of` tells what to do instead.
+    warnings.filterwarnings("ignore", ".*materializes assets with varying BackfillPolicies", UserWarning)
     tables: tuple[Table, ...] = (*endpoints, *derived)
     selection = dg.AssetSelection.assets(*keys.all(t.name for t in tables)).without_checks()
     nightly = dg.define_asset_job(
@@ -80,6 +90,13 @@ def build_schedules(
         executor_def=executor,
     )
 
+    command = dg.define_asset_job(
+        named(COMMAND),
+        selection,
+        description="Captures and derives days of one website; started by `ignite-assets materialize`.",
+        executor_def=executor,
+    )
+
     def capture(day: dt.date) -> Requests:
         yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived, keys)
 
@@ -94,9 +111,9 @@ def build_schedules(
             derived=derived,
             stale=stale_keys(settings, derived, horizon),
             start=settings.partitions.start_date,
-            under_way=under_way(context.instance, keys),
+            under_way=under_way(context.instance, settings.websites, keys),
         )
-        alone = waiting(context.instance, horizon, keys)
+        alone = waiting(context.instance, horizon, settings.websites, keys)
         gaps = [gap for gap in gaps if gap.website not in alone]
         for line in expiring(gaps, horizon):
             context.log.warning(line)
@@ -122,7 +139,7 @@ def build_schedules(
         "and derives from them.",
         close_gaps,
     )
-    return [nightly_schedule, heal_schedule], [nightly, heal]
+    return [nightly_schedule, heal_schedule], [nightly, heal, command]
 
 
 def partitions_there(
@@ -155,12 +172,7 @@ def nightly_requests(
     captured = {endpoint.name for endpoint in allowed}
     due: list[Table] = [*allowed, *(row for row in derived if row.main in captured)]
     for website in websites:
-        yield dg.RunRequest(
-            run_key=f"{day}|{website}",
-            partition_key=partition_key(day, website),
-            asset_selection=keys.all(table.name for table in due),
-            asset_check_keys=[],  # the assets' own steps evaluate them
-        )
+        yield WebsiteRun(website, (day,), tuple(table.name for table in due)).request(keys)
 
 
 def find_gaps(
@@ -204,30 +216,41 @@ def healing_requests(
     horizon: Horizon,
     keys: AssetKeys = PLAIN,
 ) -> Requests:
-    """One run a gap, at most so many, each website's oldest first and the websites in turn.
+    """One run a stretch of days, at most so many, each website's oldest first and the websites in turn.
 
     In turn, because a website that always fails would otherwise keep the others' gaps waiting until they expire. Days
     that only have to be derived can wait: they come last, newest first, since the newest are read.
     """
     if not gaps:
         yield dg.SkipReason("nothing is missing")
-    expiring = [gap for gap in gaps if gap.assets]
-    lasting = [gap for gap in gaps if not gap.assets]
-    for gap in [*_in_turn(expiring), *_in_turn(lasting, newest_first=True)][:most]:
-        yield gap_request(gap, f"heal|{night}", horizon, keys)
+    yield from gap_requests(gaps, f"heal|{night}", horizon, keys)[:most]
 
 
-def gap_request(gap: Gap, occasion: str, horizon: Horizon, keys: AssetKeys = PLAIN) -> dg.RunRequest:
-    """The run that closes a gap, once an occasion."""
-    due = (*gap.assets, *gap.derived)
-    left = {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(gap.date))} if gap.assets else {}
-    return dg.RunRequest(
-        run_key=f"{occasion}|{gap.date}|{gap.website}",
-        partition_key=partition_key(gap.date, gap.website),
-        asset_selection=keys.all(due),
-        asset_check_keys=[],
-        tags=left,
-    )
+def gap_requests(
+    gaps: Iterable[Gap],
+    occasion: str,
+    horizon: Horizon,
+    keys: AssetKeys = PLAIN,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> list[dg.RunRequest]:
+    """The runs that close gaps, once an occasion, in the order of their urgency."""
+    due: dict[str, dict[str, list[dt.date]]] = {}
+    captured: set[str] = set()
+    for gap in sorted(gaps):
+        captured.update(gap.assets)
+        for asset in (*gap.assets, *gap.derived):
+            due.setdefault(gap.website, {}).setdefault(asset, []).append(gap.date)
+    runs = [run for website, assets in due.items() for run in runs_of(website, assets)]
+    expiring = [run for run in runs if captured.intersection(run.assets)]
+    lasting = [run for run in runs if not captured.intersection(run.assets)]
+    return [
+        *(run.request(keys, occasion, {**_days_left(run, horizon), **tags}) for run in _in_turn(expiring)),
+        *(run.request(keys, occasion, tags) for run in _in_turn(lasting, newest_first=True)),
+    ]
+
+
+def _days_left(run: WebsiteRun, horizon: Horizon) -> dict[str, str]:
+    return {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(run.days[0]))}
 
 
 def stale_keys(settings: Settings, derived: Sequence[Derived], horizon: Horizon) -> dict[str, set[str]]:
@@ -236,13 +259,16 @@ def stale_keys(settings: Settings, derived: Sequence[Derived], horizon: Horizon)
     return {name: {partition_key(p.date, p.website) for p in partitions} for name, partitions in found.items()}
 
 
-def _in_turn(gaps: Iterable[Gap], *, newest_first: bool = False) -> list[Gap]:
-    queues: dict[str, deque[Gap]] = {}
-    for gap in sorted(gaps, reverse=newest_first):
-        queues.setdefault(gap.website, deque()).append(gap)
-    ordered = []
+def _in_turn(runs: Iterable[WebsiteRun], *, newest_first: bool = False) -> list[WebsiteRun]:
+    def age(run: WebsiteRun) -> tuple[dt.date, str]:
+        return run.days[-1 if newest_first else 0], run.website
+
+    queues: dict[str, deque[WebsiteRun]] = {}
+    for run in sorted(runs, key=age, reverse=newest_first):
+        queues.setdefault(run.website, deque()).append(run)
+    ordered: list[WebsiteRun] = []
     while queues:
-        round_ = sorted((queue.popleft() for queue in queues.values()), reverse=newest_first)
+        round_ = sorted((queue.popleft() for queue in queues.values()), key=age, reverse=newest_first)
         ordered += round_
         queues = {website: queue for website, queue in queues.items() if queue}
     return ordered
@@ -258,7 +284,7 @@ def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
     ]
 
 
-def under_way(instance: dg.DagsterInstance, keys: AssetKeys = PLAIN) -> set[str]:
+def under_way(instance: dg.DagsterInstance, websites: Collection[str], keys: AssetKeys = PLAIN) -> set[str]:
     """The partitions of a lake's runs that have not finished."""
     runs = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
-    return {key for run in runs if keys.concerns(run) for key in keys_of(run.tags)}
+    return {key for run in runs if keys.concerns(run) for key in keys_of(run.tags, websites)}

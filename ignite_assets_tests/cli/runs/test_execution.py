@@ -17,10 +17,11 @@ import pytest
 
 from ignite_assets.api.horizon import Horizon, utc_now
 from ignite_assets.cli.runs.execution import Launcher, execute, execute_run, launcher
-from ignite_assets.cli.runs.plan import PartitionResult, WebsiteRun, plan
+from ignite_assets.cli.runs.plan import PartitionResult, plan
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
+from ignite_assets.dagster.website_runs import WebsiteRun
 from ignite_assets.sandbox import Fault, SandboxServer
 
 KEYS = ("acme-honda", "bayside-kia", "summit-ford")
@@ -107,7 +108,10 @@ def test_a_ranged_run_records_what_landed_and_whether_it_is_sound(
         }
         assert all(result.is_sound for result in good)
     planned = kept_instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-    assert len(planned) == len(landed)
+    events = [(event.asset_key, event.partition) for entry in planned if (event := entry.dagster_event)]
+    assert [key for key, partition in events if partition is None] == [dg.AssetKey(asset) for asset in landed]
+    (failed,) = set(days) - {result.date for result in landed["products"]}
+    assert [each for each in events if each[1]] == [(dg.AssetKey("products"), f"{failed}|acme-honda")]
 
 
 def act(task: str) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.cli.runs.plan import Plan, WebsiteRun, plan, runs_of
+from ignite_assets.cli.runs.plan import Plan, plan
+from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
 from ignite_assets.sandbox import frozen
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets.tables.windows import consecutive
