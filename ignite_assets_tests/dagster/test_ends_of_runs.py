@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import requests
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation.opt_out_job import JOB as OPT_OUTS
 from ignite_assets.dagster.automation.opt_out_job import OP
+from ignite_assets.dagster.automation.schedules import under_way
 from ignite_assets.dagster.instance import DAGSTER_YAML, dagster_home
 from ignite_assets.dagster.liveness import GIVEN_UP
 from ignite_assets.dagster.partitions import partition_key
@@ -28,9 +29,11 @@ from ignite_assets.dagster.private import RANGE_END, RANGE_START
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.faults import SandboxCall
 from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets_tests.audiences import captures
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import BIN, ROOT, environment
 from ignite_assets_tests.conftest import ACME, BAYSIDE, SUMMIT
+from ignite_assets_tests.dagster.both_executors import ENDLESS, QUERIES
 from soak.processes import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -43,6 +46,16 @@ run_coordinator:
   class: QueuedRunCoordinator
   config:
     dequeue_interval_seconds: 1
+"""
+EXTRA = """
+[opt_outs]
+inbox = "inbox"
+[[exports]]
+name = "everyone"
+source = "visitors"
+window_days = 1
+destination = "plain_list"
+to = "exports"
 """
 LAUNCH = """
 mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
@@ -118,13 +131,21 @@ class Dagster:
         (found,) = answer["data"].values()
         return found
 
-    def launch(self, job: str, tags: Mapping[str, str], config: object = None, location: str = "defs") -> str:
+    def launch(
+        self,
+        job: str,
+        tags: Mapping[str, str],
+        config: object = None,
+        location: str = "defs",
+        assets: Sequence[str] | None = None,
+    ) -> str:
         """Launch a run as the UI does; its id."""
         params = {
             "selector": {
                 "repositoryLocationName": location,
                 "repositoryName": "__repository__",
                 "jobName": job,
+                **({"assetSelection": [{"path": [asset]} for asset in assets]} if assets else {}),
             },
             "runConfigData": config or {},
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
@@ -176,16 +197,19 @@ def test_runs_end_when_they_are_terminated_and_are_taken_up_again_when_their_pro
     shop: Shop, platform: Platform
 ) -> None:
     config = shop.folder / "ignite.toml"
-    config.write_text(config.read_text() + '\n[opt_outs]\ninbox = "inbox"\n')
+    config.write_text(config.read_text() + EXTRA)
     settings = load_settings(config)
     home = dagster_home(settings)
     home.mkdir()
     (home / "dagster.yaml").write_text(DAGSTER_YAML + _QUEUE)
-    dagster = Dagster(shop.folder, {**shop.environment, "DAGSTER_HOME": str(home), "IGNITE_CONFIG": str(config)})
+    (shop.folder / "tmp").mkdir()
+    given = {"DAGSTER_HOME": str(home), "IGNITE_CONFIG": str(config), "TMPDIR": str(shop.folder / "tmp")}
+    dagster = Dagster(shop.folder, {**shop.environment, **given})
     with dg.DagsterInstance.from_config(str(home)) as instance:
         try:
             dagster.start()
             terminate_runs(dagster, instance, platform, shop, settings)
+            terminate_queries(dagster, instance, shop, settings)
             platform.faults.clear()
             cut_the_power(dagster, instance, platform, shop, settings)
         finally:
@@ -219,12 +243,7 @@ def terminate_runs(
         until(functools.partial(platform.asked.__contains__, call), f"the platform is asked for {call}")
     kind = dg.DagsterEventType.STEP_RESTARTED
     until(lambda: instance.all_logs(runs["waits"], of_type=kind), "a step waits for its next try")
-    for run in runs.values():
-        assert dagster.ask(TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
-    for what, run in runs.items():
-        ended = until(functools.partial(finished, instance, run), f"the end of {what}")
-        assert ended.status == dg.DagsterRunStatus.CANCELED, what
-        assert after_the_stop(instance, run) == set(), what
+    terminate(dagster, instance, runs)
     landed = {event.asset_key.path[-1] for event in materialized(instance, runs["capture"])}
     assert "audiences" in landed
     assert not landed & {"locations", "products", "sales", "visitors"}
@@ -232,6 +251,47 @@ def terminate_runs(
     lake = Lake(settings.root)
     assert {each.asset for each in lake_of(lake, ACME.key)} == landed
     assert not [path for path in Path(lake.root).rglob(".*") if path.is_file()]
+
+
+def terminate_queries(dagster: Dagster, instance: dg.DagsterInstance, shop: Shop, settings: Settings) -> None:
+    """Derivations, with a process for all steps or for each, and an export, in the middle of their queries."""
+    lake, day = Lake(settings.root), shop.yesterday
+    for site in (ACME, SUMMIT, BAYSIDE):
+        captures.visitors(lake, day, range(2000), website=site.key)
+    before = files(shop)
+    (shop.folder / ENDLESS).touch()
+    derive, export = ["visitor_recency"], ["audience_exports"]
+    runs = {
+        "derivation": dagster.launch("heal", tags(day, ACME.key), assets=derive),
+        "step": dagster.launch("heal", tags(day, SUMMIT.key), assets=derive, location="stepwise"),
+        "export": dagster.launch("export_audiences", tags(day, BAYSIDE.key), assets=export),
+    }
+    until(lambda: len(queries(shop)) == len(runs), "the queries are under way")
+    assert {str(partition_key(day, ACME.key)), str(partition_key(day, BAYSIDE.key))} <= under_way(instance)
+    terminate(dagster, instance, runs)
+    (shop.folder / ENDLESS).unlink()
+    assert files(shop) == before
+    assert queries(shop) == []
+
+
+def queries(shop: Shop) -> list[Path]:
+    """The files that queries are being written to."""
+    return [path for query in QUERIES for path in shop.folder.glob(f"tmp/*/{query}.parquet")]
+
+
+def files(shop: Shop) -> set[Path]:
+    """What there is in the lake and of exports."""
+    return {path for place in ("lake", "exports") for path in (shop.folder / place).rglob("*") if path.is_file()}
+
+
+def terminate(dagster: Dagster, instance: dg.DagsterInstance, runs: Mapping[str, str]) -> None:
+    """Terminate runs as the UI does, and see them end."""
+    for run in runs.values():
+        assert dagster.ask(TERMINATE, run=run)["__typename"] == "TerminateRunSuccess"
+    for what, run in runs.items():
+        ended = until(functools.partial(finished, instance, run), f"the end of {what}")
+        assert ended.status == dg.DagsterRunStatus.CANCELED, what
+        assert after_the_stop(instance, run) == set(), what
 
 
 def cut_the_power(
