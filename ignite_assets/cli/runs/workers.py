@@ -168,6 +168,7 @@ def _serve(connection: Connection, function: Callable[[Task], None], inherited: 
     for each in inherited:
         each.close()
     os.setpgrp()  # Ctrl-C goes to its owner's group, who then says what becomes of the task
+    threading.Thread(target=_end_with_owner, daemon=True).start()
     with contextlib.suppress(OSError):
         os.dup2(sys.stderr.fileno(), 1)  # standard output is for the owner's results
     with contextlib.suppress(BaseException):  # its owner is gone, or has asked it to end: no traceback
@@ -182,6 +183,13 @@ def _forget_handlers() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
+def _end_with_owner() -> None:
+    """Interrupt the task of an owner who was killed, so that Dagster records the run as failed."""
+    if owner := multiprocessing.parent_process():
+        owner.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _attempt(function: Callable[[Task], None], task: Task) -> FailureRecord | None:
