@@ -71,12 +71,25 @@ def possible_rows(subject: Subject) -> UsualRows:
     return UsualRows(min(usual.low, *usual.rows), max(usual.high, *usual.rows), usual.of, usual.rows)
 
 
-def sampled(subject: Subject) -> list[tuple[Subject, Sample]]:
+Compared = tuple[Subject, Sample]
+"""A partition of the history, and its sample of keys."""
+
+
+def sampled(subject: Subject) -> list[Compared]:
     """The nearest partitions of the history whose keys can be compared with the subject's, and their samples."""
     algo = subject.footer.get("ignite.algo")
     found = ((each, each.facts.sample) for each in subject.past if each.facts and each.rows)
     same = ((each, sample) for each, sample in found if sample and each.footer.get("ignite.algo") == algo)
     return list(itertools.islice(same, NEAREST))
+
+
+def wider(subject: Subject) -> list[Compared]:
+    """Windows that hold the subject's: opened earlier, captured the same day or later."""
+    return [
+        (each, sample)
+        for each, sample in sampled(subject)
+        if each.partition.date < subject.partition.date and subject.closes <= each.closes
+    ]
 
 
 @dataclass(frozen=True)

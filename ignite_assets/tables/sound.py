@@ -1,6 +1,7 @@
 """The criteria of the check `sound`: a partition that fails one of them must not be used."""
 
 import statistics
+from collections.abc import Sequence
 
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import Endpoint
@@ -29,6 +30,7 @@ _TRUST = (
     "don't use the partition; see whether the website's tracking still runs, ask the platform's support, capture it "
     "again"
 )
+_LONGER = "the platform seems to have answered for a longer window, as it does past 60 days; capture it again"
 _NO_FACTS = "not known: the file is of a version that gathered no facts"
 
 
@@ -143,14 +145,29 @@ def window(subject: Subject) -> Finding:
         and each.rows >= _FEW_ROWS
     ]
     if mine is None or not past:
-        return unknown("no earlier window to compare with")
+        wider = history.wider(subject)
+        return _in_wider(subject, wider) if mine and wider else unknown("no earlier window to compare with")
     within = statistics.median(history.share_within(mine, sample) for _, sample in past)
     times = subject.rows / statistics.median(each.rows for each, _ in past)
     return finding(
         within < _WITHIN or times < _MORE or subject.rows < _MUCH,
         f"it holds {within:.0%} of each earlier window, and {times:.1f} times its rows",
         f"less than {_WITHIN:.0%}, or less than {_MORE:g} times its rows",
-        "the platform seems to have answered for a longer window, as it does past 60 days; capture it again",
+        _LONGER,
+    )
+
+
+def _in_wider(subject: Subject, wider: Sequence[history.Compared]) -> Finding:
+    """By what holds a window: those that opened earlier and were captured the same day or later.
+
+    They can't be smaller, but for who came between two captures of one day.
+    """
+    times = subject.rows / statistics.median(each.rows for each, _ in wider)
+    return finding(
+        len(wider) < FEWEST_COMPARABLE or subject.rows < _MUCH or times < _MORE,
+        f"it has {times:.1f} times the rows of earlier windows of the same capture",
+        f"less than {_MORE:g} times",
+        _LONGER,
     )
 
 
@@ -160,7 +177,13 @@ def people(subject: Subject) -> Finding:
     if mine is None or not subject.rows:
         return unknown("no keys to look for" if subject.facts else _NO_FACTS)
     seen, norm = history.seen_again(subject, mine)
-    if not norm.of:
+    share, among = seen.share, "other windows of the history, by their median"
+    if not norm.of and (wider := history.wider(subject)):
+        share = statistics.median(history.share_within(sample, mine) for _, sample in wider)
+        least = subject.thresholds.known_share if len(wider) >= FEWEST_COMPARABLE else 0.0
+        doubted = subject.rows >= _FEW_ROWS and share <= least
+        among, expected = "earlier windows of the same capture", f"more than {least:.0%}"
+    elif not norm.of:
         doubted = not seen.found and seen.of >= _FEW_COMPARED
         expected = "some, in so many comparisons" if seen.of >= _FEW_COMPARED else "nothing yet: too little history"
     else:
@@ -171,7 +194,7 @@ def people(subject: Subject) -> Finding:
         expected = f"at least {least:.1%}; usual is {norm.share:.0%}"
     return finding(
         not doubted,
-        f"{seen.share:.0%} of its keys are in other windows of the history, by their median",
+        f"{share:.0%} of its keys are in {among}",
         expected,
         "the answer seems to be another website's; check the website's token and secret, ask the platform's support",
     )

@@ -143,20 +143,23 @@ def test_a_platform_that_regresses_is_refused_or_doubted(
     assert not find_leaks(["@mail.example"], folders=[tmp_path])
 
 
+@pytest.mark.parametrize("age", [0, 1], ids=["a night later", "hours later"])
 @pytest.mark.parametrize("sample", ["other_window", "other_people"])
 def test_it_is_doubted_although_the_history_was_captured_late(
-    regress: SandboxServer, tmp_path: Path, sample: str
+    regress: SandboxServer, tmp_path: Path, sample: str, age: int
 ) -> None:
     lake = Lake(str(tmp_path / "lake"))
     moment = its_night(DAY - dt.timedelta(days=1))
-    for age in range(1, 9):
-        captured(regress, lake, DAY - dt.timedelta(days=age), names={"visitors"}, at=moment)
+    for each in range(1, 9):
+        captured(regress, lake, DAY - dt.timedelta(days=each), names={"visitors"}, at=moment)
+    day, hours_later = DAY - dt.timedelta(days=age), moment + dt.timedelta(hours=22)
+    at = hours_later if age else None
     regress.faults.add(Fault(endpoint="visitors", regress=sample))
-    captured(regress, lake, DAY, names={"visitors"})
-    assert doubted(lake, "visitors", DAY)
+    captured(regress, lake, day, names={"visitors"}, at=at)
+    assert doubted(lake, "visitors", day)
     regress.faults.clear()
-    captured(regress, lake, DAY, names={"visitors"})
-    assert not doubted(lake, "visitors", DAY)
+    captured(regress, lake, day, names={"visitors"}, at=at)
+    assert not doubted(lake, "visitors", day)
 
 
 def test_a_sound_platform_is_never_doubted(platform: SandboxServer, lake: Lake) -> None:
