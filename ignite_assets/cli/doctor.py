@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "warn", "wrong"]
 Findings = Iterator[tuple[Status, str]]
+_EXPORTS_LOOKED_AT = 500
 _COLOURS: dict[Status, str | None] = {"ok": None, "warn": "yellow", "wrong": "red"}
 
 
@@ -141,6 +142,29 @@ def _lists(settings: "Settings") -> Findings:
     if gone := sorted({of.name for of in lists.orphans(known, rules)}):
         removed = "people who opt out are removed from them until ignite-assets export --retire NAME --reason REASON"
         yield "ok", f"no export asks any more for those of {', '.join(gone)}: {removed}"
+    yield from _held(settings)
+
+
+def _held(settings: "Settings") -> Findings:
+    """The lists that each website's last export on record held, and why."""
+    from ignite_assets.audiences.holding import is_well
+    from ignite_assets.dagster.assets.exports import ASSET, rows_of
+    from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.keys import AssetKeys
+    from ignite_assets.dagster.partitions import read_key
+
+    home = dagster_home(settings)
+    if not settings.exports or not home.exists():
+        return
+    with open_instance(home) as instance:
+        records = instance.fetch_materializations(AssetKeys.of(settings)[ASSET], limit=_EXPORTS_LOOKED_AT).records
+    found = (record.asset_materialization for record in records)
+    newest = {read_key(each.partition)[1]: each for each in reversed(list(found)) if each and each.partition}
+    rows = [row for website in sorted(newest.keys() & settings.websites) for row in rows_of(newest[website])]
+    for row in rows:
+        if not is_well(str(row["status"])):
+            name = " ".join(str(row[part]) for part in ("export", "website", "audience") if row[part])
+            yield "warn", f"{name} was held: {row['reasons']}"
 
 
 def _instance(settings: "Settings") -> Findings:

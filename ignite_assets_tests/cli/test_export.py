@@ -98,6 +98,8 @@ def test_an_export_is_written_and_recorded(exporting: Shop) -> None:
     with exporting.instance() as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey(ASSET), limit=10).records
         assert record.partition_key == f"{exporting.yesterday}|{ACME.key}"
+    told = exporting.run("doctor").stdout
+    assert re.search(r"^warn +lists +large acme-honda was held: .*, fewer than 100,000$", told, re.MULTILINE)
 
 
 def test_a_held_export_is_forced_with_a_reason(exporting: Shop) -> None:

@@ -346,10 +346,13 @@ def test_an_instance_that_can_not_be_made_is_one_line(shop: Shop) -> None:
 
 
 @pytest.mark.slow
-def test_runs_are_recorded_in_the_instance_of_dagster_home(shop: Shop, home: Path) -> None:
+def test_runs_are_recorded_in_the_instance_of_dagster_home_and_not_captured_again_when_it_is_lost(
+    shop: Shop, platform: SandboxServer, home: Path
+) -> None:
     shop.environment["DAGSTER_HOME"] = str(home)
+    asked = ("--website", "acme-honda", "--select", "visitors")
 
-    _, done = shop.materialize("--website", "acme-honda", "--select", "visitors")
+    _, done = shop.materialize(*asked)
 
     assert done.returncode == 0
     assert not (shop.folder / "dagster_home").exists()
@@ -358,6 +361,13 @@ def test_runs_are_recorded_in_the_instance_of_dagster_home(shop: Shop, home: Pat
         assert instance.get_materialized_partitions(dg.AssetKey("visitors")) == {f"{shop.yesterday}|acme-honda"}
     assert run.job_name == "materialize"
     assert run.is_success
+
+    shop.environment["DAGSTER_HOME"] = str(home.parent / "anew")
+    platform.requests.clear()
+    (partition,), done = shop.materialize("--date", str(shop.yesterday), *asked)
+    assert (done.returncode, partition["status"], list(platform.requests)) == (0, "skipped", [])
+    with dg.DagsterInstance.from_config(str(home.parent / "anew")) as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("visitors")) == {f"{shop.yesterday}|acme-honda"}
 
 
 @pytest.mark.slow
