@@ -125,5 +125,5 @@ $(BENCH): pyproject.toml constraints.txt | .venv/bin/python
 
 DAYS := 60
 
-soak: $(RUNTIME) ## 60 simulated days of faults, kills and clock jumps, then a proof of the lake (DAYS=10: fewer)
+soak: $(RUNTIME) ## 60 simulated days of faults, regressions, kills and midnights, then a proof of the lake (DAYS=10: fewer)
 	@$(BIN)/python -m soak --days $(DAYS)

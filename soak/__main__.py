@@ -37,6 +37,8 @@ def summary(report: Report) -> str:
     lines = [
         "",
         f"nights      {report.nights}, {report.unattended} of them without anybody; {report.jumps} clock jumps",
+        f"midnights   {report.midnights} came while a run waited for answers",
+        f"sick        {sum(report.sick.values())} nights: {_counts(report.sick)}",
         f"runs        {sum(report.runs.values())}: {_counts(report.runs)}",
         f"kills       {sum(report.kills.values())}: {_counts(report.kills)}",
         f"requests    {report.requests}, the oldest date {report.oldest_asked} days back",
@@ -44,6 +46,9 @@ def summary(report: Report) -> str:
         f"retries     {report.retries} in the captures that landed",
         f"refused     {report.refused} days beyond the look-back window, without a request",
         f"partitions  {proof.verified} equal to the world, {proof.rows} rows",
+        f"doubted     {proof.doubted} partitions that the platform answered wrongly, and `sound` fails",
+        f"kept        {proof.kept} partitions as they were captured on time",
+        f"exports     {_counts(report.exports)}",
         f"vanished    {proof.gone} entities between their list and their details",
         *(f"missing     {number} legitimately: {reason}" for reason, number in sorted(proof.excused.items())),
         f"seconds     {report.seconds:.0f}",

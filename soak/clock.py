@@ -3,6 +3,9 @@
 import datetime as dt
 from pathlib import Path
 
+CLOCK_VARIABLE = "SOAK_CLOCK"
+"""Names the clock's file to the processes of a soak."""
+
 
 class ClockFile:
     """A clock that stands still at the moment its file holds; readers see the old moment or the new one."""

@@ -14,9 +14,8 @@ from ignite_assets.api.patience import Limits
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.resources import IgniteResource
-from soak.clock import ClockFile
+from soak.clock import CLOCK_VARIABLE, ClockFile
 
-CLOCK_VARIABLE = "SOAK_CLOCK"
 CALL_SECONDS = 5
 """A call that drips costs a night so much."""
 RETRY_POLICY = dg.RetryPolicy(max_retries=1, delay=0.2)

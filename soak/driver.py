@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -16,18 +16,22 @@ from pathlib import Path
 import dagster as dg
 
 from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.api.horizon import LOOK_BACK_DAYS
+from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
+from ignite_assets.dagster.landing import Kept
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen, websites
 from ignite_assets.sandbox.damage import DRIPS
 from ignite_assets.sandbox.faults import SandboxCall
-from soak.clock import ClockFile
-from soak.definitions import CLOCK_VARIABLE, soak_definitions
-from soak.plan import Night, Victim, plan
-from soak.processes import CodeServer, Daemon, free_port
-from soak.proof import Excuses, Proof, materializations, prove
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.tables.examination import captured_at
+from soak.clock import CLOCK_VARIABLE, ClockFile
+from soak.definitions import soak_definitions
+from soak.exporting import RULES, Exports
+from soak.plan import SICKNESSES, Night, Victim, plan
+from soak.processes import CodeServer, Command, Daemon, free_port
+from soak.proof import Excuses, Proof, is_doubted, materializations, prove
 from soak.ticks import LOCATION, Scheduler, Watch, submit_by_hand
 
 NIGHTLY, HEAL = "nightly_schedule", "heal_schedule"
@@ -55,6 +59,17 @@ _TROUBLES = (
     Fault(cut="chunked"),
 )
 """What goes wrong at random, each as often as the others."""
+_SAID_ONCE = ("audiences", "audience_groups", "sales", "visitors", "products", "locations")
+"""Endpoints that answer a capture in one piece: midnight comes while one of them is asked."""
+_BEFORE, _AFTER = (50, 59), (1, 40)
+"""Seconds before and after midnight between which it comes."""
+_SENSE_SECONDS = 2.0
+_STOP_SECONDS = 60.0
+"""The longest that a run takes to end when it is terminated."""
+_BACK_DAYS = 1
+"""Days that an operator asks for again while the platform is sick."""
+_LOOKED_AT_DAYS = 4
+"""Nights in which an operator looks for what is doubted."""
 _DETAILS = tuple(endpoint.name for endpoint in ENDPOINTS if endpoint.ids)
 _DRIP_SHARE, _VANISHED_SHARE, _MIXED_UP_SHARE = 0.1, 0.2, 0.2
 _A_NIGHT = 2
@@ -67,15 +82,17 @@ class Options:
 
     folder: Path
     """Where everything of it is; emptied before it begins."""
+    first: dt.date | None = None
+    """The first night's day; by default the one with which the last night's is yesterday."""
     days: int = 60
     websites: int = 2
-    households: int = 60
+    households: int = 200
     history: int = 14
     """Days before the first night that the healer finds missing in it."""
     trouble: float = 0.12
     """Share of calls that go wrong at random."""
     seed: int = 2020
-    seconds: float = 1800
+    seconds: float = 3600
     """The longest that it may take."""
 
 
@@ -88,6 +105,12 @@ class Report:
     runs: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     jumps: int = 0
+    midnights: int = 0
+    """How many came while a run waited for answers."""
+    sick: Counter[str] = field(default_factory=Counter)
+    """Nights by the way in which the platform regressed."""
+    exports: Counter[str] = field(default_factory=Counter)
+    """Lists by what happened to them; `proved` are those that hold the people whom the world saw."""
     faults: Counter[str] = field(default_factory=Counter)
     requests: int = 0
     retries: int = 0
@@ -106,8 +129,8 @@ class Soak:
         """Make the folder and everything in it; nothing runs yet. `say` hears of each night."""
         self._options, self._say = options, say
         self._draw = random.Random(options.seed)  # noqa: S311 - chance that can be repeated, not secrecy
-        yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-        self._nights = plan(yesterday - dt.timedelta(days=options.days - 1), options.days, options.seed)
+        first = options.first or dt.datetime.now(dt.UTC).date() - dt.timedelta(days=options.days)
+        self._nights = plan(first, options.days, options.seed)
         self._start = self._nights[0].day - dt.timedelta(days=options.history)
         self.report = Report()
         self.excuses = Excuses(self._nights[0].day + dt.timedelta(days=1))
@@ -115,6 +138,9 @@ class Soak:
         self._clock = ClockFile(self._folder / "clock")
         self._port = free_port()
         self._began = time.monotonic()
+        self._crossing: str | None = None
+        self._next_look = 0.0
+        self._terminated: list[str] = []
 
     def run(self) -> Report:
         """Live through the nights, then prove."""
@@ -124,6 +150,9 @@ class Soak:
             times = {NIGHTLY: self._settings.schedule.nightly, HEAL: self._settings.schedule.heal}
             self._scheduler = Scheduler(self._dagster, definitions, times, _at(self._nights[0].day, dt.time(12)))
             self._watch = Watch(self._dagster)
+            self.exports = Exports(
+                self._settings, self._dagster, definitions, self._scheduler, self._server.websites, self.excuses
+            )
             for night in self._nights:
                 self._live(night)
             if (self._nights[-1].day - self._start).days >= LOOK_BACK_DAYS + OLD_DAYS:
@@ -150,9 +179,13 @@ class Soak:
         strike = server.faults.strike
 
         def counted(call: SandboxCall) -> tuple[float, Fault | None]:
+            if self._crossing and (call.endpoint, call.id) == (self._crossing, None):
+                self._cross()
             delay, fault = strike(call)
             if fault:
                 self.report.faults[_name(fault)] += 1
+            if fault and fault.regress and call.website:
+                self.excuses.sick.add((call.website, self._clock()))
             if fault and fault.status == HTTPStatus.NOT_FOUND and call.website and call.id:
                 self.excuses.gone[call.endpoint, call.website, self._clock()].add(call.id)
             return delay, fault
@@ -181,7 +214,7 @@ class Soak:
             f"      location_name: {LOCATION}\n"
         )
         (self._folder / "tmp").mkdir()
-        environment = {
+        self._environment = environment = {
             "IGNITE_CONFIG": str(self._folder / "ignite.toml"),
             CLOCK_VARIABLE: str(self._folder / "clock"),
             "TMPDIR": str(self._folder / "tmp"),
@@ -207,7 +240,8 @@ class Soak:
         ]
         # The real clock must start nothing: the ticks are ours.
         head = f'[platform]\nbase_url = "{self._server.url}"\nmax_concurrency = 8\n[schedule]\nenabled = false\n'
-        return "".join([head, f'[partitions]\nstart_date = "{self._start}"\n', '[storage]\nroot = "lake"\n', *tables])
+        start = f'[partitions]\nstart_date = "{self._start}"\n'
+        return "".join([head, start, '[storage]\nroot = "lake"\n', *tables, RULES])
 
     def _credentials(self) -> dict[str, str]:
         return {
@@ -248,17 +282,25 @@ class Soak:
         self.report.nights += 1
         self._server.faults.clear()
         self._excuse(night)
-        if night.attended:
-            self._begin(night)
+        if night.scene == "midnight":
             self._trouble()
+            self._midnight(night)
+        elif night.attended:
+            self._begin(night)
+            self._trouble(drips=night.scene != "command")
             self._nightly(night)
+            self.exports.make()
+            if night.scene == "sick":
+                self._launch([night.day - dt.timedelta(days=n) for n in range(1, _BACK_DAYS + 1)])
             self._phase(night, HEAL, night.victim_of_healing)
             self._end(night)
         else:
             self.report.unattended += 1
             if night.part == 0:
                 self._leave(night)
-        scene = night.scene or night.victim or ""
+        self.exports.make()
+        self._note_on_time(night.day)
+        scene = night.sickness or night.scene or night.victim or ""
         self._say(f"{night.day}  {scene:<12} {time.monotonic() - began:5.1f} s")
 
     def _excuse(self, night: Night) -> None:
@@ -266,6 +308,8 @@ class Soak:
         keys = [site.key for site in self._server.websites]
         if not night.attended:
             self._excuse_all(night, keys, "nobody was there")
+        elif night.scene == "midnight":
+            self._excuse_all(night, keys, "midnight came first")
         elif night.scene == "down":
             self._excuse_all(night, keys[:1], "the website was down")
         elif night.scene == "credentials":
@@ -290,10 +334,44 @@ class Soak:
             self._server.faults.add(Fault(website=site[0].key, cut="reset") if night.part else _down(site[0].key))
         if night.scene == "credentials":
             self._deploy({_variable(site[-1].key, "SECRET"): "not-the-secret"})
+        if night.sickness:
+            self._server.faults.add(*_sick(night.sickness, self._draw.choice(site).key))
+            self.report.sick[night.sickness] += 1
 
     def _end(self, night: Night) -> None:
         if night.scene == "credentials":
             self._deploy({})
+        self._server.faults.clear()
+        if not night.is_late:
+            self._capture_doubted_again(night)
+
+    def _capture_doubted_again(self, night: Night) -> None:
+        """What an operator does in the morning: force what is doubted, once the platform is well."""
+        self._move(self._moment(night.day, dt.time(8)))
+        lake = Lake(self._settings.root)
+        days = [night.day - dt.timedelta(days=n) for n in range(_LOOKED_AT_DAYS)]
+        horizon = Horizon(now=self._clock)
+        wanted = [
+            Partition(endpoint.name, site.key, day)
+            for endpoint in ENDPOINTS
+            for site in self._server.websites
+            for day in days
+            if horizon.refusal(endpoint, day) is None
+        ]
+        there = [each for each in wanted if each not in self.excuses.asked and lake.exists(each)]
+        doubted = [each for each in there if is_doubted(lake, each, self._settings)]
+        self.excuses.asked.update(doubted)
+        self._capture(doubted, force=True)
+
+    def _note_on_time(self, day: dt.date) -> None:
+        """Note what was captured the night after its day, and brought rows: nothing but a force may replace it."""
+        lake = Lake(self._settings.root)
+        for endpoint in ENDPOINTS:
+            for site in self._server.websites:
+                partition = Partition(endpoint.name, site.key, day)
+                kept = Kept.if_readable(lake, partition)
+                if kept and kept.is_on_time(dt.UTC):
+                    self.excuses.on_time[partition] = captured_at(kept.footer)
 
     def _deploy(self, environment: dict[str, str]) -> None:
         """Start code server and daemon anew, with other credentials."""
@@ -302,12 +380,12 @@ class Soak:
         self._code.start(**environment)
         self._daemon.start()
 
-    def _trouble(self) -> None:
+    def _trouble(self, *, drips: bool = True) -> None:
         share = self._options.trouble / len(_TROUBLES)
         for trouble in _TROUBLES:
             fields = {name: getattr(trouble, name) for name in ("status", "cut", "retry_after")}
             self._server.faults.add(Fault(**fields, probability=share, seed=self._draw.getrandbits(32)))
-        self._server.faults.add(*self._rare_trouble())
+        self._server.faults.add(*(fault for fault in self._rare_trouble() if drips or not fault.drip))
 
     def _rare_trouble(self) -> Iterator[Fault]:
         """An answer that drips, answers for another id than the one asked for, and entities that are gone."""
@@ -324,8 +402,51 @@ class Soak:
             self._move(self._moment(night.day, self._settings.schedule.heal))
             self._scheduler.tick(self._clock(), self._port)
             self._wait(None)
+        elif night.scene == "command":
+            self._command(night)
         else:
             self._phase(night, NIGHTLY, night.victim)
+
+    def _midnight(self, night: Night) -> None:
+        """The night's runs start late, and a midnight comes while they are under way."""
+        before = _at(night.day + dt.timedelta(days=1), dt.time(23, 59)) + dt.timedelta(seconds=self._seconds(_BEFORE))
+        self._move(before)
+        self._crossing = self._draw.choice(_SAID_ONCE)
+        self._scheduler.tick(before, self._port)
+        self._wait(None)
+        self._crossing = None
+
+    def _cross(self) -> None:
+        self._crossing, before = None, self._clock()
+        midnight = _at(before.date() + dt.timedelta(days=1), dt.time())
+        after = midnight + dt.timedelta(seconds=self._seconds(_AFTER))
+        self.excuses.midnights.append((before, after))
+        self.report.midnights += 1
+        self._clock.move(after)
+        self._server.now = frozen(after)
+
+    def _seconds(self, between: tuple[int, int]) -> float:
+        return self._draw.uniform(*between)
+
+    def _command(self, night: Night) -> None:
+        """Our own command captures the night, and its processes are killed; it, or the daemon, takes them up again."""
+        now = self._moment(night.day, self._settings.schedule.nightly)
+        self._move(now)
+        self._scheduler.skip(NIGHTLY, now)
+        asked = ["materialize", "--date", str(night.day)]
+        command = Command(asked, self._environment, self._folder / "command.log")
+        calls = self._draw.randint(1, _CALLS_A_RUN * self._options.websites)
+        command.start()
+        while command.running and len(self._server.requests) < calls:
+            self._check_time(self._began + self._options.seconds)
+            time.sleep(_POLL_SECONDS / 4)
+        if command.running:
+            self.report.kills["command"] += 1
+        command.kill_all() if self._draw.random() < 1 / 2 else command.kill()
+        if self._draw.random() < 1 / 2:
+            command.start()
+            command.wait()
+        self._wait(None)
 
     def _tick_and_go_back(self, night: Night) -> None:
         """The night's runs are in the queue when the clock goes back by an hour: their day has not closed yet."""
@@ -356,17 +477,49 @@ class Soak:
         struck: set[tuple[dt.date, str]] = set()
         requests = self._draw.randint(0, _CALLS_A_RUN * self._options.websites) * (victim is not None)
         while self._watch.unfinished():
-            if time.monotonic() > min(deadline, self._began + self._options.seconds):
-                raise TimeoutError(f"the runs of {self._clock()} did not end")
+            self._check_time(min(deadline, self._began + self._options.seconds))
+            self._take_up_again()
             workers = self._code.workers()
             if victim and workers and len(self._server.requests) >= requests:
                 time.sleep(self._draw.uniform(0, 0.3))
                 struck = {read_key(run.tags["dagster/partition"]) for run in self._watch.under_way()}
-                self._kill(victim)
+                if victim == "run":
+                    self._terminate()
+                else:
+                    self._kill(victim)
                 victim = None
             self._watch.look(workers=workers)
             time.sleep(_POLL_SECONDS)
         return struck
+
+    def _check_time(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the runs of {self._clock()} did not end")
+
+    def _take_up_again(self) -> None:
+        """Request what runs left out whose processes died, as the daemon does every minute by the package's sensor."""
+        if time.monotonic() < self._next_look:
+            return
+        # Looks are a minute apart, so many of them that hear nothing mean more than so many of ours.
+        if requests := self._scheduler.sense("come_back_sensor", remembers=False):
+            submit_by_hand(self._dagster, requests, self._clock(), self._port)
+        self._next_look = time.monotonic() + _SENSE_SECONDS
+
+    def _terminate(self) -> None:
+        """Terminate a run as the UI does, and wait for its end."""
+        runs = [run for run in self._watch.under_way() if run.status == dg.DagsterRunStatus.STARTED]
+        if not runs:
+            return
+        run = self._draw.choice(runs)
+        self._terminated.append(run.run_id)
+        self.report.kills["run"] += 1
+        self._dagster.run_coordinator.cancel_run(run.run_id)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while run.run_id in {each.run_id for each in self._watch.unfinished()}:
+            if time.monotonic() > deadline:
+                self.report.proof.problems.append(f"run {run.run_id} goes on after it was terminated")
+                return
+            time.sleep(_POLL_SECONDS)
 
     def _kill(self, victim: Victim) -> None:
         if victim == "worker":
@@ -378,7 +531,6 @@ class Soak:
             self._daemon.kill()
             if victim == "everything":
                 self._code.kill()
-                self._watch.give_up("its machine went down")
                 self._code.start()
             self._daemon.start()
         self.report.kills[victim] += 1
@@ -393,34 +545,44 @@ class Soak:
         self._move(self._moment(self._nights[-1].day, dt.time(4)))
         oldest, *older = (self._clock().date() - dt.timedelta(days=LOOK_BACK_DAYS + n) for n in range(OLD_DAYS + 1))
         before = self._bytes(older)
-        self._launch(older)
+        self._launch(older, force=True)
         if asked := len(self._server.requests):
             self.report.proof.problems.append(f"days beyond the look-back window: {asked} requests were made")
         if self._bytes(older) != before:
             self.report.proof.problems.append("days beyond the look-back window: their files were touched")
         self.report.refused = len(older)
         before = self._bytes([oldest])
-        self._launch([oldest])
+        self._launch([oldest], force=True)
         if self._bytes([oldest]) == before:
             self.report.proof.problems.append(f"{oldest} was not captured anew, {LOOK_BACK_DAYS} days back")
 
-    def _launch(self, days: list[dt.date]) -> None:
+    def _launch(self, days: list[dt.date], *, force: bool = False) -> None:
         """Run what tells the past of the first website's days, as an operator does, and wait for it."""
-        assets = [dg.AssetKey(endpoint.name) for endpoint in ENDPOINTS if endpoint.history == "look_back"]
-        keys = [partition_key(day, self._server.websites[0].key) for day in days]
-        replace = {"ops": {key.path[0]: {"config": {"replace_on_time": True}} for key in assets}}
-        requests = [
-            dg.RunRequest(
-                run_key=f"by hand|{key}",
-                partition_key=key,
-                asset_selection=assets,
-                run_config=replace,
-                tags=_tags(key),
+        site = self._server.websites[0].key
+        look_back = [endpoint.name for endpoint in ENDPOINTS if endpoint.history == "look_back"]
+        partitions = [Partition(name, site, day) for day in days for name in look_back]
+        if force:
+            self.excuses.asked.update(partitions)
+        self._capture(partitions, force=force)
+
+    def _capture(self, partitions: Sequence[Partition], *, force: bool) -> None:
+        """Run what an operator launches by hand, a run for each day of a website, and wait for it."""
+        config = {"config": {"replace_on_time": force}}
+        requests = []
+        for day, website in sorted({(each.date, each.website) for each in partitions}):
+            names = [each.asset for each in partitions if (each.date, each.website) == (day, website)]
+            key = partition_key(day, website)
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"by hand|{self._clock()}|{key}",
+                    partition_key=key,
+                    asset_selection=[dg.AssetKey(name) for name in names],
+                    run_config={"ops": dict.fromkeys(names, config)},
+                )
             )
-            for key in keys
-        ]
-        submit_by_hand(self._dagster, requests, self._clock(), self._port)
-        self._wait(None)
+        if requests:
+            submit_by_hand(self._dagster, requests, self._clock(), self._port)
+            self._wait(None)
 
     def _bytes(self, days: list[dt.date]) -> dict[str, bytes]:
         """The files of the first website's days."""
@@ -430,8 +592,9 @@ class Soak:
 
     def _prove(self) -> None:
         self._read_journal()
+        self.report.exports = self.exports.counts
         proof = prove(self._settings, self._server.world, self._server.websites, self._dagster, self.days, self.excuses)
-        proof.problems[:0] = self.report.proof.problems
+        proof.problems[:0] = [*self.report.proof.problems, *self.exports.problems, *self._went_on()]
         if unfinished := self._watch.unfinished():
             proof.problems.append(f"{len(unfinished)} runs have not ended")
         self.report.proof = proof
@@ -442,6 +605,16 @@ class Soak:
             for each in materializations(self._dagster, endpoint.name)
             if "retries" in each.metadata  # not of those that were recorded from what the lake holds
         )
+
+    def _went_on(self) -> Iterator[str]:
+        """The runs that did not stop when they were terminated: which may be at the end of a step by then."""
+        begun = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED}
+        for run in self._terminated:
+            entries = self._dagster.all_logs(run)
+            kinds = [entry.dagster_event.event_type for entry in entries if entry.dagster_event]
+            stopped = kinds.index(dg.DagsterEventType.PIPELINE_CANCELING)
+            if (steps := sum(kind in begun for kind in kinds[stopped:])) > 1:
+                yield f"run {run} began {steps} steps after it was terminated"
 
 
 def _emptied(folder: Path) -> Path:
@@ -463,13 +636,18 @@ def _down(key: str) -> Fault:
     return Fault(website=key, status=503)
 
 
+def _sick(sickness: str, website: str) -> Iterator[Fault]:
+    """The platform regresses for a website."""
+    for endpoint in SICKNESSES[sickness]:
+        if sickness == "not_found":
+            yield Fault(website=website, endpoint=endpoint, status=404)
+        else:
+            yield Fault(website=website, endpoint=endpoint, regress=sickness)
+
+
 def _name(fault: Fault) -> str:
+    if fault.regress:
+        return fault.regress
     if fault.drip:
         return f"dripping {fault.drip}"
     return "mixed up" if fault.mixed_up else fault.cut or str(fault.status)
-
-
-def _tags(key: dg.MultiPartitionKey) -> dict[str, str]:
-    """The tags that make a run one of its partition, as Dagster's pages set them."""
-    dimensions = {f"dagster/partition/{name}": value for name, value in key.keys_by_dimension.items()}
-    return {"dagster/partition": str(key), **dimensions}

@@ -1,20 +1,48 @@
 """What happens in which night. Pure, and the same for the same seed."""
 
 import datetime as dt
+import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Victim = Literal["worker", "daemon", "everything"]
-Scene = Literal["down", "credentials", "no daemon", "ahead", "back"]
+Victim = Literal["worker", "daemon", "everything", "run"]
+"""What ends: killed with its process group, or, a run, terminated as in the UI."""
+Scene = Literal["midnight", "command", "sick", "down", "credentials", "no daemon", "ahead", "back"]
 
-SCENES: Mapping[Scene, int] = {"back": 1, "credentials": 1, "no daemon": 2, "down": 2, "ahead": 3}
+SCENES: Mapping[Scene, int] = {
+    "back": 1,
+    "midnight": 1,
+    "command": 1,
+    "sick": 1,
+    "credentials": 1,
+    "no daemon": 2,
+    "down": 2,
+    "ahead": 3,
+}
 """The scenes with the nights that each takes, the ones that a short soak has first."""
 CALM_NIGHTS = 2
 """Nights at the end in which nothing happens, so that what is missing comes back."""
-_KILLED_SHARE = 0.6
-_VICTIMS: Sequence[Victim] = ("worker", "worker", "worker", "daemon", "everything")
+_AGAIN: Sequence[Scene | None] = ("sick", "sick", "sick", "midnight", "command", None, None, None)
+"""What the other nights draw from."""
+_KILLED_SHARE, _LATE_SHARE = 0.6, 0.3
+_VICTIMS: Sequence[Victim] = ("worker", "worker", "run", "run", "daemon", "everything")
+
+_PEOPLE = ("visitors", "audience_members", "audience_group_members")
+SICKNESSES: Mapping[str, Sequence[str]] = {
+    "other_people": _PEOPLE,
+    "other_window": (*_PEOPLE, "locations"),
+    "emptied": (*_PEOPLE, "products", "locations", "audiences", "audience_groups", "sales"),
+    "clear_text": (*_PEOPLE, "location_details"),
+    "one_list": ("audience_members", "audience_group_members"),
+    "half_gone": ("audiences", "audience_groups", "products"),
+    "not_found": ("location_details", "audience_members", "audience_group_members"),
+    "without_hashes": ("location_details",),
+    "without_places": ("locations",),
+    "renamed": ("products",),
+}
+"""How the platform regresses (`sandbox.regressions`, or 404 for all that it lists), and the endpoints that do."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +57,10 @@ class Night:
     """What is killed while the nightly runs are under way."""
     victim_of_healing: Victim | None = None
     """What is killed while the healer's runs are under way."""
+    sickness: str | None = None
+    """One of `SICKNESSES`."""
+    is_late: bool = False
+    """Whether the operator captures again what is doubted the next night only."""
 
     @property
     def attended(self) -> bool:
@@ -43,14 +75,27 @@ def plan(first: dt.date, days: int, seed: int) -> list[Night]:
     for start, scene in _places(days):
         for part in range(SCENES[scene]):
             nights[start + part] = replace(nights[start + part], scene=scene, part=part)
-    return [_endangered(night, draw) if n < days - CALM_NIGHTS else night for n, night in enumerate(nights)]
+    endangered = [_endangered(night, draw, first=not n) for n, night in enumerate(nights[: days - CALM_NIGHTS])]
+    return [*_sickened(endangered, draw), *nights[len(endangered) :]]
 
 
-def _endangered(night: Night, draw: random.Random) -> Night:
-    """The night with something killed in it, perhaps; those with a scene have enough of it."""
-    victim = draw.choice(_VICTIMS) if draw.random() < _KILLED_SHARE else None
-    healing = draw.choice(_VICTIMS) if draw.random() < _KILLED_SHARE else None
-    return night if night.scene else replace(night, victim=victim, victim_of_healing=healing)
+def _endangered(night: Night, draw: random.Random, *, first: bool) -> Night:
+    """The night with a further scene, or with something that ends; the other scenes have enough of it."""
+    again = draw.choice(_AGAIN)
+    victims = [draw.choice(_VICTIMS) if draw.random() < _KILLED_SHARE else None for _ in range(2)]
+    if night.scene == "back":  # the healer has everything to do
+        return replace(night, victim_of_healing="run")
+    if night.scene or first:
+        return night
+    return replace(night, scene=again) if again else replace(night, victim=victims[0], victim_of_healing=victims[1])
+
+
+def _sickened(nights: Sequence[Night], draw: random.Random) -> Iterator[Night]:
+    """The nights, each sick one with what ails the platform: all of it in turn."""
+    ways = itertools.cycle(SICKNESSES)
+    for night in nights:
+        sick = night.scene == "sick"
+        yield replace(night, sickness=next(ways), is_late=draw.random() < _LATE_SHARE) if sick else night
 
 
 def _places(days: int) -> Iterator[tuple[int, Scene]]:
@@ -58,7 +103,7 @@ def _places(days: int) -> Iterator[tuple[int, Scene]]:
     room = days - 1 - CALM_NIGHTS
     chosen: list[Scene] = []
     for scene, nights in SCENES.items():
-        if nights + 1 <= room - sum(SCENES[each] + 1 for each in chosen):
+        if nights <= room - sum(SCENES[each] for each in chosen):
             chosen.append(scene)
     free = room - sum(SCENES[scene] for scene in chosen)
     at = 1.0

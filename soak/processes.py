@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 _BIN = Path(sys.executable).parent
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_WAIT_SECONDS = 300.0
 
 
 class Process:
@@ -45,9 +46,21 @@ class Process:
                 start_new_session=True,
             )
 
+    def wait(self) -> None:
+        """Wait for its end."""
+        if self._process:
+            self._process.wait(_WAIT_SECONDS)
+
     def kill(self) -> None:
         """End its whole group at once, as a power cut does."""
         self._end(signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """The same, and its children in groups of their own."""
+        for child in self.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self.kill()
 
     def stop(self) -> None:
         """Ask it to end, and see to it."""
@@ -117,6 +130,14 @@ class Daemon(Process):
     def __init__(self, workspace: Path, environment: Mapping[str, str], log: Path) -> None:
         """A daemon for the code locations of a workspace file."""
         super().__init__([str(_BIN / "dagster-daemon"), "run", "-w", str(workspace)], environment, log)
+
+
+class Command(Process):
+    """`ignite-assets` at the simulated time."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        """The command with its arguments."""
+        super().__init__([sys.executable, "-m", "soak.command", *arguments], environment, log)
 
 
 def free_port() -> int:

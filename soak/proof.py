@@ -1,21 +1,28 @@
 """The proof: what the lake and the instance hold is what the world says, partition by partition."""
 
 import datetime as dt
+import functools
+import json
+import operator
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
 
-from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
+from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
+from ignite_assets.audiences import lists
 from ignite_assets.config import Settings
+from ignite_assets.dagster.landing import Kept
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import SandboxWebsite, World
 from ignite_assets.storage.lake import FILE_NAME, Lake, Partition
+from ignite_assets.tables.checks import examine
+from ignite_assets.tables.examination import Examination, captured_at
 from ignite_assets.tables.registry import DERIVED
-from soak.expected import columns_of, record_of, world_records
+from soak.expected import Record, columns_of, record_of, world_records
 
 Key = tuple[dt.date, str]
 """A day and a website."""
@@ -31,6 +38,20 @@ class Excuses:
     """The days whose present nobody could see that night, and why."""
     gone: defaultdict[tuple[str, str, dt.datetime], set[int]] = field(default_factory=lambda: defaultdict(set))
     """The ids that an endpoint answered with 404, of a website at a moment."""
+    midnights: list[tuple[dt.datetime, dt.datetime]] = field(default_factory=list)
+    """The moments before and after a midnight that came while answers were under way."""
+    sick: set[tuple[str, dt.datetime]] = field(default_factory=set)
+    """The websites and moments at which the platform regressed."""
+    on_time: dict[Partition, dt.datetime] = field(default_factory=dict)
+    """Partitions with rows that were captured on time, and when."""
+    asked: set[Partition] = field(default_factory=set)
+    """Partitions that an operator had captured again by force."""
+
+    def moments(self, endpoint: str, website: str, moment: dt.datetime) -> list[tuple[dt.datetime, Set[int]]]:
+        """When what was captured at a moment may have been answered, and the ids that were not found at that moment."""
+        both = next((pair for pair in self.midnights if moment in pair), (moment,))
+        gone: set[int] = set().union(*(self.gone.get((endpoint, website, each), set()) for each in both))
+        return [(each, gone) for each in both]
 
     def reason(self, endpoint: Endpoint, day: dt.date, website: str) -> str | None:
         """Why the partition may be missing; None when it may not."""
@@ -52,6 +73,10 @@ class Proof:
     """Entities that had vanished when their details were asked for, as the partitions count them."""
     excused: Counter[str] = field(default_factory=Counter)
     """How many are legitimately missing, by the reason."""
+    doubted: int = 0
+    """What the platform answered wrongly, and `sound` doubts."""
+    kept: int = 0
+    """On-time partitions that nothing replaced."""
     unrecorded: list[str] = field(default_factory=list)
     """Excused partitions that a killed run committed and could not record any more."""
     problems: list[str] = field(default_factory=list)
@@ -79,6 +104,7 @@ def prove(
                 _prove_partition(endpoint, partition, lake, world, site, settings, hashes, excuses, proof)
             except Exception as error:  # noqa: BLE001 - a file that can't be read is a finding, not the end
                 proof.problems.append(f"{partition} can't be verified: {error!r}")
+    proof.problems += replaced(lake, excuses, proof)
     proof.problems += unfollowed(lake, instance)
     proof.problems += leftovers(Path(settings.root))
     return proof
@@ -155,10 +181,17 @@ def _prove_partition(
         listing = Partition(endpoint.ids.endpoint, partition.website, partition.date)
         ids = lake.read([listing], ["id"]).column("id").to_pylist()
     algo = settings.algo(partition.website)
+    found = [record_of(endpoint, row) for row in rows]
+    worlds, gone = [], frozenset[int]()
     # A further try within the moment may have found an entity that was gone before.
-    gone = excuses.gone.get((endpoint.name, partition.website, moment), set())
-    gone = gone - {row[endpoint.ids.column] for row in rows} if endpoint.ids else gone
-    expected = world_records(world, site, endpoint, partition.date, moment, algo, ids, gone)
+    there = {row[endpoint.ids.column] for row in rows} if endpoint.ids else set()
+    for each, absent in excuses.moments(endpoint.name, partition.website, moment):
+        gone = frozenset(absent - there)
+        worlds.append(world_records(world, site, endpoint, partition.date, each, algo, ids, gone))
+    true = found == worlds[0] if len(worlds) == 1 else _is_between(found, worlds)
+    if not true and (partition.website, moment) in excuses.sick and is_doubted(lake, partition, settings):
+        proof.doubted += 1
+        return
     recorded = hashes.get(str(partition_key(partition.date, partition.website)))
     faults = {
         "its footer is another partition's": told
@@ -176,14 +209,42 @@ def _prove_partition(
         f"it lacks {len(gone)} entities and counts {footer['ignite.vanished']}": (
             endpoint.history == "look_back" and not endpoint.dated and len(gone) > int(footer["ignite.vanished"])
         ),
-        f"its {len(rows)} rows are not the {len(expected)} of the world": (
-            [record_of(endpoint, row) for row in rows] != expected
-        ),
+        f"its {len(rows)} rows are not the {len(worlds[0])} of the world": not true,
     }
     proof.problems += [f"{partition}: {fault}" for fault, found in faults.items() if found]
     proof.verified += not any(faults.values())
     proof.rows += len(rows)
     proof.gone += int(footer["ignite.vanished"])
+
+
+def _is_between(found: Sequence[Record], worlds: Sequence[Sequence[Record]]) -> bool:
+    """Whether each record is of one of two moments, and none is missing that is of both."""
+    there, *known = (Counter(map(_text, records)) for records in (found, *worlds))
+    return functools.reduce(operator.and_, known) <= there <= functools.reduce(operator.or_, known)
+
+
+def _text(record: Record) -> str:
+    """A record as text, the same for equal records: 1 and 1.0 are."""
+    return json.dumps(json.loads(json.dumps(record), parse_int=float), sort_keys=True)
+
+
+def is_doubted(lake: Lake, partition: Partition, settings: Settings) -> bool:
+    """Whether the check `sound` doubts a partition."""
+    examination = Examination(lake, by_name()[partition.asset], settings.checks, settings.partitions.zone)
+    return not examine(examination.subject(partition), "sound").passed
+
+
+def replaced(lake: Lake, excuses: Excuses, proof: Proof) -> list[str]:
+    """Partitions that were captured on time, and that something else stands in the place of unasked."""
+    problems = []
+    for partition, moment in sorted(excuses.on_time.items()):
+        kept = Kept.if_readable(lake, partition)
+        now = captured_at(kept.footer) if kept else None
+        if now == moment:
+            proof.kept += 1
+        elif partition not in excuses.asked:
+            problems.append(f"{partition} was captured on time, at {moment}, and is now of {now}")
+    return problems
 
 
 def _in_time(endpoint: Endpoint, day: dt.date, moment: dt.datetime) -> bool:
@@ -209,5 +270,6 @@ def unfollowed(lake: Lake, instance: dg.DagsterInstance) -> list[str]:
 
 def leftovers(root: Path) -> list[str]:
     """Whatever lies in the lake and is no partition's file."""
-    files = (path for path in sorted(root.rglob("*")) if not path.is_dir())
-    return [f"{path.relative_to(root)} was left behind" for path in files if path.name != FILE_NAME]
+    found = (path.relative_to(root) for path in sorted(root.rglob("*")) if not path.is_dir())
+    left = [path for path in found if path.name != FILE_NAME and (path.parts[0] != lists.FOLDER or path.name[0] == ".")]
+    return [f"{path} was left behind" for path in left]

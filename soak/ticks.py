@@ -7,6 +7,7 @@ when it was away, and the requests submitted by the scheduler's own code to the 
 import datetime as dt
 import logging
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
@@ -15,6 +16,10 @@ from dagster._core.remote_representation.external import RemoteSchedule
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster._scheduler.scheduler import _submit_run_request
+
+from ignite_assets.dagster.liveness import PROCESS
+from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.private import PARTITION
 
 LOCATION = "soak"
 _MOST_MISSED = 5
@@ -41,6 +46,8 @@ class Scheduler:
         self._repository = definitions.get_repository_def()
         self._times = times
         self._last = dict.fromkeys(times, since)
+        self._cursors: dict[str, str | None] = {}
+        self._asked: set[str | None] = set()
 
     def tick(self, now: dt.datetime, port: int) -> int:
         """Carry out the ticks that are due; how many runs were requested. `port` is the code server's."""
@@ -51,6 +58,21 @@ class Scheduler:
                 for name, moment in due:
                     submitted += self._carry_out(name, moment, workspace)
         return submitted
+
+    def skip(self, name: str, now: dt.datetime) -> None:
+        """Let a schedule's ticks pass that are due."""
+        self._due(name, now)
+
+    def sense(self, sensor: str, *, remembers: bool = True) -> list[dg.RunRequest]:
+        """Carry out a tick of a sensor; what it requests for the first time. It may be made to forget its last tick."""
+        context = dg.build_sensor_context(
+            self._instance, cursor=self._cursors.get(sensor), repository_def=self._repository, sensor_name=sensor
+        )
+        data = self._repository.get_sensor_def(sensor).evaluate_tick(context)
+        self._cursors[sensor] = data.cursor if remembers else None
+        requests = [each for each in data.run_requests or [] if each.run_key not in self._asked]
+        self._asked.update(each.run_key for each in requests)
+        return requests
 
     def _due(self, name: str, now: dt.datetime) -> list[dt.datetime]:
         last = self._last[name]
@@ -93,9 +115,19 @@ def _workspace(instance: dg.DagsterInstance, port: int) -> WorkspaceProcessConte
 def submit_by_hand(
     instance: dg.DagsterInstance, requests: Sequence[dg.RunRequest], moment: dt.datetime, port: int
 ) -> None:
-    """What an operator launches: runs of the healer's job that the healer did not ask for."""
+    """What an operator or a sensor launches: runs of the healer's job that the healer did not ask for."""
     with _workspace(instance, port) as workspace:
-        submit(requests, "heal_schedule", moment, workspace)
+        submit(list(map(_tagged, requests)), "heal_schedule", moment, workspace)
+
+
+def _tagged(request: dg.RunRequest) -> dg.RunRequest:
+    """The request with the tags that make a run one of its partition, as Dagster's pages and sensors set them."""
+    day, website = read_key(request.partition_key or "")
+    dimensions = partition_key(day, website).keys_by_dimension.items()
+    tags = {PARTITION: str(request.partition_key), **{f"{PARTITION}/{name}": value for name, value in dimensions}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Dagster's own tags
+        return request.with_replaced_attrs(tags={**request.tags, **tags})
 
 
 class Watch:
@@ -115,14 +147,14 @@ class Watch:
         return list(self._instance.get_runs(dg.RunsFilter(statuses=list(_BEGUN))))
 
     def look(self, *, workers: Sequence[int]) -> None:
-        """Give up runs that began and have had no worker for a while: their launch was lost with the daemon."""
+        """Give up runs whose launch was lost with the daemon, as Dagster's run monitoring does after ten minutes."""
         if workers or not self.under_way():
             self._worker_seen = time.monotonic()
         elif time.monotonic() - self._worker_seen > QUIET_SECONDS:
-            self.give_up("no worker is left of it")
+            self._give_up()
 
-    def give_up(self, reason: str) -> None:
-        """Mark whatever has begun as failed, as run monitoring does when a worker is gone."""
+    def _give_up(self) -> None:
         for run in self.under_way():
-            self._instance.report_run_failed(run, reason)
+            if PROCESS not in run.tags:  # the package sees to those that it knows a process of
+                self._instance.report_run_failed(run, "its worker never came")
         self._worker_seen = time.monotonic()
