@@ -186,7 +186,8 @@ class Soak:
                 self.report.faults[_name(fault)] += 1
             if fault and fault.regress and call.website:
                 self.excuses.sick.add((call.website, self._clock()))
-            if fault and fault.status == HTTPStatus.NOT_FOUND and call.website and call.id:
+            gone = fault and (fault.status == HTTPStatus.NOT_FOUND or fault.regress == "not_found")
+            if gone and call.website and call.id:
                 self.excuses.gone[call.endpoint, call.website, self._clock()].add(call.id)
             return delay, fault
 
@@ -638,11 +639,7 @@ def _down(key: str) -> Fault:
 
 def _sick(sickness: str, website: str) -> Iterator[Fault]:
     """The platform regresses for a website."""
-    for endpoint in SICKNESSES[sickness]:
-        if sickness == "not_found":
-            yield Fault(website=website, endpoint=endpoint, status=404)
-        else:
-            yield Fault(website=website, endpoint=endpoint, regress=sickness)
+    return (Fault(website=website, endpoint=endpoint, regress=sickness) for endpoint in SICKNESSES[sickness])
 
 
 def _name(fault: Fault) -> str:

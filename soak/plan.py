@@ -42,7 +42,7 @@ SICKNESSES: Mapping[str, Sequence[str]] = {
     "without_places": ("locations",),
     "renamed": ("products",),
 }
-"""How the platform regresses (`sandbox.regressions`, or 404 for all that it lists), and the endpoints that do."""
+"""How the platform regresses (`sandbox.regressions`), and the endpoints that do."""
 
 
 @dataclass(frozen=True)

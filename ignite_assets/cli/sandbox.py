@@ -59,7 +59,7 @@ def sandbox(
     With a COMMAND, run it with the configuration and credentials in its environment, and stop when it ends.
 
     Ways to answer wrongly, to see what the checks say: other_window, other_people, one_list, clear_text, renamed,
-    without_places, without_hashes, half_gone, emptied.
+    without_places, without_hashes, half_gone, not_found, emptied.
 
     \b
     Examples:

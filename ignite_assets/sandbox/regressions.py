@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ignite_assets.sandbox.catalogue import audiences_of, groups_of
+from ignite_assets.sandbox.world import UnknownIdError
 
 _MEMBERS = ("audience_members", "audience_group_members")
 _PLACE = ("latitude", "longitude", "street", "city", "state", "zip", "resident")
@@ -47,6 +48,10 @@ def _hashes(change: Callable[[str], str]) -> Callable[[Any], Any]:
         return {**answer, "hashed_emails": list(map(change, answer["hashed_emails"]))}
 
     return told
+
+
+def _not_found(_: Any) -> Any:
+    raise UnknownIdError
 
 
 def _emptied(answer: Any) -> Any:
@@ -92,10 +97,13 @@ REGRESSIONS: Mapping[str, Regression] = {
         description="half of the records gone",
         tell=lambda answer: answer[: len(answer) // 2],
     ),
+    "not_found": Regression(
+        endpoints=("location_details", *_MEMBERS), description="404 for all that is listed", tell=_not_found
+    ),
     "emptied": Regression(
         endpoints=("visitors", "products", "locations", "audiences", "audience_groups", "sales", *_MEMBERS),
         description="nothing at all",
         tell=_emptied,
     ),
 }
-"""By name. Entities that are listed and not found are a plain fault, `Fault(endpoint=…, status=404)`."""
+"""By name."""

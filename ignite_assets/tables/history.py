@@ -71,11 +71,7 @@ def possible_rows(subject: Subject) -> UsualRows:
     return UsualRows(min(usual.low, *usual.rows), max(usual.high, *usual.rows), usual.of, usual.rows)
 
 
-Compared = tuple[Subject, Sample]
-"""A partition of the history, and its sample of keys."""
-
-
-def sampled(subject: Subject) -> list[Compared]:
+def sampled(subject: Subject) -> list[tuple[Subject, Sample]]:
     """The nearest partitions of the history whose keys can be compared with the subject's, and their samples."""
     algo = subject.footer.get("ignite.algo")
     found = ((each, each.facts.sample) for each in subject.past if each.facts and each.rows)
@@ -83,7 +79,7 @@ def sampled(subject: Subject) -> list[Compared]:
     return list(itertools.islice(same, NEAREST))
 
 
-def wider(subject: Subject) -> list[Compared]:
+def wider(subject: Subject) -> list[tuple[Subject, Sample]]:
     """Windows that hold the subject's: opened earlier, captured the same day or later."""
     return [
         (each, sample)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import Endpoint
+from ignite_assets.api.keysets import Sample
 from ignite_assets.api.table import HASH_LENGTHS
 from ignite_assets.tables import history
 from ignite_assets.tables.examination import FEWEST_COMPARABLE, Subject, captured_at
@@ -157,7 +158,7 @@ def window(subject: Subject) -> Finding:
     )
 
 
-def _in_wider(subject: Subject, wider: Sequence[history.Compared]) -> Finding:
+def _in_wider(subject: Subject, wider: Sequence[tuple[Subject, Sample]]) -> Finding:
     """By what holds a window: those that opened earlier and were captured the same day or later.
 
     They can't be smaller, but for who came between two captures of one day.
