@@ -35,8 +35,8 @@ def render(figures: Figures, agency: str | None = None, logo: str | None = None)
     shared = {"figures": figures, "agency": agency, "logo": logo, "zone": ZoneInfo(figures.zone)}
     plan = households_map(figures.households) if figures.households else None
     return {
-        DEALER: _page("dealer.html.jinja", **shared, map=plan),
-        OPERATIONS: _page("operations.html.jinja", **shared),
+        DEALER: rendered("dealer.html.jinja", **shared, map=plan),
+        OPERATIONS: rendered("operations.html.jinja", **shared),
     }
 
 
@@ -57,7 +57,8 @@ def logo_of(reports: Reports, folder: Path) -> str | None:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _page(template: str, **values: Any) -> str:
+def rendered(template: str, **values: Any) -> str:
+    """A page as HTML, from one of the folder's templates."""
     return _environment().get_template(template).render(**values, version=__version__)
 
 

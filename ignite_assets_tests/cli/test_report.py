@@ -34,7 +34,7 @@ def reporting(captured: Shop, tmp_path: Path) -> Shop:
 
 def pages(shop: Shop) -> list[str]:
     folder = shop.folder / "reports"
-    return sorted(str(path.relative_to(shop.folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(shop.folder)) for path in folder.rglob("*.html") if path.parent != folder)
 
 
 def page(website: str, day: object) -> str:

@@ -82,7 +82,9 @@ def test_a_page_is_replaced_whole(runner: Runner, settings: Settings, monkeypatc
     runner.day(["visitors"])
     report(runner)
     before = contents(str(settings.path.parent / "reports"))
-    assert set(before) == {page_name(ACME.key, YESTERDAY).replace(DEALER, name) for name in (DEALER, OPERATIONS)}
+    page = page_name(ACME.key, YESTERDAY)
+    summary = f"website={ACME.key}/summary.json"
+    assert set(before) == {page, page.replace(DEALER, OPERATIONS), summary, DEALER}
 
     def fail(store: Store, name: str, data: bytes) -> None:
         with store.writing(name) as file:

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
+from ignite_assets.report import overview
 from ignite_assets.report.figures import Figures
+from ignite_assets.report.overview import Summary
 from ignite_assets.report.page import DEALER, OPERATIONS, render
+from ignite_assets_tests.audiences.captures import DAY, NOW
 from ignite_assets_tests.chromium import IN_A_BROWSER
-from ignite_assets_tests.report.made import HOSTILE
+from ignite_assets_tests.report.made import HOSTILE, settings
 
 pytestmark = IN_A_BROWSER
 
@@ -124,6 +127,35 @@ def test_it_prints_on_few_pages(browser: webdriver.Chrome, page: Path, paper: st
     pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
     assert 1 < pages <= 3, paper
     assert len(pdf) < 2_000_000
+
+
+def test_all_websites_are_sorted_and_searched(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    names = {f"dealer-{n}": {"token_env": "T", "secret_env": "S"} for n in range(30)}
+    known = {
+        name: Summary(website=name, date=str(DAY), people=100 - n, new=n, change=n % 7 - 1, held=int(n == 20))
+        for n, name in enumerate(names)
+    }
+    page = tmp_path / "index.html"
+    page.write_text(overview.page(settings(websites=names), known, NOW))
+    browser.get_log("browser")  # type: ignore[no-untyped-call]
+    show(browser, page, width=390)
+
+    rows = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).map(row => row.cells[0].textContent)"
+    assert script(browser, rows)[0] == "Dealer 20"
+    search = browser.find_element("tag name", "input")
+    search.send_keys("shrinking")
+    assert script(browser, "document.querySelector('output').textContent") == "5 websites"
+    search.clear()
+    search.send_keys("held")
+    assert script(browser, rows) == ["Dealer 20"]
+    browser.execute_script(
+        "const it = document.querySelector('input'); it.value = ''; it.dispatchEvent(new Event('input'))"
+    )
+    browser.find_elements("css selector", "th button")[3].send_keys("\n")
+    assert script(browser, rows)[:2] == ["Dealer 29", "Dealer 28"]
+    assert script(browser, "document.querySelectorAll('th[aria-sort=ascending]').length") == 1
+    assert script(browser, "document.documentElement.scrollWidth") <= 390
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
 def test_a_hostile_label_is_read_and_not_run(browser: webdriver.Chrome, page: Path) -> None:

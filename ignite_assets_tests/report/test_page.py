@@ -316,5 +316,5 @@ def test_the_wheel_holds_the_template_and_the_outlines(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("dealer.html.jinja", "base.html.jinja", "page.css", "states.json"):
+    for name in ("dealer.html.jinja", "base.html.jinja", "page.css", "states.json", "websites.js"):
         assert f"ignite_assets/report/{name}" in names

@@ -1,8 +1,8 @@
 """The asset `website_report`: two pages of each website's day, one for its dealer and one for operations.
 
 Its partitions are those of the other assets. It stores nothing through the IO manager: the pages are files of their
-own, `<to>/website=<website>/date=<date>/index.html` and `operations.html`. A page says what it lacks; the asset fails
-only when nothing of the day was captured.
+own, `<to>/website=<website>/date=<date>/index.html` and `operations.html`; `<to>/index.html` lists all websites. A page
+says what it lacks; the asset fails only when nothing of the day was captured.
 """
 
 import datetime as dt
@@ -25,6 +25,7 @@ from ignite_assets.dagster.partitions import partition_key, partitions_of
 from ignite_assets.dagster.private import PARTITION
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.specs import Specs
+from ignite_assets.report import overview
 from ignite_assets.report.exports import Recorded
 from ignite_assets.report.figures import ReportOptions, gather
 from ignite_assets.report.page import DEALER, logo_of, render
@@ -122,6 +123,7 @@ def write_report(lake: Lake, website: str, day: dt.date, options: ReportOptions)
         pages = {page: text.encode() for page, text in render(figures, settings.reports.agency, logo).items()}
         for page, data in sorted(pages.items(), reverse=True):  # the dealer's last: it links to the other
             store.put(name.replace(DEALER, page), data)
+        overview.write(store, settings, figures, options.now)
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         raise ReportError(f"the page of {website} for {day}: {told(error)}") from None
     location = store.location(name)
