@@ -5,7 +5,7 @@ import dagster as dg
 from benchmarks.task import Task, yesterday
 from benchmarks.variants.site_dagster import WEBSITE, configure, instance
 from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.cli.runs.execution import QUIET
+from ignite_assets.cli.runs.queue import QUIET
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.partitions import build_partitions, partition_key
 

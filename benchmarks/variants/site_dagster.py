@@ -9,7 +9,8 @@ import dagster as dg
 
 from benchmarks.task import LOOK_BACK, Task, yesterday
 from ignite_assets.api.endpoints import ENDPOINTS
-from ignite_assets.cli.runs.execution import Order, execute_run
+from ignite_assets.cli.runs.execution import execute_run
+from ignite_assets.cli.runs.queue import Order
 from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.website_runs import WebsiteRun
 

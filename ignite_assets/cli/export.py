@@ -196,7 +196,7 @@ def write_exports(
 ) -> "Iterator[Row]":
     """Export through Dagster, so that it is on record there; a row a list."""
     from ignite_assets.cli.bars import tracked
-    from ignite_assets.cli.runs.execution import QUIET
+    from ignite_assets.cli.runs.queue import QUIET
     from ignite_assets.dagster.assets.exports import ASSET, JOB
     from ignite_assets.dagster.build import build_defs
     from ignite_assets.dagster.instance import dagster_home, open_instance

@@ -37,6 +37,7 @@ _DAY = DayType()
 )
 @click.option("--force", is_flag=True, help="Capture again what is there, also what was captured on time.")
 @click.option("--captures-only", is_flag=True, help="With --from: capture only, and derive nothing.")
+@click.option("--submit", is_flag=True, help="Hand the runs to Dagster's own queue, and follow them until they end.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.option("--verbose", is_flag=True, help="Print a line for each partition, however many there are.")
 def materialize(
@@ -47,6 +48,7 @@ def materialize(
     assets: tuple[str, ...],
     force: bool,
     captures_only: bool,
+    submit: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -58,6 +60,9 @@ def materialize(
     were not captured on time. What the lake holds is there, also when Dagster has no record of it: it gets one.
     Captures of a range change the windows of later days: derived partitions that are stale afterwards are derived
     again.
+
+    With --submit, Dagster's daemon executes the runs, by its own limits and launcher, and Ctrl-C leaves them to it. The
+    code location is that of the workspace.yaml beside ignite.toml; without one, ignite_assets.definitions.
 
     Prints a line for each partition, or for each asset where there are many.
 
@@ -87,7 +92,7 @@ def materialize(
         refused = plan(days, chosen_websites, chosen_assets, horizon, named=bool(assets)).refused
         results = merged(refused, [])
     else:
-        with started(settings, len(chosen_websites)) as launcher:
+        with started(settings, len(chosen_websites), submit=submit) as launcher:
             there = (
                 [] if force else _landed(settings, launcher, chosen_websites, chosen_assets, days, every=bool(first))
             )

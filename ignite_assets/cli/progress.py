@@ -27,13 +27,13 @@ _ASSETS = tuple(table.name for table in TABLES)
 
 
 @contextmanager
-def started(settings: Settings, websites: int) -> Iterator["Launcher"]:
+def started(settings: Settings, websites: int, *, submit: bool = False) -> Iterator["Launcher"]:
     """What runs of so many websites are executed with; their processes start while the runs are planned."""
     with ExitStack() as stack:
         with starting("starting Dagster"), _kept():
             from ignite_assets.cli.runs.execution import launcher
 
-            opened = stack.enter_context(launcher(settings))
+            opened = stack.enter_context(launcher(settings, submit=submit))
         opened.workers.get_ready(websites)  # now that no thread shows anything: `workers` has the reason
         yield opened
 
@@ -94,7 +94,7 @@ def _execute(plan: Plan, launcher: "Launcher", *, force: bool) -> list[Partition
             return execute(plan.runs, launcher, on_start=counted, on_result=take, force=force)
         except KeyboardInterrupt:
             landed = sum(result.status == "materialized" for result in known)
-            click.echo(f"{landed} of {total} partitions landed; the runs under way are recorded as canceled.", err=True)
+            click.echo(f"{landed} of {total} partitions landed; {launcher.workers.when_interrupted}.", err=True)
             raise
 
 

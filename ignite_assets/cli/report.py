@@ -95,7 +95,7 @@ def _without(days: Mapping[str, dt.date | None], settings: "Settings") -> "Itera
 
 def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator[Page]":
     """Write pages through Dagster, so that they are on record."""
-    from ignite_assets.cli.runs.execution import QUIET
+    from ignite_assets.cli.runs.queue import QUIET
     from ignite_assets.dagster.assets.reports import JOB, written_by
     from ignite_assets.dagster.build import build_defs
     from ignite_assets.dagster.instance import dagster_home, open_instance

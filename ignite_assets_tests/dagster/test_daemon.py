@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import json
 import os
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from ignite_assets.dagster.instance import prepare_home
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.conftest import ACME, WEBSITES, living_config, set_credentials
+from ignite_assets_tests.conftest import ACME, BAYSIDE, WEBSITES, living_config, set_credentials
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -170,6 +171,40 @@ def test_a_backfill_makes_a_run_a_website_and_a_date_that_fails_costs_only_itsel
         found = lake.partitions(name)
         assert {str(partition_key(each.date, each.website)) for each in found} == set(recorded[name])
         assert all(int(lake.footer(each)["ignite.rows"]) == len(lake.read([each])) for each in found)
+
+
+def test_submitted_runs_are_the_daemons_and_are_followed_with_what_they_left_out(
+    living_settings: Settings, home: Path, daemon: subprocess.Popen[bytes], tmp_path: Path, platform: SandboxServer
+) -> None:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        until(instance.get_daemon_heartbeats, daemon, tmp_path / "daemon.log")
+    (living_settings.path.parent / "workspace.yaml").write_text((REPOSITORY / "workspace.yaml").read_text())
+    platform.faults.add(Fault(endpoint="locations", website=ACME.key, status=400, times=1))
+    first = Horizon(living_settings.partitions.zone).yesterday() - dt.timedelta(days=2)
+    chosen = ["--website", f"{ACME.key},{BAYSIDE.key}", "--select", "locations,location_details", "--captures-only"]
+    done = subprocess.run(
+        [BIN / "ignite-assets", "materialize", "--submit", "--json", "--from", str(first), *chosen],
+        env={**os.environ, "DAGSTER_HOME": str(home), "IGNITE_CONFIG": str(living_settings.path)},
+        cwd=living_settings.path.parent,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    partitions = json.loads(done.stdout)["partitions"]
+    told = Counter((each["website"], each["asset"], each["status"]) for each in partitions)
+    landed = {(ACME.key, asset): 2 for asset in ("locations", "location_details")}
+    assert told == {
+        **{(*each, "materialized"): count for each, count in landed.items()},
+        **{(*each, "failed"): 1 for each in landed},
+        **{(BAYSIDE.key, asset, "materialized"): 3 for asset in ("locations", "location_details")},
+    }
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        runs = instance.get_runs()
+        assert {run.job_name for run in runs} == {"materialize"}
+        assert {run.tags["ignite/website"] for run in runs} == {ACME.key, BAYSIDE.key}
+        assert all(run.remote_job_origin for run in runs)  # launched by the daemon
 
 
 TWO_LAKES = """

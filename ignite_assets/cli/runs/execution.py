@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli.runs.plan import PartitionResult, PartitionStatus
+from ignite_assets.cli.runs.queue import Order, Queue
 from ignite_assets.cli.runs.workers import Workers
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.automation.schedules import COMMAND
@@ -36,9 +38,6 @@ from ignite_assets.dagster.records import record_stored
 from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import TABLES
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""The configuration of a run that says nothing on the console: our commands say it in their own words."""
 
 _POLL_SECONDS = 0.25
 _GRACE_SECONDS = 5
@@ -59,16 +58,23 @@ class Launcher:
 
     config: Path
     instance: dg.DagsterInstance
-    workers: "Workers[Order]"
+    workers: Workers[Order] | Queue
     keys: AssetKeys = PLAIN
 
 
 @contextlib.contextmanager
-def launcher(settings: Settings) -> Iterator[Launcher]:
-    """Open the instance of a configuration, and give up runs whose processes are gone."""
+def launcher(settings: Settings, *, submit: bool = False) -> Iterator[Launcher]:
+    """Open the instance of a configuration, and give up runs whose processes are gone.
+
+    `submit`: the instance's own queue executes the runs. Raises `ConfigurationError` where Dagster can't load them.
+    """
     keys = AssetKeys.of(settings)
     with open_instance(dagster_home(settings)) as instance:
         give_up_lost_runs(instance, Horizon(settings.partitions.zone), keys)
+        if submit:
+            say = functools.partial(click.echo, err=True)
+            yield Launcher(settings.path, instance, Queue(instance, settings, keys, say), keys)
+            return
         _job(str(settings.path))  # what every fork needs
         with Workers(execute_run, settings.dagster.max_concurrent_runs or runs_at_once(instance)) as workers:
             yield Launcher(settings.path, instance, workers, keys)
@@ -90,6 +96,7 @@ def execute(
     it did not run: they get a run of their own, over the days that landed.
 
     Interrupted, it stops the processes, records their runs as canceled, and hands the interrupt on.
+    Submitted runs go on.
     """
     results: dict[tuple[object, ...], PartitionResult] = {}
 
@@ -100,11 +107,14 @@ def execute(
         if is_news:
             on_result(result)
 
-    watches = {run: _Watch(run, launcher.instance, launcher.keys, known, on_start) for run in runs}
+    workers = launcher.workers
+    run_of = workers.run_of if isinstance(workers, Queue) else None
+    watches = {run: _Watch(run, launcher.instance, launcher.keys, known, on_start, run_of) for run in runs}
     try:
-        _work_off(watches, launcher.workers, functools.partial(Order, str(launcher.config), force=force))
+        _work_off(watches, workers, functools.partial(Order, str(launcher.config), force=force))
     except BaseException:
-        _cancel([watch for watch in watches.values() if watch.begun], launcher.workers)
+        if isinstance(workers, Workers):
+            _cancel([watch for watch in watches.values() if watch.begun], workers)
         raise
     return list(results.values())
 
@@ -155,7 +165,7 @@ def _there(kept: Kept) -> PartitionResult:
 
 
 def _work_off(
-    watches: dict[WebsiteRun, "_Watch"], workers: "Workers[Order]", order: "Callable[[str, WebsiteRun], Order]"
+    watches: dict[WebsiteRun, "_Watch"], workers: "Workers[Order] | Queue", order: "Callable[[str, WebsiteRun], Order]"
 ) -> None:
     """Carry out every run, and those that follow from them; a run that is over leaves `watches`."""
     while watches:
@@ -185,17 +195,6 @@ def _cancel(watches: Sequence["_Watch"], workers: "Workers[Order]") -> None:
         watch.cancel()
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a process is told."""
-
-    config: str
-    run_id: str
-    run: WebsiteRun
-    force: bool = False
-    """Whether late captures may replace what was captured on time."""
-
-
 class _Watch:
     """One run, and what the instance's records say of its partitions so far."""
 
@@ -206,7 +205,10 @@ class _Watch:
         keys: AssetKeys,
         known: Callable[[PartitionResult], None],
         started: Callable[[WebsiteRun], object],
+        run_of: Callable[[str], str | None] | None = None,
     ) -> None:
+        """`run_of`: the run that an order became, which otherwise has the order's id."""
+        self._run_of = run_of
         self.run = run
         self.begun = False
         self._instance, self._keys, self._known, self._started = instance, keys, known, started
@@ -219,7 +221,7 @@ class _Watch:
 
     def like(self, run: WebsiteRun) -> "_Watch":
         """One that reports to the same."""
-        return _Watch(run, self._instance, self._keys, self._known, self._started)
+        return _Watch(run, self._instance, self._keys, self._known, self._started, self._run_of)
 
     def order(self, order: Callable[[str, WebsiteRun], Order]) -> Order:
         """What the process that executes the run is told."""
@@ -230,6 +232,7 @@ class _Watch:
         """Take in what the instance recorded since the last look."""
         # Before the run is created, looking for its events would create their file under its process's hands.
         if not self._recorded:
+            self._run_id = (self.begun and self._run_of and self._run_of(self._run_id)) or self._run_id
             if not (self.begun and self._instance.has_run(self._run_id)):
                 return
             self._recorded = True
@@ -370,12 +373,6 @@ def _job(config: str) -> tuple[dg.JobDefinition, AssetKeys]:
     return defs.resolve_job_def(settings.dagster.named(COMMAND)), AssetKeys.of(settings)
 
 
-def _forced(assets: Sequence[str], keys: AssetKeys) -> dict[str, object]:
-    """The configuration of a run whose late captures may replace what was captured on time."""
-    captured = [asset for asset in assets if _BY_NAME[asset].history != "derived"]
-    return {keys.step(asset): {"config": {"replace_on_time": True}} for asset in captured}
-
-
 def execute_run(order: Order) -> None:
     """Execute one run in this process; its events go to the instance of `DAGSTER_HOME`."""
     run = order.run
@@ -388,6 +385,6 @@ def execute_run(order: Order) -> None:
             run_id=order.run_id,
             partition_key=run.partition,
             tags=run.tags,
-            run_config={**QUIET, "ops": _forced(run.assets, keys) if order.force else {}},
+            run_config=order.run_config(keys),
             raise_on_error=False,
         )

@@ -43,6 +43,8 @@ class Workers(Generic[Task]):
     SIGTERM is what `stop` sends; the function may catch it.
     """
 
+    when_interrupted = "the runs under way are recorded as canceled"
+
     def __init__(self, function: Callable[[Task], None], most: int) -> None:
         """No process is started before it is asked for, or there is a task for it."""
         self._function = function

@@ -183,6 +183,7 @@ def test_as_many_runs_go_on_at_once_as_is_configured_or_else_as_the_instance_all
     config_file.write_text(config_file.read_text() + configured)
 
     with launcher(load_settings(config_file)) as opened:
+        assert isinstance(opened.workers, Workers)
         assert opened.workers.most == most
 
 
