@@ -20,7 +20,7 @@ from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import load_settings
 from ignite_assets.dagster.instance import DAGSTER_YAML, open_instance
 from ignite_assets.dagster.landing import Kept
-from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.partitions import keys_of, partition_key, read_key
 from ignite_assets.sandbox import Fault, SandboxServer, frozen, websites
 from ignite_assets.sandbox.damage import DRIPS
 from ignite_assets.sandbox.faults import SandboxCall
@@ -483,7 +483,7 @@ class Soak:
             workers = self._code.workers()
             if victim and workers and len(self._server.requests) >= requests:
                 time.sleep(self._draw.uniform(0, 0.3))
-                struck = {read_key(run.tags["dagster/partition"]) for run in self._watch.under_way()}
+                struck = {read_key(key) for run in self._watch.under_way() for key in keys_of(run.tags)}
                 if victim == "run":
                     self._terminate()
                 else:

@@ -13,7 +13,7 @@ from ignite_assets.api.endpoints import by_name
 from ignite_assets.audiences import doubts, history, lists
 from ignite_assets.audiences.manifest import Manifest
 from ignite_assets.audiences.rules import ExportRule
-from ignite_assets.cli.runs.execution import QUIET
+from ignite_assets.cli.runs.queue import QUIET
 from ignite_assets.config import Settings
 from ignite_assets.dagster.assets.exports import JOB, rows_of
 from ignite_assets.sandbox import SandboxWebsite, World

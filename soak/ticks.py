@@ -122,7 +122,9 @@ def submit_by_hand(
 
 def _tagged(request: dg.RunRequest) -> dg.RunRequest:
     """The request with the tags that make a run one of its partition, as Dagster's pages and sensors set them."""
-    day, website = read_key(request.partition_key or "")
+    if request.partition_key is None:
+        return request  # a range, whose tags the request has
+    day, website = read_key(request.partition_key)
     dimensions = partition_key(day, website).keys_by_dimension.items()
     tags = {PARTITION: str(request.partition_key), **{f"{PARTITION}/{name}": value for name, value in dimensions}}
     with warnings.catch_warnings():

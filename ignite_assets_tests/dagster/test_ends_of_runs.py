@@ -267,7 +267,9 @@ def terminate_queries(dagster: Dagster, instance: dg.DagsterInstance, shop: Shop
         "export": dagster.launch("export_audiences", tags(day, BAYSIDE.key), assets=export),
     }
     until(lambda: len(queries(shop)) == len(runs), "the queries are under way")
-    assert {str(partition_key(day, ACME.key)), str(partition_key(day, BAYSIDE.key))} <= under_way(instance)
+    assert {str(partition_key(day, ACME.key)), str(partition_key(day, BAYSIDE.key))} <= under_way(
+        instance, settings.websites
+    )
     terminate(dagster, instance, runs)
     (shop.folder / ENDLESS).unlink()
     assert files(shop) == before
