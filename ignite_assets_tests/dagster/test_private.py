@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -106,6 +108,21 @@ def test_records_are_held_open_until_the_end_and_are_all_there_then(instance: dg
         assert journals(instance) == {"index"}
     assert journals(instance) == set()
     assert instance.all_asset_keys() == [dg.AssetKey("anything")]
+
+
+def test_an_engine_is_kept_for_each_file(instance: dg.DagsterInstance) -> None:
+    storage: Any = instance.event_log_storage
+    connects = (storage.index_connection, storage.index_connection, lambda: storage.run_connection("a-run"))
+
+    def engine(connect: Callable[[], Any]) -> object:
+        with connect() as connection:
+            return connection.engine
+
+    with held_open(instance):
+        index, again, run = (engine(connect) for connect in connects)
+
+    assert index is again
+    assert run is not index
 
 
 def test_an_instance_without_such_files_is_left_alone() -> None:
