@@ -170,7 +170,7 @@ def test_what_is_imported_elsewhere_is_the_wheel(elsewhere: Elsewhere, tmp_path:
 
 @pytest.mark.slow
 def test_the_demo_runs_from_an_empty_folder(elsewhere: Elsewhere, tmp_path: Path) -> None:
-    printed = elsewhere.call("ignite-assets", "demo", "--nights", "1", folder=tmp_path)
+    printed = elsewhere.call("ignite-assets", "demo", "--nights", "1", "--days", "1", folder=tmp_path)
 
     assert "first DuckDB query" in printed
     assert [path.name for path in tmp_path.iterdir()] == [".demo"]

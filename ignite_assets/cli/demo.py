@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ignite_assets.config import Settings
 
 _EXPORTED = "summit-ford"
+_OLDER = ("visitors", "locations", "location_details", "audience_members")
+"""What the pages need of the days before the full nights."""
 _QUERY = """\
 SELECT website, date, count(*) AS visitors
 FROM read_parquet('{root}/visitors/*/*/*.parquet', hive_partitioning = true)
@@ -25,42 +27,48 @@ GROUP BY ALL ORDER BY website, date"""
 @click.command(cls=Command, short_help="Capture some nights of three made-up dealers.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True,
               help="Folder of its lake, configuration and Dagster instance.")  # fmt: skip
-@click.option("--nights", type=click.IntRange(1, 30), default=3, show_default=True, help="How many nights to capture.")
+@click.option("--nights", type=click.IntRange(1, 30), default=3, show_default=True,
+              help="How many nights to capture in full.")  # fmt: skip
+@click.option("--days", type=click.IntRange(1, 30), default=30, show_default=True,
+              help="How many days in all: what the reports need of those before the nights.")  # fmt: skip
 @click.option("--verbose", is_flag=True, help="Print a line for each partition, however many there are.")
-def demo(folder: Path, nights: int, verbose: bool) -> None:
-    """Capture the last nights of three made-up dealers through Dagster, and query what landed.
+def demo(folder: Path, nights: int, days: int, verbose: bool) -> None:
+    """Capture the last days of three made-up dealers through Dagster, and query what landed.
 
     Needs no configuration, no credentials and no network: the platform is the embedded sandbox, and its data stays
     in a folder of its own.
 
     \b
     Example:
-      ignite-assets demo --nights 7
+      ignite-assets demo --nights 7 --days 14
     """
     from ignite_assets.api.horizon import Horizon
     from ignite_assets.cli.progress import carry_out, print_results, started
-    from ignite_assets.cli.runs.plan import plan
+    from ignite_assets.cli.runs.plan import Plan, plan
     from ignite_assets.cli.sandbox import write_configuration
     from ignite_assets.config import load_settings
     from ignite_assets.dagster.instance import HOME_VARIABLE
     from ignite_assets.sandbox import SandboxServer
     from ignite_assets.tables.registry import TABLES
+    from ignite_assets.tables.windows import days_between
 
     os.environ.pop(HOME_VARIABLE, None)  # made-up data has no place in a real instance
     with SandboxServer() as server:
         os.environ.update(write_configuration(server, folder))
         settings = load_settings()
         horizon = Horizon(settings.partitions.zone)
-        days = [horizon.yesterday() - dt.timedelta(days=n) for n in reversed(range(nights))]
-        click.echo(f"Capturing {days[0]} to {days[-1]} for {', '.join(settings.websites)} from {server.url}\n")
-        names = [table.name for table in TABLES]
-        planned = plan(days, sorted(settings.websites), names, horizon, named=False)
-        with started(settings, len(settings.websites)) as launcher:
+        last, websites = horizon.yesterday(), sorted(settings.websites)
+        due = days_between(last - dt.timedelta(days=max(days, nights) - 1), last)
+        click.echo(f"Capturing {due[0]} to {last} for {', '.join(websites)} from {server.url}\n")
+        older = plan(due[:-nights], websites, _OLDER, horizon, named=True)
+        full = plan(due[-nights:], websites, [table.name for table in TABLES], horizon, named=False)
+        planned = Plan(older.runs + full.runs, older.refused + full.refused)
+        with started(settings, len(planned.runs)) as launcher:
             results = carry_out(planned, launcher)
     print_results(results, verbose=verbose)
     _show_lake(Path(settings.root))
-    _show_export(settings, days[-1])
-    _show_reports(settings, days[-1])
+    _show_export(settings, last)
+    _show_reports(settings, last)
     _show_where_to_look(folder)
     raise SystemExit(0 if all(result.status == "materialized" for result in results) else 1)
 

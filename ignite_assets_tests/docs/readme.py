@@ -25,7 +25,7 @@ DOCS = ROOT / "docs"
 PAGES = (README, *sorted(DOCS.glob("*.md")), ROOT / "benchmarks/README.md")
 
 TRANSCRIPT = (
-    *(r"asset ", *(rf"{asset} +3 +3 " for asset in ("visitors", "products", "locations", "location_details"))),
+    *(r"asset ", r"visitors +3 +30 ", r"products +3 +3 ", r"locations +3 +30 ", r"location_details +3 +30 "),
     *(r"audiences +3 +1 ", r"\d+ Parquet files under ", r"  \S+\.parquet"),
     *(r"website +export ", r"summit-ford +\S+ +\d{4}-", r"summit-ford \S+: ", r"  \S+=acme-honda\S+index\.html"),
 )

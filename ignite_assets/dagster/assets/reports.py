@@ -39,7 +39,7 @@ JOB = "report"
 _LATEST = 50
 """So many records of a day's exports are looked through."""
 _LATEST_RUNS = 10
-"""So many failed runs of a day are looked through."""
+"""So many failed runs are looked through: of the partition, and of all."""
 
 
 class ReportError(IgniteError):
@@ -72,7 +72,7 @@ def build_reports(
             endpoints=endpoints,
             derived=derived,
             recorded=tuple(recorded(context.instance, specs.keys, context.partition_key)),
-            failures=failed(context.instance, alerts.Ours(settings, specs.keys), context.partition_key),
+            failures=failed(context.instance, alerts.Ours(settings, specs.keys), website, day),
         )
         with retrying(context, retry_policy):
             try:
@@ -140,13 +140,15 @@ def page_name(website: str, day: dt.date) -> str:
     return f"website={website}/date={day.isoformat()}/{DEALER}"
 
 
-def failed(instance: dg.DagsterInstance, ours: alerts.Ours, key: str) -> dict[str, FailureRecord]:
-    """Why each asset's capture of a partition failed last, as far as a run of that partition is on record."""
-    failures = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={PARTITION: key})
+def failed(instance: dg.DagsterInstance, ours: alerts.Ours, website: str, day: dt.date) -> dict[str, FailureRecord]:
+    """Why each asset's capture of a day failed last: by runs of that partition alone, else by the latest runs."""
     found: dict[str, FailureRecord] = {}
-    for record in instance.get_run_records(failures, limit=_LATEST_RUNS):
-        for trouble in alerts.failed_partitions(instance, record.dagster_run, ours):
-            found.setdefault(trouble.asset, trouble.failure)
+    for tags in ({PARTITION: str(partition_key(day, website))}, {}):
+        failures = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
+        for record in instance.get_run_records(failures, limit=_LATEST_RUNS):
+            for trouble in alerts.failed_partitions(instance, record.dagster_run, ours):
+                if trouble.website == website and day in (trouble.days or {day}):
+                    found.setdefault(trouble.asset, trouble.failure)
     return found
 
 
