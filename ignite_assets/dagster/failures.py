@@ -28,7 +28,9 @@ def failure(errors: Mapping[str, IgniteError]) -> dg.Failure:
     """
     records = {key: error.record() for key, error in sorted(errors.items())}
     return dg.Failure(
-        description="\n".join(f"{key}: {record.text}" for key, record in records.items()),
+        description="\n".join(  # the key names the website
+            f"{key}: {dataclasses.replace(record, website=None).text}" for key, record in records.items()
+        ),
         metadata={PARTITIONS: dg.MetadataValue.json({key: _data(record) for key, record in records.items()})},
         allow_retries=any(error.retryable for error in errors.values()),
     )

@@ -400,7 +400,7 @@ def test_a_website_with_wrong_credentials_fails_with_one_line_and_the_others_lan
     results = {site.key: runner.day(["visitors"], website=site.key) for site in WEBSITES}
     assert reasons(results[ACME.key]) == reasons(results[SUMMIT.key]) == {}
     (line,) = reasons(results[BAYSIDE.key])["visitors"].splitlines()
-    assert line.startswith("2026-11-19|bayside-kia: bayside-kia: visitors: ")
+    assert line.startswith("2026-11-19|bayside-kia: visitors: ")
     assert line.endswith("(status 401, 1 try); check the values of BAYSIDE_KIA_TOKEN and BAYSIDE_KIA_SECRET")
     assert [found.website for found in lake.partitions("visitors")] == [ACME.key, SUMMIT.key]
 
@@ -499,7 +499,7 @@ def test_a_date_that_fails_in_a_ranged_run_costs_only_itself(
     result = runner.days(["visitors"], days_ago(4), YESTERDAY)
     (reason,) = reasons(result)["visitors"].splitlines()
     key, _, why = reason.partition(": ")
-    assert why == "acme-honda: visitors: the platform failed (status 500, 1 try)"
+    assert why == "visitors: the platform failed (status 500, 1 try)"
     good = [days_ago(age) for age in (4, 3, 2, 1) if f"{days_ago(age)}|acme-honda" != key]
     assert len(good) == 3
     assert runner.recorded("visitors") == [f"{day}|acme-honda" for day in good]

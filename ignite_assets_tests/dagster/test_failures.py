@@ -54,7 +54,7 @@ def test_each_partition_has_its_line_by_date() -> None:
     told = failure(
         {"2026-11-19|a": DateRefusedError("two"), "2026-11-18|a": ShapeError(website="a", endpoint="v", reason="one")}
     )
-    assert told.description == "2026-11-18|a: a: v: one (no answer, 1 try)\n2026-11-19|a: two"
+    assert told.description == "2026-11-18|a: v: one (no answer, 1 try)\n2026-11-19|a: two"
 
 
 def test_each_partition_has_its_status_for_programs_to_read() -> None:
