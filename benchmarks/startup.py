@@ -1,4 +1,4 @@
-"""What a user waits for: a command as a whole process beside Dagster's own, the definitions beside Dagster's own import, the command beside Python, many websites.
+"""What a user waits for: the command as a whole process beside Dagster's own, imports, many websites.
 
 Each a fresh process, interleaved; `min` of several calls inside one would hide what a user waits for.
 """
