@@ -186,7 +186,7 @@ def _prove_partition(
     # A further try within the moment may have found an entity that was gone before.
     there = {row[endpoint.ids.column] for row in rows} if endpoint.ids else set()
     for each, absent in excuses.moments(endpoint.name, partition.website, moment):
-        gone = frozenset(absent - there)
+        gone = frozenset((absent & set(ids) if ids else absent) - there)
         worlds.append(world_records(world, site, endpoint, partition.date, each, algo, ids, gone))
     true = found == worlds[0] if len(worlds) == 1 else _is_between(found, worlds)
     if not true and (partition.website, moment) in excuses.sick and is_doubted(lake, partition, settings):

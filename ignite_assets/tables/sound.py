@@ -140,16 +140,13 @@ def window(subject: Subject) -> Finding:
     past = [
         (each, sample)
         for each, sample in history.sampled(subject)
-        if each.partition.date < subject.partition.date
-        and subject.is_apart(each)
-        and subject.days <= each.days
-        and each.rows >= _FEW_ROWS
+        if each.partition.date < subject.partition.date and subject.is_apart(each) and each.rows >= _FEW_ROWS
     ]
     if mine is None or not past:
         wider = history.wider(subject)
         return _in_wider(subject, wider) if mine and wider else unknown("no earlier window to compare with")
     within = statistics.median(history.share_within(mine, sample) for _, sample in past)
-    times = subject.rows / statistics.median(each.rows for each, _ in past)
+    times = subject.rows / statistics.median(each.rows * max(1, subject.days / each.days) for each, _ in past)
     return finding(
         within < _WITHIN or times < _MORE or subject.rows < _MUCH,
         f"it holds {within:.0%} of each earlier window, and {times:.1f} times its rows",

@@ -160,6 +160,16 @@ def test_it_is_doubted_although_the_history_was_captured_late(
     assert not doubted(lake, "visitors", day)
 
 
+def test_a_late_capture_among_nights_is_doubted(regress: SandboxServer, lake: Lake) -> None:
+    a_night_later = its_night(DAY + dt.timedelta(days=1))
+    regress.faults.add(Fault(endpoint="visitors", regress="other_window"))
+    captured(regress, lake, DAY, names={"visitors"}, at=a_night_later)
+    assert doubted(lake, "visitors", DAY)
+    regress.faults.clear()
+    captured(regress, lake, DAY, names={"visitors"}, at=a_night_later)
+    assert not doubted(lake, "visitors", DAY)
+
+
 def test_a_sound_platform_is_never_doubted(platform: SandboxServer, lake: Lake) -> None:
     """Nights, the first days of a website, and days that are captured late between nights."""
     captured(platform, lake, DAY)
