@@ -76,12 +76,12 @@ def read(readings: Readings, *, personal_details: bool = False) -> HouseholdFigu
         or readings.trouble(DETAILS, start - WEEK, readings.day),
         bounds=bounds,
         spots=None,
-        cities=readings.ask("cities", _HOMES + _CITIES, **values),
+        cities=readings.ask("cities", _HOMES + _CITIES, **values, mean=_MEAN),
         people=readings.ask("people", _PEOPLE, **values) if personal_details else None,
     )
     if not found.view:
         return found
-    spots = readings.ask("spots", _HOMES + _SPOTS, **values, **vars(found.view), step=step_of(found.view))
+    spots = readings.ask("spots", _HOMES + _SPOTS, **values, **vars(found.view), step=step_of(found.view), mean=_MEAN)
     return HouseholdFigures(**(vars(found) | {"spots": spots}))
 
 
@@ -130,6 +130,9 @@ _WEEKS = """
     FROM households
 """
 
+_MEAN = ", ".join(f"round(avg(TRY_CAST({each} AS DECIMAL(9, 2))), 2) AS {each}" for each in ("latitude", "longitude"))
+"""The middle of some households; decimals add up to the same in any order."""
+
 _BOUNDS = """
     SELECT quantile_cont(longitude, 0.02) AS west, quantile_cont(latitude, 0.02) AS south,
         quantile_cont(longitude, 0.98) AS east, quantile_cont(latitude, 0.98) AS north
@@ -137,8 +140,7 @@ _BOUNDS = """
 """
 
 _SPOTS = """
-    SELECT round(avg(latitude), 2) AS latitude, round(avg(longitude), 2) AS longitude, count(*) AS households,
-        count(*) FILTER (is_new) AS new_households
+    SELECT {mean}, count(*) AS households, count(*) FILTER (is_new) AS new_households
     FROM households
     WHERE here AND {placed} AND longitude BETWEEN {west} AND {east} AND latitude BETWEEN {south} AND {north}
     GROUP BY round(latitude / {step}), round(longitude / {step})
@@ -147,7 +149,7 @@ _SPOTS = """
 
 _CITIES = """
     SELECT max(city) AS city, state, count(*) AS households, count(*) FILTER (is_new) AS new_households,
-        round(avg(latitude), 2) AS latitude, round(avg(longitude), 2) AS longitude
+        {mean}
     FROM households WHERE here AND city <> ''
     GROUP BY lower(city), state ORDER BY households DESC, city, state LIMIT 10
 """
