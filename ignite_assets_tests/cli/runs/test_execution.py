@@ -75,6 +75,7 @@ def test_a_process_that_is_killed_fails_its_partitions_and_its_run_alone(
     }
 
 
+@pytest.mark.slow
 def test_a_ranged_run_records_what_landed_and_whether_it_is_sound(
     launched: Launcher, kept_instance: dg.DagsterInstance, sandbox: SandboxServer
 ) -> None:
