@@ -89,12 +89,26 @@ def _stopped_as_by_ctrl_c() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(number)
 
-    before = {number: signal.getsignal(number) for number in STOPPING}
+    before, hook = {number: signal.getsignal(number) for number in STOPPING}, sys.unraisablehook
     for number, handler in before.items():
         if handler != signal.SIG_IGN:
             signal.signal(number, stop)
+    sys.unraisablehook = deliver_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def deliver_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal once more whose exception was raised in a destructor: Python drops it there, and goes on."""
+    interrupt = lost.exc_value
+    if interrupt is None or isinstance(interrupt, Exception | SystemExit | GeneratorExit):
+        sys.__unraisablehook__(lost)
+        return
+    default = signal.SIGINT if isinstance(interrupt, KeyboardInterrupt) else signal.SIGTERM  # Dagster's own, in a run
+    number = next(iter(interrupt.args), default) if isinstance(interrupt, KeyboardInterrupt) else default
+    # By a thread, and a little later: sent from here, it would be dropped once more.
+    threading.Timer(0.05, os.kill, (os.getpid(), number)).start()

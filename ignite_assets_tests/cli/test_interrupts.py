@@ -6,12 +6,15 @@ import re
 import select
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import dagster as dg
 import pytest
 
+from ignite_assets.cli.command import Command
 from ignite_assets.dagster.liveness import GIVEN_UP
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets_tests.cli.conftest import Shop
@@ -96,6 +99,22 @@ def test_killed_it_hides_no_day_from_the_next_command(shop: Shop, platform: Sand
         again, given_up = instance.get_runs()
         assert (again.status, given_up.status) == (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
         assert ("died" in given_up.tags.get(GIVEN_UP, "")) == whole
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_that_comes_in_a_destructor_still_stops_it(number: signal.Signals) -> None:
+    class Dropped:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    @click.command(cls=Command)
+    def waits() -> None:
+        Dropped()
+        threading.Event().wait(60)
+
+    with pytest.raises(SystemExit) as ended:
+        waits.main([], standalone_mode=False)
+    assert ended.value.code == 128 + number
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import Generic, Self, TypeVar
 
 from ignite_assets.api.errors import FailureRecord, IgniteError
+from ignite_assets.cli.command import deliver_again
 
 Task = TypeVar("Task")
 _FORK, _SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
@@ -173,6 +174,7 @@ def _serve(connection: Connection, function: Callable[[Task], None], inherited: 
     threading.Thread(target=_end_with_owner, daemon=True).start()
     with contextlib.suppress(OSError):
         os.dup2(sys.stderr.fileno(), 1)  # standard output is for the owner's results
+    sys.unraisablehook = deliver_again
     with contextlib.suppress(BaseException):  # its owner is gone, or has asked it to end: no traceback
         _forget_handlers()
         while True:
