@@ -143,9 +143,11 @@ class Workspace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         self._session.close()
         self._folder.cleanup()
+        if interrupt := error and _interrupt_of(error):
+            raise interrupt from None
 
     def view(self, name: str, store: Store, files: Sequence[str], columns: Mapping[str, str]) -> None:
         """Name the rows of some Parquet files; without files, no rows of these columns (SQL types by name)."""
@@ -238,10 +240,17 @@ def raising_interrupts(session: "duckdb.DuckDBPyConnection | None" = None) -> It
         with _stopping_at_signals(session) if session else contextlib.nullcontext():
             yield
     except RuntimeError as error:
-        if "interrupted" not in str(error).lower():
-            raise
-        told = error.__cause__ or error.__context__  # the signal's own, when DuckDB kept it
-        raise told if told and not isinstance(told, Exception) else KeyboardInterrupt from None
+        if interrupt := _interrupt_of(error):
+            raise interrupt from None
+        raise
+
+
+def _interrupt_of(error: BaseException) -> BaseException | None:
+    """What a signal's handler raised in DuckDB, of the `RuntimeError` that came of it; None for any other error."""
+    if not isinstance(error, RuntimeError) or "interrupted" not in str(error).lower():
+        return None
+    told = error.__cause__ or error.__context__  # the handler's own, when DuckDB kept it
+    return told if told and not isinstance(told, Exception) else KeyboardInterrupt()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """How DuckDB is started, what it reads, and what its failures may say."""
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -92,3 +93,25 @@ def test_a_query_that_a_signal_ends_raises_an_interrupt_and_no_failure(how: str)
             ask(workspace)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_at_any_other_moment_is_an_interrupt_too() -> None:
+    """DuckDB looks for signals while it plans as well: what it raises then is no failure to try again after."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise StoppedError
+
+    def name_for_ever(milliseconds: int) -> None:
+        with Workspace() as workspace:
+            signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+            for number in itertools.count():
+                workspace.name(f"named_{number}", "SELECT * FROM range(1000) r(n) WHERE n IN (SELECT 1)")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for milliseconds in range(5, 25):
+            with pytest.raises((StoppedError, KeyboardInterrupt)):
+                name_for_ever(milliseconds)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
