@@ -233,6 +233,7 @@ def live_through(workspace: Workspace, nights: list[Night]) -> None:
 COMMON = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
+@pytest.mark.slow
 @settings(COMMON, max_examples=36)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=4))
 def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_due(

@@ -59,6 +59,7 @@ def test_each_website_gets_pages_of_its_newest_day_and_one_without_data_fails(re
     assert recorded == {f"{day}|{website}" for website, day in expected}
 
 
+@pytest.mark.slow
 def test_a_day_without_anything_fails_in_a_line_and_leaves_the_others_alone(reporting: Shop) -> None:
     done = reporting.run("report", "--date", str(reporting.yesterday), "--website", ACME.key, "--website", BAYSIDE.key)
 
@@ -82,6 +83,7 @@ def test_mistakes_are_usage_errors(shop: Shop, arguments: list[str], told: str) 
     assert told in done.stderr
 
 
+@pytest.mark.slow
 def test_open_shows_the_pages_in_the_browser(reporting: Shop) -> None:
     browser = reporting.folder / "browser"
     browser.write_text('#!/bin/sh\necho "$1" > opened\n')

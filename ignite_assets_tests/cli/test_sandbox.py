@@ -55,6 +55,7 @@ def test_it_serves_what_it_says_until_it_is_stopped(tmp_path: Path, number: sign
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_variables_it_prints_make_the_other_commands_work(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, printed):
         exported = dict(re.findall(r"export (\w+)=(\S+)", printed))
@@ -64,6 +65,7 @@ def test_the_variables_it_prints_make_the_other_commands_work(tmp_path: Path) ->
     assert done.stdout.count("ok    website") == 3
 
 
+@pytest.mark.slow
 def test_it_serves_the_websites_at_the_moment_and_the_speed_that_are_wanted_and_keeps_opt_outs(tmp_path: Path) -> None:
     wanted = ("--websites", "5", "--households", "40", "--latency", "0.5", "--opt-outs", "gone.jsonl")
     found = []

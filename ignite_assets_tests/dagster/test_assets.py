@@ -165,6 +165,7 @@ def test_every_asset_holds_what_the_platform_answers_in_each_algorithm(
         assert held(Lake(settings.root), name, YESTERDAY, list(wanted[0])) == wanted, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("age", [2, 7, 30, 60])
 def test_look_back_assets_hold_everyone_seen_since_their_date(
     runner: Runner, lake: Lake, sandbox: SandboxServer, age: int

@@ -127,6 +127,7 @@ def test_what_is_shown_of_a_partition_holds_no_personal_data(runner: Runner, lak
             assert not any(value in shown for value in values - {"None"})
 
 
+@pytest.mark.slow
 def test_a_second_derivation_of_the_same_captures_has_the_same_content(
     runner: Runner, define: Define, lake: Lake
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_second_derivation_of_the_same_captures_has_the_same_content(
 # What is missing.
 
 
+@pytest.mark.slow
 @ROW
 def test_without_the_days_own_partition_it_fails_for_good_and_says_which(
     row: Derived, instance: dg.DagsterInstance, define: Define, lake: Lake, sandbox: SandboxServer
@@ -201,6 +203,7 @@ def test_any_day_since_the_start_can_be_derived_however_old(runner: Runner, defi
 # Ranges.
 
 
+@pytest.mark.slow
 def test_a_ranged_run_derives_each_day_from_the_days_before_it(runner: Runner, lake: Lake) -> None:
     names = [*LOOK_BACK, *DERIVED_NAMES]
     assert runner.days(names, START, days_ago(6)).success

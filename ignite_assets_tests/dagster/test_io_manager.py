@@ -368,6 +368,7 @@ def test_keys_of_several_parts_are_stored_by_day_and_without_partitions_and_read
     assert files == {"marts__total/part-0.parquet", *(f"marts__daily/date={day}/part-0.parquet" for day in DAYS)}
 
 
+@pytest.mark.slow
 @ANNOTATIONS
 def test_an_unpartitioned_reader_that_allows_gaps_gets_what_is_there(
     with_assets: Assets, sandbox: SandboxServer, annotation: Any, kind: type

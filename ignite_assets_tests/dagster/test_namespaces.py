@@ -177,6 +177,7 @@ def healed(instance: dg.DagsterInstance, defs: dg.Definitions, name: str) -> set
     return {request.partition_key for request in requests if str(request.partition_key).endswith(ACME.key)}
 
 
+@pytest.mark.slow
 def test_a_run_under_way_and_a_platform_that_asks_to_wait_hold_back_their_own_healer_alone(
     instance: dg.DagsterInstance, lakes: list[Settings], sandbox: SandboxServer
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_run_under_way_and_a_platform_that_asks_to_wait_hold_back_their_own_he
     assert [healed(instance, defs, name) for name in ("", "east_", "w_")] == [{KEY}, set(), set()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [0, 1, 2])
 def test_a_failure_is_told_by_the_lake_that_it_is_of(
     instance: dg.DagsterInstance, lakes: list[Settings], sandbox: SandboxServer, failing: int

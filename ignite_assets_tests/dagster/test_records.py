@@ -66,6 +66,7 @@ def test_when_dagsters_records_are_lost_the_healer_records_what_the_lake_holds_a
     assert (contents(one.root), len(sandbox.requests)) == (before, asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["deleted", "cut to nothing", "its folder deleted"])
 def test_a_file_that_is_gone_while_its_record_stands_is_captured_again(
     runner: Runner, one: Settings, lake: Lake, harm: str

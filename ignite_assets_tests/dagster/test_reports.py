@@ -62,6 +62,7 @@ def test_it_follows_from_what_it_reads_and_is_partitioned_alike(config_file: Pat
     dg.Definitions.validate_loadable(build_defs(load_settings(config_file)))
 
 
+@pytest.mark.slow
 def test_a_day_becomes_a_page_that_dagster_links_to(runner: Runner, settings: Settings, lake: Lake) -> None:
     runner.day(EVERY)
 
@@ -188,6 +189,7 @@ def test_details_are_shown_and_tagged_when_the_settings_ask_for_them(
     assert sum(f"{street}," in page for street in streets) >= 5
 
 
+@pytest.mark.slow
 def test_dagster_is_told_of_nobody(runner: Runner, lake: Lake) -> None:
     runner.day(EVERY)
     told = str(report(runner))
