@@ -21,8 +21,8 @@ from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
-from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.dagster.private import DATA_VERSION, PARTITION
+from ignite_assets.dagster.partitions import dimension_tags, partition_key
+from ignite_assets.dagster.private import DATA_VERSION
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
@@ -196,15 +196,21 @@ class Landings:
         key = _key(each.partition)
         if key in self._recorded:
             return
-        dimensions = {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()}
-        self._context.log_event(
-            dg.AssetMaterialization(
-                self._context.asset_key,
-                partition=key,
-                metadata=each.metadata(self._keys),
-                tags={DATA_VERSION: each.content_hash, **dimensions},
-            )
-        )
+        self._context.log_event(materialization(self._context.asset_key, each, self._keys))
+
+
+def materialization(
+    asset_key: dg.AssetKey, each: Landing | Kept, keys: AssetKeys, description: str | None = None
+) -> dg.AssetMaterialization:
+    """The record of one partition."""
+    key = _key(each.partition)
+    return dg.AssetMaterialization(
+        asset_key,
+        description=description,
+        partition=key,
+        metadata=each.metadata(keys),
+        tags={DATA_VERSION: each.content_hash, **dimension_tags(key)},
+    )
 
 
 def landed_before(context: dg.AssetExecutionContext) -> set[str]:

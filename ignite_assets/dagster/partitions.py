@@ -56,6 +56,11 @@ def partition_key(day: dt.date, website: str) -> dg.MultiPartitionKey:
     return dg.MultiPartitionKey({DATE: day.isoformat(), WEBSITE: website})
 
 
+def dimension_tags(key: dg.MultiPartitionKey) -> dict[str, str]:
+    """The tags by which Dagster knows the date and the website of a partition's key."""
+    return {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()}
+
+
 def read_key(key: str) -> tuple[dt.date, str]:
     """The date and the website of a key, however Dagster spells it: some of its mappings hand over plain text."""
     day, _, website = str(key).partition("|")

@@ -15,9 +15,8 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.table import Table
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
-from ignite_assets.dagster.landing import Kept
+from ignite_assets.dagster.landing import Kept, materialization
 from ignite_assets.dagster.partitions import partition_key, read_key
-from ignite_assets.dagster.private import DATA_VERSION, PARTITION
 from ignite_assets.storage.lake import Lake, Partition
 
 _T = TypeVar("_T", bound=Table)
@@ -94,14 +93,5 @@ def lost(
 
 def record_stored(instance: dg.DagsterInstance, kept: Kept, keys: AssetKeys = PLAIN) -> None:
     """Record a partition of the lake as materialized."""
-    key = partition_key(kept.partition.date, kept.partition.website)
-    dimensions = {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()}
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(
-            keys[kept.partition.asset],
-            description="Recorded from what the lake holds.",
-            partition=key,
-            metadata=kept.metadata(keys),
-            tags={DATA_VERSION: kept.content_hash, **dimensions},
-        )
-    )
+    told = "Recorded from what the lake holds."
+    instance.report_runless_asset_event(materialization(keys[kept.partition.asset], kept, keys, told))

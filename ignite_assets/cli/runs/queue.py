@@ -23,6 +23,7 @@ from ignite_assets.config import Settings
 from ignite_assets.config.reading import CONFIG_VARIABLE
 from ignite_assets.dagster.automation.schedules import COMMAND
 from ignite_assets.dagster.keys import AssetKeys
+from ignite_assets.dagster.partitions import dimension_tags
 from ignite_assets.dagster.private import PARTITION
 from ignite_assets.dagster.website_runs import WebsiteRun
 
@@ -94,8 +95,7 @@ class CodeLocation:
     def params(self, run: WebsiteRun, keys: AssetKeys, tags: Mapping[str, str], config: object) -> dict[str, object]:
         """A run as GraphQL's `ExecutionParams`."""
         key = run.partition
-        dimensions = {f"{PARTITION}/{name}": value for name, value in key.keys_by_dimension.items()} if key else {}
-        partition = {PARTITION: str(key), **dimensions} if key else {}
+        partition = {PARTITION: str(key), **dimension_tags(key)} if key else {}
         every = {**run.tags, **partition, **tags}
         return {
             "selector": {
