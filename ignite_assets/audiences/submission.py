@@ -6,7 +6,7 @@ acknowledges is recorded before the next is sent: a kill at any point loses nobo
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ignite_assets.api.errors import BodyError, IgniteError, RequestError, ShapeError
 from ignite_assets.audiences import ledger
@@ -74,106 +74,92 @@ class Receipt:
         return not (self.rejects or self.troubles)
 
 
-def suppress_hashes(
-    lake: Lake,
-    website: str,
-    data: bytes,
-    name: str,
-    *,
-    algorithms: Collection[str],
-    now: dt.datetime,
-    examine: Examine | None = None,
-    confirm: bool = False,
-) -> Receipt:
-    """Keep the people of a list of hashes out of every export. The platform takes no hashes, so nothing is submitted.
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """A file of opt-outs of a website, and how its people are recorded."""
 
-    `algorithms`: those of the captures, as the ledger's columns. Raises `DropError` for a file that can't be read.
-    """
-    found = read_hashes(data, name)
+    lake: Lake
+    website: str
+    data: bytes = field(repr=False)
+    name: str = field(repr=False)
+    at: dt.datetime
+    """The moment that its people are recorded with."""
+    examine: Examine | None = None
+    """Says of which lists it takes too much; None where there are no lists."""
+    confirm: bool = False
+    """Whether somebody has confirmed that it may."""
 
-    def record() -> None:
-        ledger.record(lake, website, found.people, source_hash=found.source_hash, at=now)
+    def suppress_hashes(self, algorithms: Collection[str]) -> Receipt:
+        """Keep the people of a list of hashes out of every export. The platform takes no hashes: none is submitted.
 
-    unconfirmed = _record(lake, website, found.source_hash, record, examine, now=now, confirm=confirm)
-    effective = len(found.people) - ledger.without_effect(lake, found.people, algorithms)
-    return Receipt(
-        people=len(found.people),
-        found=len(found.people) + len(found.rejects) + found.left_out,
-        suppressed=len(found.people),
-        rejected=len(found.rejects),
-        left_out=(("no hashes of people", found.left_out),) if found.left_out else (),
-        rejects=found.rejects,
-        by_hash=True,
-        effective=effective,
-        troubles=(*_idle(found, effective, algorithms), *unconfirmed),
-    )
+        `algorithms`: those of the captures, as the ledger's columns. Raises `DropError` for a file that can't be read.
+        """
+        found = read_hashes(self.data, self.name)
+
+        def record() -> None:
+            ledger.record(self.lake, self.website, found.people, source_hash=found.source_hash, at=self.at)
+
+        unconfirmed = self._record(found.source_hash, record)
+        effective = len(found.people) - ledger.without_effect(self.lake, found.people, algorithms)
+        return Receipt(
+            people=len(found.people),
+            found=len(found.people) + len(found.rejects) + found.left_out,
+            suppressed=len(found.people),
+            rejected=len(found.rejects),
+            left_out=(("no hashes of people", found.left_out),) if found.left_out else (),
+            rejects=found.rejects,
+            by_hash=True,
+            effective=effective,
+            troubles=(*_idle(found, effective, algorithms), *unconfirmed),
+        )
+
+    def suppress(self, columns: Collection[str] = (), *, must_have: bool = False) -> Reading:
+        """Keep the people of a file of addresses out of every export, whether or not the platform can be told.
+
+        `columns`: those that have the addresses, if it is known; `must_have`: whether one of them has to be there.
+        Raises `DropError` for a file that can't be read at all.
+        """
+        found = read_addresses(self.data, self.name, columns, must_have=must_have)
+
+        def record() -> None:
+            alike = (hashes_of(form) for each in found.people for form in found.forms(each))
+            people = map(hashes_of, found.people)
+            ledger.record(self.lake, self.website, alike, kind="alike", source_hash=found.source_hash, at=self.at)
+            ledger.record(self.lake, self.website, people, source_hash=found.source_hash, at=self.at)
+
+        found.doubts += self._record(found.source_hash, record)
+        return found
+
+    def _record(self, source_hash: str, record: Callable[[], None]) -> list[str]:
+        """Record its people; why nothing more may follow: it takes too much of a list, and nobody confirmed it.
+
+        It is held before it is recorded, so that no export removes its people before it was looked at.
+        """
+        lake, website = self.lake, self.website
+        if self.examine is None or ledger.is_settled(lake, website, source_hash):
+            record()
+            return []
+        ledger.mark(lake, website, "examined", source_hash, at=self.at)
+        record()
+        try:
+            losses = self.examine(source_hash, self.at)
+            if losses:
+                ledger.mark(lake, website, "held", source_hash, at=self.at)
+            elif ledger.is_held(lake, website, source_hash):
+                losses = ["too much of a list when it came"]
+        except (IgniteError, OSError) as error:
+            losses = [f"nobody knows how much of the lists, which can't be looked at ({error})"]
+        if losses and not self.confirm:
+            told = f"nobody is removed or submitted until `ignite-assets opt-out --website {website} --confirm`"
+            return [f"it would take {', '.join(losses)}: {told}"]
+        ledger.mark(lake, website, "confirmed" if losses else "passed", source_hash, at=self.at)
+        return []
 
 
 def _idle(found: HashList, effective: int, algorithms: Collection[str]) -> Iterator[str]:
     if found.people and not effective:
         given, captured = ", ".join(sorted(found.by_algorithm)), ", ".join(sorted(algorithms))
         yield f"none of them can take effect: the hashes are {given}, the captures {captured}"
-
-
-def suppress(
-    lake: Lake,
-    website: str,
-    data: bytes,
-    name: str,
-    *,
-    now: dt.datetime,
-    columns: Collection[str] = (),
-    must_have: bool = False,
-    examine: Examine | None = None,
-    confirm: bool = False,
-) -> Reading:
-    """Keep the people of a file of addresses out of every export, whether or not the platform can be told.
-
-    Raises `DropError` for a file that can't be read at all.
-    """
-    found = read_addresses(data, name, columns, must_have=must_have)
-
-    def record() -> None:
-        alike = (hashes_of(form) for each in found.people for form in found.forms(each))
-        ledger.record(lake, website, alike, kind="alike", source_hash=found.source_hash, at=now)
-        ledger.record(lake, website, map(hashes_of, found.people), source_hash=found.source_hash, at=now)
-
-    found.doubts += _record(lake, website, found.source_hash, record, examine, now=now, confirm=confirm)
-    return found
-
-
-def _record(
-    lake: Lake,
-    website: str,
-    source_hash: str,
-    record: Callable[[], None],
-    examine: Examine | None,
-    *,
-    now: dt.datetime,
-    confirm: bool,
-) -> list[str]:
-    """Record a file's people; why nothing more may follow: it takes too much of a list, and nobody confirmed it.
-
-    It is held before it is recorded, so that no export removes its people before it was looked at.
-    """
-    if examine is None or ledger.is_settled(lake, website, source_hash):
-        record()
-        return []
-    ledger.mark(lake, website, "examined", source_hash, at=now)
-    record()
-    try:
-        losses = examine(source_hash, now)
-        if losses:
-            ledger.mark(lake, website, "held", source_hash, at=now)
-        elif ledger.is_held(lake, website, source_hash):
-            losses = ["too much of a list when it came"]
-    except (IgniteError, OSError) as error:
-        losses = [f"nobody knows how much of the lists, which can't be looked at ({error})"]
-    if losses and not confirm:
-        told = f"nobody is removed or submitted until `ignite-assets opt-out --website {website} --confirm`"
-        return [f"it would take {', '.join(losses)}: {told}"]
-    ledger.mark(lake, website, "confirmed" if losses else "passed", source_hash, at=now)
-    return []
 
 
 def tell(

@@ -89,14 +89,15 @@ def _opt_out(
     from ignite_assets.dagster.resources import IgniteResource
     from ignite_assets.storage.lake import Lake
 
-    lake = Lake(settings.root)
+    opt_outs = opt_out_job.OptOuts(settings=settings, lake=Lake(settings.root), website=website)
+    drop = opt_outs.drop(data, name, confirm=confirm)
     if hashes:
-        receipt = opt_out_job.suppress_hashes(settings, lake, website, data, name, confirm=confirm)
+        receipt = opt_outs.suppress_hashes(drop)
     else:
-        found = opt_out_job.suppress(settings, lake, website, data, name, columns=columns, confirm=confirm)
+        found = opt_outs.suppress(drop, columns)
         try:
             with tracked():
-                receipt = opt_out_job.tell(settings, lake, IgniteResource.from_settings(settings), website, found)
+                receipt = opt_outs.tell(IgniteResource.from_settings(settings), found)
         except IgniteError:
             said = opt_out_job.suppressed(len(found.people))
             click.echo(f"{said}; the platform does not know all of them: run it again", err=True)

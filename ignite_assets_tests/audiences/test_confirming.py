@@ -1,30 +1,27 @@
 """A whole customer base dropped by mistake: suppressed at once, removed from no list until a person confirms it."""
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.confirming import examiner
-from ignite_assets.audiences.submission import suppress, suppress_hashes
+from ignite_assets.audiences.submission import Drop
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, address, ago, hashed, rule, run_one, visitors
 
 
+def file_of(lake: Lake, to: Path, lines: Iterable[str], *, confirm: bool = False, later: int = 0) -> Drop:
+    data, at = "\n".join(lines).encode(), NOW + dt.timedelta(hours=later)
+    examine = examiner(lake, [rule(to)], WEBSITE, [WEBSITE], "website", 0.2)
+    return Drop(lake=lake, website=WEBSITE, data=data, name="a.txt", at=at, examine=examine, confirm=confirm)
+
+
 def drop(lake: Lake, to: Path, numbers: range, *, confirm: bool = False, later: int = 0) -> list[str]:
     """Drop a file of these people; why it is held."""
-    data = "\n".join(map(address, numbers)).encode()
-    found = suppress(
-        lake,
-        WEBSITE,
-        data,
-        "a.txt",
-        now=NOW + dt.timedelta(hours=later),
-        examine=examiner(lake, [rule(to)], WEBSITE, [WEBSITE], "website", 0.2),
-        confirm=confirm,
-    )
-    return found.doubts
+    return file_of(lake, to, map(address, numbers), confirm=confirm, later=later).suppress().doubts
 
 
 def removed(lake: Lake, to: Path, mode: str = "delta") -> tuple[int, int, int]:
@@ -106,15 +103,6 @@ def test_a_whole_list_is_held_since_it_would_remove_by_leaving_out(sent: Lake, t
 
 
 def test_a_list_of_hashes_is_held_as_well(sent: Lake, to: Path) -> None:
-    data = "\n".join(hashed(number) for number in range(8)).encode()
-    receipt = suppress_hashes(
-        sent,
-        WEBSITE,
-        data,
-        "a.txt",
-        algorithms=["sha256"],
-        now=NOW,
-        examine=examiner(sent, [rule(to)], WEBSITE, [WEBSITE], "website", 0.2),
-    )
+    receipt = file_of(sent, to, map(hashed, range(8))).suppress_hashes(["sha256"])
     assert "8 of the 10 people" in receipt.troubles[0]
     assert removed(sent, to)[1] == 0

@@ -11,11 +11,10 @@ from ignite_assets.audiences.acknowledgement import NotTakenError, check
 from ignite_assets.audiences.drops.decoding import DropError
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.submission import (
+    Drop,
     NotSettledError,
     Receipt,
     settle,
-    suppress,
-    suppress_hashes,
     tell,
     withdraw,
 )
@@ -44,8 +43,12 @@ class Platform:
         self.told.append([one.address for one in people])
 
 
+def drop(lake: Lake, data: bytes, name: str = "a.txt", at: dt.datetime = NOW) -> Drop:
+    return Drop(lake=lake, website=WEBSITE, data=data, name=name, at=at)
+
+
 def deal_with(lake: Lake, platform: Platform, data: bytes = DATA, now: dt.datetime = NOW) -> Receipt:
-    found = suppress(lake, WEBSITE, data, "a.txt", now=NOW)
+    found = drop(lake, data).suppress()
     return tell(lake, WEBSITE, found, send=platform, room=ROOM, now=lambda: now)
 
 
@@ -103,9 +106,7 @@ def test_somebody_known_from_another_file_is_not_told_again(lake: Lake) -> None:
 
 
 def test_hashes_are_suppressed_and_never_submitted(lake: Lake) -> None:
-    receipt = suppress_hashes(
-        lake, WEBSITE, f"{'0a' * 16}\n{'0b' * 32}\nnobody".encode(), "a.txt", algorithms=["sha256"], now=NOW
-    )
+    receipt = drop(lake, f"{'0a' * 16}\n{'0b' * 32}\nnobody".encode()).suppress_hashes(["sha256"])
     assert (receipt.people, receipt.submitted, receipt.by_hash) == (2, 0, True)
     assert [reject.line for reject in receipt.rejects] == [3]
     known = ledger.tally(lake, WEBSITE)
@@ -114,18 +115,18 @@ def test_hashes_are_suppressed_and_never_submitted(lake: Lake) -> None:
 
 def test_a_file_that_cannot_be_read_suppresses_nobody(lake: Lake) -> None:
     with pytest.raises(DropError):
-        suppress(lake, WEBSITE, b"%PDF", "a.json", now=NOW)
+        drop(lake, b"%PDF", "a.json").suppress()
     assert ledger.tally(lake, WEBSITE).known == 0
 
 
 def test_hashes_of_another_algorithm_than_the_captures_cannot_take_effect(lake: Lake) -> None:
     ann = Person(PEOPLE[0]).hashes
     data = f"{ann.md5}\n{'0a' * 16}".encode()
-    receipt = suppress_hashes(lake, WEBSITE, data, "a.txt", algorithms=["sha256"], now=NOW)
+    receipt = drop(lake, data).suppress_hashes(["sha256"])
     assert (receipt.people, receipt.effective, receipt.done) == (2, 0, False)
     assert receipt.troubles == ("none of them can take effect: the hashes are md5, the captures sha256",)
     ledger.record(lake, "other", [ann], source_hash="a", at=NOW)
-    again = suppress_hashes(lake, WEBSITE, data, "a.txt", algorithms=["sha256"], now=NOW)
+    again = drop(lake, data).suppress_hashes(["sha256"])
     assert (again.effective, again.done) == (1, True), "known elsewhere by all three"
 
 
@@ -209,7 +210,7 @@ def test_a_withdrawn_opt_out_counts_no_more_until_the_person_opts_out_again(lake
     ) == (1, 1)
     tally = ledger.tally(lake, WEBSITE)
     assert (tally.known, tally.submitted) == (8, 8)
-    found = suppress(lake, WEBSITE, DATA, "a.txt", now=NOW + 2 * hour)
+    found = drop(lake, DATA, at=NOW + 2 * hour).suppress()
     receipt = tell(lake, WEBSITE, found, send=platform, room=ROOM, now=lambda: NOW + 2 * hour)
     assert (receipt.submitted, receipt.known) == (2, 8)
     assert ledger.tally(lake, WEBSITE).known == 10

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 from pydantic import Field
@@ -39,92 +40,63 @@ class DroppedFile(dg.Config):
     )
 
 
-def tell(
-    settings: Settings,
-    lake: Lake,
-    ignite: IgniteResource,
-    website: str,
-    found: Reading,
-    *,
-    since: dt.datetime | None = None,
-) -> Receipt:
-    """Tell the platform of people who are suppressed already, unless there are doubts. Raises `IgniteError`.
+@dataclass(frozen=True, kw_only=True)
+class OptOuts:
+    """What is done with files of opt-outs of a website."""
 
-    `since`: when the file came, if it was dealt with before.
-    """
-    withdrawn = ledger.withdrawn_since(lake, website, since) if since else frozenset[str]()
-    untold = website not in settings.websites
-    if untold or not found.submitted:
-        return submission.receipt(found, withdrawn=withdrawn, untold=untold)
-    with ignite.client(website) as client, ignite.websites[website].advising():
+    settings: Settings
+    lake: Lake
+    website: str
 
-        def send(people: tuple[Person, ...]) -> None:
-            acknowledgement.check(client.opt_out(parameter(people), Tally()), len(people))
+    def drop(
+        self, data: bytes, name: str, *, confirm: bool = False, since: dt.datetime | None = None
+    ) -> submission.Drop:
+        """A file of its people; `since`: when they were recorded, if it was dealt with before."""
+        return submission.Drop(
+            lake=self.lake,
+            website=self.website,
+            data=data,
+            name=name,
+            at=since or ledger.moment(self.lake, self.website, utc_now()),
+            examine=self._examine(),
+            confirm=confirm,
+        )
 
-        room = settings.opt_outs.max_url_chars - client.opt_out_url_chars
-        return submission.tell(lake, website, found, send=send, room=room, now=utc_now, withdrawn=withdrawn)
+    def suppress(self, drop: submission.Drop, columns: Sequence[str] = ()) -> Reading:
+        """Suppress the people of a file of addresses; `columns`: in the place of the configured one."""
+        configured = self.settings.opt_outs.columns.get(self.website)
+        return drop.suppress(columns or ([configured] if configured else []), must_have=bool(columns))
 
+    def suppress_hashes(self, drop: submission.Drop) -> Receipt:
+        """Suppress the people of a list of hashes."""
+        return drop.suppress_hashes(self.settings.captured_hashes(self.website))
 
-def suppress(
-    settings: Settings,
-    lake: Lake,
-    website: str,
-    data: bytes,
-    name: str,
-    *,
-    columns: Sequence[str] = (),
-    confirm: bool = False,
-    since: dt.datetime | None = None,
-) -> Reading:
-    """Suppress the people of a file of addresses.
+    def tell(self, ignite: IgniteResource, found: Reading, *, since: dt.datetime | None = None) -> Receipt:
+        """Tell the platform of people who are suppressed already, unless there are doubts. Raises `IgniteError`.
 
-    `columns`: in the place of the configured one; `since`: see `tell`.
-    """
-    configured = [settings.opt_outs.columns[website]] if website in settings.opt_outs.columns else []
-    return submission.suppress(
-        lake,
-        website,
-        data,
-        name,
-        now=since or ledger.moment(lake, website, utc_now()),
-        columns=columns or configured,
-        must_have=bool(columns),
-        examine=_examine(settings, lake, website),
-        confirm=confirm,
-    )
+        `since`: see `drop`.
+        """
+        withdrawn = ledger.withdrawn_since(self.lake, self.website, since) if since else frozenset[str]()
+        untold = self.website not in self.settings.websites
+        if untold or not found.submitted:
+            return submission.receipt(found, withdrawn=withdrawn, untold=untold)
+        with ignite.client(self.website) as client, ignite.websites[self.website].advising():
 
+            def send(people: tuple[Person, ...]) -> None:
+                acknowledgement.check(client.opt_out(parameter(people), Tally()), len(people))
 
-def _examine(settings: Settings, lake: Lake, website: str) -> Examine | None:
-    """What says of which lists a file would take too much; None where there are no lists."""
-    if not (settings.exports or lake.store.files(lists.FOLDER)):
-        return None
-    scope, share = settings.opt_outs.scope, settings.opt_outs.max_share
-    websites = [*settings.websites, website] if scope == "all" else [website]
-    return examiner(lake, settings.rules(), website, websites, scope, share)
+            room = self.settings.opt_outs.max_url_chars - client.opt_out_url_chars
+            return submission.tell(
+                self.lake, self.website, found, send=send, room=room, now=utc_now, withdrawn=withdrawn
+            )
 
-
-def suppress_hashes(
-    settings: Settings,
-    lake: Lake,
-    website: str,
-    data: bytes,
-    name: str,
-    *,
-    confirm: bool = False,
-    since: dt.datetime | None = None,
-) -> Receipt:
-    """Suppress the people of a list of hashes; `since`: see `tell`."""
-    algorithms = settings.captured_hashes(website)
-    return submission.suppress_hashes(
-        lake,
-        website,
-        data,
-        name,
-        algorithms=algorithms,
-        now=since or ledger.moment(lake, website, utc_now()),
-        examine=_examine(settings, lake, website),
-        confirm=confirm,
-    )
+    def _examine(self) -> Examine | None:
+        settings, lake, website = self.settings, self.lake, self.website
+        if not (settings.exports or lake.store.files(lists.FOLDER)):
+            return None
+        scope, share = settings.opt_outs.scope, settings.opt_outs.max_share
+        websites = [*settings.websites, website] if scope == "all" else [website]
+        return examiner(lake, settings.rules(), website, websites, scope, share)
 
 
 def build_opt_out_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg.JobDefinition:
@@ -143,8 +115,13 @@ def build_opt_out_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg
         if not waiting:
             context.log.info("the file is gone: it was dealt with before")
             return
+        opt_outs = OptOuts(settings=settings, lake=lake, website=config.website)
+
+        def submit(data: bytes) -> Receipt:
+            return _submit(opt_outs, ignite, waiting[0], data, again=config.again)
+
         with showing(lines(context.log.info)):
-            _without_names(context, settings, lake, ignite, store, waiting[0], again=config.again)
+            _without_names(lambda: _deal_with(context, store, waiting[0], submit, settings.opt_outs.keep_processed))
 
     @dg.job(
         name=named(JOB),
@@ -158,20 +135,11 @@ def build_opt_out_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg
     return submit_opt_outs
 
 
-def _without_names(
-    context: dg.OpExecutionContext,
-    settings: Settings,
-    lake: Lake,
-    ignite: IgniteResource,
-    store: Store,
-    file: inbox.Dropped,
-    *,
-    again: bool,
-) -> None:
+def _without_names(deal: Callable[[], None]) -> None:
     """Deal with a file; where the file system fails, its own errors quote the file's name, which may be an address."""
     error: IgniteError | None = None
     try:
-        _deal_with(context, settings, lake, ignite, store, file, again=again)
+        deal()
     except IgniteError as raised:
         error = raised
     except OSError as raised:
@@ -182,20 +150,13 @@ def _without_names(
 
 
 def _deal_with(
-    context: dg.OpExecutionContext,
-    settings: Settings,
-    lake: Lake,
-    ignite: IgniteResource,
-    store: Store,
-    file: inbox.Dropped,
-    *,
-    again: bool,
+    context: dg.OpExecutionContext, store: Store, file: inbox.Dropped, submit: Callable[[bytes], Receipt], keep: bool
 ) -> None:
     """Suppress, submit, and put the file away; raises an error when a person has to look at something."""
     data = store.read(file.path)
     receipt: Receipt | None = None
     try:
-        receipt = _submit(settings, lake, ignite, file, data, again=again)
+        receipt = submit(data)
         said = describe(receipt)
     except EmptyError as error:
         raise DropError(f"{error}: it stays in the inbox until it is not") from None
@@ -206,7 +167,7 @@ def _deal_with(
         raise DropError(f"{said}; the whole file is kept in {inbox.PROCESSED}/")
     if receipt.troubles:
         raise DropError(f"{said}; the file stays in the inbox")
-    gone = inbox.put_away(store, file, data, receipt.rejects, keep=settings.opt_outs.keep_processed)
+    gone = inbox.put_away(store, file, data, receipt.rejects, keep=keep)
     if receipt.rejects:
         raise DropError(f"{said}; they are kept in {inbox.PROCESSED}/ until somebody deletes them")
     context.log.info(said)
@@ -214,15 +175,13 @@ def _deal_with(
         context.log.info("the file was changed meanwhile: it will be read again")
 
 
-def _submit(
-    settings: Settings, lake: Lake, ignite: IgniteResource, file: inbox.Dropped, data: bytes, *, again: bool
-) -> Receipt:
-    website = file.website
-    since = ledger.last_recorded(lake, website, hashlib.sha256(data).hexdigest()) if again else None
+def _submit(opt_outs: OptOuts, ignite: IgniteResource, file: inbox.Dropped, data: bytes, *, again: bool) -> Receipt:
+    source = hashlib.sha256(data).hexdigest()
+    since = ledger.last_recorded(opt_outs.lake, file.website, source) if again else None
+    drop = opt_outs.drop(data, file.name, since=since)
     if file.of_hashes:
-        return suppress_hashes(settings, lake, website, data, file.name, since=since)
-    found = suppress(settings, lake, website, data, file.name, since=since)
-    return tell(settings, lake, ignite, website, found, since=since)
+        return opt_outs.suppress_hashes(drop)
+    return opt_outs.tell(ignite, opt_outs.suppress(drop), since=since)
 
 
 def describe(receipt: Receipt) -> str:
