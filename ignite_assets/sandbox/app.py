@@ -35,23 +35,11 @@ _Reply = Callable[[Request, SandboxWebsite | None, Fault | None], Awaitable[Resp
 """Answers a request of a website; with a fault, for another id or by a regression."""
 
 
-def create_app(
-    websites: Sequence[SandboxWebsite],
-    endpoints: tuple[Endpoint, ...],
-    world: World,
-    faults: Faults,
-    journal: Journal,
-    now: Clock,
-) -> Starlette:
-    """The platform for those websites, as an ASGI app; `now` answers the moment (aware) that the world is at."""
-    platform = _Platform(websites, endpoints, world, faults, journal, now)
-    routes = [platform.route("GET", row.path, row.name, platform.asking(row)) for row in endpoints]
-    routes.append(platform.route("POST", "/opt_outs/new", OPT_OUTS, platform.opt_out))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _as_json})
+class SandboxPlatform:
+    """What is done with a request: faults strike it, it is answered, and everything is noted.
 
-
-class _Platform:
-    """What is done with a request: faults strike it, it is answered, and everything is noted."""
+    `now` answers the moment (aware) that the world is at.
+    """
 
     def __init__(
         self,
@@ -64,7 +52,13 @@ class _Platform:
     ) -> None:
         self._by_token = {website.token: website for website in distinct(websites)}
         self._world, self._answers, self._now = world, Answers(world, endpoints), now
-        self._faults, self._journal = faults, journal
+        self._faults, self._journal, self._endpoints = faults, journal, endpoints
+
+    def app(self) -> Starlette:
+        """The platform as an ASGI app."""
+        routes = [self.route("GET", row.path, row.name, self.asking(row)) for row in self._endpoints]
+        routes.append(self.route("POST", "/opt_outs/new", OPT_OUTS, self.opt_out))
+        return Starlette(routes=routes, exception_handlers={HTTPException: _as_json})
 
     def route(self, method: str, path: str, name: str, reply: _Reply) -> Route:
         """The route whose requests `reply` answers."""

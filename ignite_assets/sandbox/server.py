@@ -14,7 +14,7 @@ import uvicorn
 
 from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import utc_now
-from ignite_assets.sandbox.app import create_app
+from ignite_assets.sandbox.app import SandboxPlatform
 from ignite_assets.sandbox.clock import Clock
 from ignite_assets.sandbox.damage import FaultyProtocol
 from ignite_assets.sandbox.faults import Faults
@@ -50,8 +50,8 @@ class SandboxServer:
         self.world = World(OptedOut(opt_outs_file))
         self.port = port
         clock = lambda: self.now()  # noqa: E731, PLW0108 - not the clock itself: one that is set later counts
-        app = create_app(self.websites, endpoints, self.world, self.faults, self.requests, clock)
-        self._uvicorn = _Uvicorn(app)
+        platform = SandboxPlatform(self.websites, endpoints, self.world, self.faults, self.requests, clock)
+        self._uvicorn = _Uvicorn(platform.app())
         self._thread: threading.Thread | None = None
 
     @property
