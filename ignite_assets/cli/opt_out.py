@@ -89,7 +89,7 @@ def _opt_out(
     from ignite_assets.dagster.resources import IgniteResource
     from ignite_assets.storage.lake import Lake
 
-    opt_outs = opt_out_job.OptOuts(settings=settings, lake=Lake(settings.root), website=website)
+    opt_outs = opt_out_job.WebsiteOptOuts(settings=settings, lake=Lake(settings.root), website=website)
     drop = opt_outs.drop(data, name, confirm=confirm)
     if hashes:
         receipt = opt_outs.suppress_hashes(drop)

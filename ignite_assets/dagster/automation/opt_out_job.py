@@ -41,7 +41,7 @@ class DroppedFile(dg.Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptOuts:
+class WebsiteOptOuts:
     """What is done with files of opt-outs of a website."""
 
     settings: Settings
@@ -115,7 +115,7 @@ def build_opt_out_job(settings: Settings, executor: dg.ExecutorDefinition) -> dg
         if not waiting:
             context.log.info("the file is gone: it was dealt with before")
             return
-        opt_outs = OptOuts(settings=settings, lake=lake, website=config.website)
+        opt_outs = WebsiteOptOuts(settings=settings, lake=lake, website=config.website)
 
         def submit(data: bytes) -> Receipt:
             return _submit(opt_outs, ignite, waiting[0], data, again=config.again)
@@ -175,7 +175,9 @@ def _deal_with(
         context.log.info("the file was changed meanwhile: it will be read again")
 
 
-def _submit(opt_outs: OptOuts, ignite: IgniteResource, file: inbox.Dropped, data: bytes, *, again: bool) -> Receipt:
+def _submit(
+    opt_outs: WebsiteOptOuts, ignite: IgniteResource, file: inbox.Dropped, data: bytes, *, again: bool
+) -> Receipt:
     source = hashlib.sha256(data).hexdigest()
     since = ledger.last_recorded(opt_outs.lake, file.website, source) if again else None
     drop = opt_outs.drop(data, file.name, since=since)
