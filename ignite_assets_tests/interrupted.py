@@ -30,7 +30,7 @@ from ignite_assets.audiences.lists import List
 from ignite_assets.storage import store as storing
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.store import Store
-from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, hashed, rule, run_one, somebody, visitors
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, hashed, rule, run_one, somebody, tally, visitors
 from ignite_assets_tests.killed import TO_THE_SYSTEM
 
 Version = Literal["old", "new"]
@@ -69,7 +69,7 @@ def record_people(root: str, version: Version) -> None:
 
 
 def read_ledger(root: str) -> str | None:
-    counts = ledger.tally(Lake(root), WEBSITE)
+    counts = tally(Lake(root), WEBSITE)
     assert counts.known in (0, len(PEOPLE))
     return "new" if counts.known else "old"
 

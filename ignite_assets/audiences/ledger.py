@@ -84,16 +84,6 @@ class Hashes(NamedTuple):
         return "Hashes(***)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LedgerCounts:
-    """How many people a website's ledger knows."""
-
-    known: int
-    submitted: int
-    by_hash: int
-    """Known by a hash alone: suppressed, never submitted."""
-
-
 def record(
     lake: Lake,
     website: str,
@@ -174,22 +164,6 @@ def unclear(lake: Lake, website: str) -> dict[Hashes, int]:
     for person, _, kind in rows:
         found[person] = found.get(person, 0) + 1 if kind == "unclear" else 0
     return {person: tries for person, tries in found.items() if tries}
-
-
-def tally(lake: Lake, website: str) -> LedgerCounts:
-    """Count the people of a website's ledger whose opt-outs stand."""
-    known = _effective(lake, website, ("seen",))
-    by_hash = sum(not all(person) for person in known)
-    return LedgerCounts(known=len(known), submitted=len(acknowledged(lake, website)), by_hash=by_hash)
-
-
-def arrivals(lake: Lake, website: str | None) -> list[dt.datetime]:
-    """When each person whose opt-out stands at a website (None: at any) was first written down, in order."""
-    first: dict[Hashes, dt.datetime] = {}
-    for each in [website] if website else _websites(lake):
-        for person, at in _effective(lake, each, ("seen",)).items():
-            first[person] = min(at, first.get(person, at))
-    return sorted(first.values())
 
 
 def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:

@@ -128,7 +128,7 @@ def orphans(known: Iterable[List], rules: Collection[ExportRule]) -> list[List]:
 
 def note(lake: Lake, of: List, event: Event, *, reason: str | None = None) -> None:
     """Add an event to the record of a list; it comes after those that are there, whatever the clock says."""
-    place = _stored(lake, of.to)
+    place = stored(lake, of.to)
     inner = "" if of.audience is None else f"audience={of.audience}/"
     folder = f"{FOLDER}/website={of.website}/{of.name}/{inner}{_digest(place)}"
     at = _after(lake.store.files(folder), dt.datetime.now(dt.UTC))
@@ -152,7 +152,7 @@ def on_record(lake: Lake, website: str | None = None, rules: Iterable[ExportRule
     file can be read.
     """
     store = lake.store
-    places = {_digest(_stored(lake, rule.to)): rule.to for rule in rules}
+    places = {_digest(stored(lake, rule.to)): rule.to for rule in rules}
     last: dict[List, Event] = {}
     damaged: dict[str, RecordError] = {}
     for file in store.files(FOLDER if website is None else f"{FOLDER}/website={website}"):
@@ -182,14 +182,14 @@ def adopt(lake: Lake, rules: Iterable[ExportRule]) -> None:
     """Put on record the lists at the rules' places that version 0.1.0, or a lake that is gone, wrote: once a place."""
     store = lake.store
     for to in sorted({rule.to for rule in rules}):
-        seen = f"{FOLDER}/places/{_digest(_stored(lake, to))}.json"
+        seen = f"{FOLDER}/places/{_digest(stored(lake, to))}.json"
         if store.exists(seen):
             continue
         known = on_record(lake, None, rules)
         for of in in_order(_found_at(to)):
             if of not in known:
                 note(lake, of, "written")
-        store.put(seen, (json.dumps({"format": 1, "to": _stored(lake, to)}) + "\n").encode())
+        store.put(seen, (json.dumps({"format": 1, "to": stored(lake, to)}) + "\n").encode())
 
 
 def _found_at(to: str) -> Iterator[List]:
@@ -205,7 +205,7 @@ def _place(lake: Lake, store: Store, file: str) -> str:
         raise RecordError(f"{store.location(file)}: a damaged record of a list ({type(error).__name__})") from None
 
 
-def _stored(lake: Lake, to: str) -> str:
+def stored(lake: Lake, to: str) -> str:
     """A place as it is recorded: a path relative to the lake, so that both can move together; a URL as it is."""
     if URL_SCHEME.match(to) or URL_SCHEME.match(lake.root):
         return to

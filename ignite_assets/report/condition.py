@@ -2,13 +2,14 @@
 
 import dataclasses
 import datetime as dt
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.api.table import Table
 from ignite_assets.report.readings import Query, Readings
+from ignite_assets.storage.duck import literal, pattern
 from ignite_assets.storage.lake import Partition
 from ignite_assets.tables.checks import CHECKS, examine
 from ignite_assets.tables.derived.inputs import Inputs
@@ -24,21 +25,12 @@ class AssetState:
 
     asset: str
     newest: dt.date | None
-    """The newest captured day of the window."""
-    days_late: int = 0
-    """Of that day, as are the rest."""
-    captured: int
-    wanted: int
-    """Days of the window, and those of them that are there."""
+    """The newest captured day of the window; the rest is of that day."""
     missing: tuple[dt.date, ...]
     until: dt.date | None = None
     """The last day on which the oldest missing one can still be captured; None when nothing can be made up."""
-    coercions: dict[str, int] = field(default_factory=dict)
-    """By column, values that did not fit."""
     stale: tuple[dt.date, ...] = ()
     """Days of the window whose derived partition was made from inputs that have changed since."""
-    vanished: int | None = None
-    """Entities that were listed and then not found."""
     findings: dict[str, Finding] = field(default_factory=dict)
     """By criterion of the checks, what was found in the newest partition."""
     sound: bool = True
@@ -50,36 +42,90 @@ class AssetState:
         return {name: finding for name, finding in self.findings.items() if not finding.passed}
 
 
-def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> tuple[AssetState, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """All assets in the window."""
+
+    data_sets: Query
+    """A row for each asset: its `newest` day; `captured` of `wanted` days, and those `missing`; and of the newest day
+    `rows`, `misfits` (values that did not fit), `not_found` (entities that were listed), and `days_late`."""
+    states: tuple[AssetState, ...]
+    """In the order of the rows."""
+
+
+def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> "Condition":
     """The state of each asset, of captures or derived from them."""
-    return tuple(_state(readings, table, thresholds) for table in tables)
+    found = _numbers(readings, tables)
+    states = (_state(readings, table, row, thresholds) for table, row in zip(tables, found.rows, strict=True))
+    return Condition(data_sets=found, states=tuple(states))
 
 
-def rows(readings: Readings, states: Sequence[AssetState]) -> Query:
-    """How many rows the newest day of each data set has: `data_set`, `rows`."""
-    each = [
-        _ROWS.format(asset=state.asset, day=state.newest)
-        for state in states
-        if state.newest and readings.knows(state.asset)
+def _numbers(readings: Readings, tables: Sequence[Table]) -> Query:
+    website, newest = readings.website, {table.name: readings.newest(table.name) for table in tables}
+    there = [Partition(table.name, website, day) for table in tables for day in readings.captured(table.name)]
+    newest_there = [Partition(name, website, day) for name, day in newest.items() if day]
+    footers = [
+        {"file_name": partition.file, "key": key, "value": value}
+        for partition in newest_there
+        for key, value in (readings.footer(partition.asset, partition.date) or {}).items()
+        if key in _READ
     ]
-    return readings.ask("rows", "\nUNION ALL ".join(each) + "\nORDER BY data_set")
-
-
-_ROWS = "SELECT '{asset}' AS data_set, count(*) AS rows FROM {{{asset}}} WHERE date = DATE '{day}'"
-
-
-def _state(readings: Readings, table: Table, thresholds: Thresholds) -> AssetState:
-    name, window = table.name, readings.window
-    newest, missing = readings.newest(name), tuple(day for day in window if not readings.has(name, day))
-    state = AssetState(
-        asset=name,
-        newest=newest,
-        captured=len(window) - len(missing),
-        wanted=len(window),
-        missing=missing,
+    files = ", ".join(literal(pattern(partition.file)) for partition in newest_there)
+    return readings.ask(
+        "data_sets",
+        _NUMBERS,
+        {
+            "files": readings.known(
+                "files",
+                [{"file": partition.file} for partition in there],
+                f"glob({literal(f'*/website={pattern(website)}/date=*/part-0.parquet')})",
+                ["file"],
+            ),
+            "footers": readings.known(
+                "footers",
+                footers,
+                f"parquet_kv_metadata([{files}])",
+                ["file_name", "key", "value"],
+            ),
+        },
+        data_sets=[table.name for table in tables],
+        captures=[table.name for table in tables if table.history != "derived"],
+        first=readings.window[0],
+        day=readings.day,
+        zone=literal(readings.zone.key),
     )
-    footer = readings.footer(name, newest) if newest else None
-    if not (newest and footer):
+
+
+_READ = ("ignite.rows", "ignite.coercions", "ignite.vanished", "ignite.captured_at")
+_NUMBERS = """
+    WITH files AS (
+        SELECT DISTINCT regexp_extract(file, '([^/]+)/website=', 1) AS data_set,
+            regexp_extract(file, '/date=([0-9-]+)/', 1)::DATE AS day
+        FROM {files}
+    ), days AS (
+        SELECT data_set, max(files.day) AS newest, count(files.day) AS captured, count(*) AS wanted,
+            list(wanted.day ORDER BY wanted.day) FILTER (files.day IS NULL) AS missing
+        FROM unnest({data_sets}) AS named(data_set)
+        CROSS JOIN (SELECT unnest(range({first}, {day} + 1, INTERVAL 1 DAY))::DATE AS day) AS wanted
+        LEFT JOIN files USING (data_set, day) GROUP BY data_set
+    ), footers AS (
+        SELECT regexp_extract(file_name, '([^/]+)/website=', 1) AS data_set,
+            map_from_entries(list((decode(key::BLOB), decode(value::BLOB)))) AS footer
+        FROM {footers} WHERE starts_with(decode(key::BLOB), 'ignite.') GROUP BY data_set
+    )
+    SELECT data_set, newest, captured, wanted, missing, footer['ignite.rows']::BIGINT AS rows,
+        coalesce(list_sum(map_values(footer['ignite.coercions']::JSON::MAP(VARCHAR, BIGINT))), 0)::BIGINT AS misfits,
+        footer['ignite.vanished']::BIGINT AS not_found,
+        CASE WHEN list_contains({captures}, data_set) THEN greatest(
+            (footer['ignite.captured_at']::TIMESTAMPTZ AT TIME ZONE {zone})::DATE - newest - 1, 0) END AS days_late
+    FROM days LEFT JOIN footers USING (data_set) ORDER BY list_position({data_sets}, data_set)
+"""
+
+
+def _state(readings: Readings, table: Table, row: Mapping[str, Any], thresholds: Thresholds) -> AssetState:
+    name, newest, missing = table.name, row["newest"], tuple(row["missing"] or ())
+    state = AssetState(asset=name, newest=newest, missing=missing)
+    if not (newest and readings.footer(name, newest)):
         return state
     examination = Examination(readings.lake, table, thresholds, readings.zone)
     subject = examination.subject(Partition(name, readings.website, newest))
@@ -87,11 +133,8 @@ def _state(readings: Readings, table: Table, thresholds: Thresholds) -> AssetSta
     past = missing if table.history == "look_back" else ()
     return dataclasses.replace(
         state,
-        days_late=0 if table.history == "derived" else readings.days_late(name, newest),
         until=past[0] + dt.timedelta(days=LOOK_BACK_DAYS) if past else None,
         stale=_stale(readings, table),
-        coercions=json.loads(footer.get("ignite.coercions", "{}")),
-        vanished=int(footer["ignite.vanished"]) if "ignite.vanished" in footer else None,
         findings={name: finding for verdict in verdicts for name, finding in verdict.findings.items()},
         sound=all(verdict.passed for verdict in verdicts if verdict.check == "sound"),
     )

@@ -1,21 +1,19 @@
-"""Each list for the ad platforms on a day: by the manifests, and by what was recorded of those that were held.
-
-A list that was held leaves no manifest, so the caller hands over what Dagster has on record of the day.
-"""
+"""Each list for the ad platforms on a day: from its manifest, or from Dagster's record where it was held."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences import history, holding
 from ignite_assets.audiences.exports import owed
-from ignite_assets.audiences.history import DamagedError
-from ignite_assets.audiences.lists import UNASKED, List, in_order, on_record
-from ignite_assets.audiences.manifest import Manifest
+from ignite_assets.audiences.history import DamagedError, Export
+from ignite_assets.audiences.lists import UNASKED, List, in_order, on_record, stored
 from ignite_assets.audiences.rules import ExportRule, Scope
-from ignite_assets.storage.duck import Workspace
+from ignite_assets.report.readings import Query, Readings
+from ignite_assets.storage.duck import Workspace, literal, pattern
 from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.store import Store
 
 UNKNOWN = "not exported"
 
@@ -50,12 +48,11 @@ class ListState:
     status: str
     """One of `holding.status`, `failed` or `not exported`."""
     members: int | None
-    adds: int | None
-    removes: int | None
-    suppressed: int | None
     reasons: str
     last_written: dt.date | None
     """The day of the export that stands, no later than the report's."""
+    export: Export | None = None
+    """That of the day; None where there is none: `members` is what was recorded."""
 
     @property
     def is_written(self) -> bool:
@@ -66,6 +63,51 @@ class ListState:
     def is_held(self) -> bool:
         """Whether an earlier export stands."""
         return self.status.startswith(holding.HELD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListFigures:
+    """The lists of a website on a day."""
+
+    states: tuple[ListState, ...]
+    counts: Query
+    """A row for each manifest of the day: `people` on the list, `added`, `removed` and, left out, `opted_out`."""
+    rows: Mapping[int, int]
+    """By number of a list that has a manifest of the day, its row."""
+
+    @property
+    def has_records(self) -> bool:
+        """Whether the people of a list are counted by what was recorded alone."""
+        return any(each.members is not None and not each.export for each in self.states)
+
+
+def gather(readings: Readings, rules: Sequence[ExportRule], recorded: Sequence[Recorded]) -> ListFigures:
+    """The lists of the report's website and day; see `read`."""
+    states = read(readings.lake, rules, readings.website, readings.day, recorded)
+    made = sorted(_manifests(readings.lake, states))
+    places = ", ".join(literal(pattern(place)) for _, place, _ in made)
+    texts = [{"content": content} for content, _, _ in made]
+    manifests = readings.known("manifests", texts, f"read_text([{places}])", ["content"])
+    counts = readings.ask("lists", _COUNTS, {"manifests": manifests})
+    return ListFigures(
+        states=tuple(states), counts=counts, rows={number: row for row, (_, _, number) in enumerate(made)}
+    )
+
+
+def _manifests(lake: Lake, states: Sequence[ListState]) -> Iterator[tuple[str, str, int]]:
+    """The text of each manifest of the day, its place seen from the lake's folder, and the number of its list."""
+    for number, export in enumerate(each.export for each in states):
+        if export:
+            name = f"{export.path}/{history.MANIFEST}"
+            yield Store(export.of.to).read(name).decode(), f"{stored(lake, export.of.to)}/{name}", number
+
+
+_COUNTS = """
+    SELECT coalesce(content->>'name', content->>'rule') AS list, (content->>'audience')::BIGINT AS audience,
+        (content->>'$.counts.members')::BIGINT AS people, (content->>'$.counts.adds')::BIGINT AS added,
+        (content->>'$.counts.removes')::BIGINT AS removed, (content->>'$.counts.suppressed')::BIGINT AS opted_out
+    FROM {manifests} ORDER BY content
+"""
 
 
 def read(
@@ -97,30 +139,28 @@ def _state(of: List, rules: Sequence[ExportRule], day: dt.date, recorded: Record
     try:
         last = history.newest(of, day)
     except DamagedError as error:
-        return _told(of, rules, None, holding.HELD, str(error), None)
-    mine = last.manifest if last and last.manifest.date == day else None
-    if not mine:
+        return _told(of, rules, holding.HELD, str(error), None)
+    if not last or last.manifest.date != day:
         status, reasons = (recorded.status, recorded.reasons) if recorded else (UNKNOWN, "")
-        state = _told(of, rules, None, status, reasons, last.manifest if last else None)
+        state = _told(of, rules, status, reasons, last)
         return replace(state, members=recorded.members if recorded else None)
+    mine = last.manifest
     label = holding.UNASKED if UNASKED in mine.reasons else holding.HELD if mine.reasons else ""
     status = holding.status(mine.allowed, wrote=True, label=label)
     why = [*mine.reasons, *([f"forced: {mine.forced}"] if mine.forced else [])]
     if recorded and recorded.status != status and recorded.reasons:
         why.append(f"made again, it was {recorded.status}: {recorded.reasons}")
-    return _told(of, rules, mine, status, "; ".join(why), mine)
+    return replace(_told(of, rules, status, "; ".join(why), last), members=mine.counts.members, export=last)
 
 
-def _told(
-    of: List, rules: Sequence[ExportRule], mine: Manifest | None, status: str, reasons: str, last: Manifest | None
-) -> ListState:
+def _told(of: List, rules: Sequence[ExportRule], status: str, reasons: str, last: Export | None) -> ListState:
     configured = [rule.destination for rule in rules if rule.name == of.name]
     return ListState(
         rule=of.name,
         audience=of.audience,
-        destination=last.destination if last else configured[0] if configured else "plain_list",
+        destination=last.manifest.destination if last else configured[0] if configured else "plain_list",
         status=status,
-        **{name: getattr(mine.counts, name) if mine else None for name in ("members", "adds", "removes", "suppressed")},
+        members=None,
         reasons=reasons,
-        last_written=last.date if last else None,
+        last_written=last.manifest.date if last else None,
     )

@@ -10,8 +10,8 @@ from ignite_assets.config import Settings
 from ignite_assets.report import absence, audiences, condition, exports, inventory, locations, opted_out, visitors
 from ignite_assets.report.absence import Notice
 from ignite_assets.report.audiences import Audiences
-from ignite_assets.report.condition import AssetState
-from ignite_assets.report.exports import ListState, Recorded
+from ignite_assets.report.condition import Condition
+from ignite_assets.report.exports import ListFigures, Recorded
 from ignite_assets.report.inventory import Inventory
 from ignite_assets.report.locations import HouseholdFigures
 from ignite_assets.report.opted_out import OptOutFigures
@@ -63,15 +63,13 @@ class Figures:
     audiences: Audiences | None
     households: HouseholdFigures | None
     inventory: Inventory | None
-    lists: tuple[ListState, ...]
-    """Empty where no export covers the website."""
+    lists: ListFigures
+    """None where no export covers the website."""
     names: dict[int, str]
     """What people call the audiences, by id."""
     removals_due: int | None
     opt_outs: OptOutFigures
-    condition: tuple[AssetState, ...]
-    rows: Query
-    """`data_set`, `rows`: of each data set's newest day."""
+    condition: Condition
 
     @property
     def days(self) -> int:
@@ -95,9 +93,9 @@ class Figures:
             }
         if self.inventory:
             found["products"] = self.inventory.all.first["products"]
-        if self.lists:
-            found["lists_written"] = sum(each.is_written for each in self.lists)
-            found["lists_held"] = sum(each.is_held for each in self.lists)
+        if states := self.lists.states:
+            found["lists_written"] = sum(each.is_written for each in states)
+            found["lists_held"] = sum(each.is_held for each in states)
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -126,7 +124,7 @@ def _gather(workspace: Workspace, readings: Readings, options: ReportOptions) ->
     if not footers:
         raise NothingCapturedError(absence.nothing(website, day, settings, options.failures))
     names = audiences.names_of(readings)
-    states = condition.read(readings, (*options.endpoints, *options.derived), settings.checks)
+    state = condition.read(readings, (*options.endpoints, *options.derived), settings.checks)
     return Figures(
         website=website,
         name=settings.display_name(website),
@@ -135,15 +133,14 @@ def _gather(workspace: Workspace, readings: Readings, options: ReportOptions) ->
         zone=readings.zone.key,
         written_at=options.now,
         captured_at=max(captured_at(footer) for footer in footers),
-        notices=tuple(absence.notices(readings, states, options.endpoints, options.failures)),
+        notices=tuple(absence.notices(readings, state.states, options.endpoints, options.failures)),
         visitors=visitors.read(readings),
         audiences=audiences.read(readings, names),
         households=locations.read(readings, personal_details=settings.reports.personal_details),
         inventory=inventory.read(readings),
-        lists=tuple(exports.read(lake, settings.rules(), website, day, options.recorded)),
+        lists=exports.gather(readings, settings.rules(), options.recorded),
         names=names,
         removals_due=exports.removals_due(workspace, lake, website, settings.opt_outs.scope),
         opt_outs=opted_out.read(readings, settings, options.now),
-        condition=states,
-        rows=condition.rows(readings, states),
+        condition=state,
     )

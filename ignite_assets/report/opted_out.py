@@ -15,15 +15,11 @@ class OptOutFigures:
     """The opt-outs of a website when the report was made."""
 
     known: Query
-    """`people` of the website's ledger, in no export, and of them `this_week`: of the seven days before the report."""
-    submitted: int
-    """Of them, acknowledged by the platform."""
-    by_hash: int
-    """Of them, known by a hash alone: never submitted."""
-    since: dt.datetime | None
-    """When the first was written down; None for nobody."""
-    elsewhere: int | None
-    """People of all websites' ledgers, where these count as well; None where they don't."""
+    """`people` of the website's ledger, in no export, and `first_day`, the first one's; of them `this_week`, of the
+    seven days before the report, `by_hash`, known by a hash alone and so never submitted, and `submitted`, whom the
+    platform has acknowledged."""
+    elsewhere: bool
+    """Whether the people of all websites' ledgers count."""
     waiting: int | None
     """Files of the inbox not yet dealt with; None without an inbox."""
     rejects: int
@@ -35,14 +31,10 @@ class OptOutFigures:
 def read(readings: Readings, settings: Settings, now: dt.datetime) -> OptOutFigures:
     """Count a website's opt-outs."""
     lake, website = readings.lake, readings.website
-    tally, arrivals = ledger.tally(lake, website), ledger.arrivals(lake, website)
     box = Store(settings.place(settings.opt_outs.inbox)) if settings.opt_outs.inbox else None
     return OptOutFigures(
         known=_known(readings, now),
-        submitted=tally.submitted,
-        by_hash=tally.by_hash,
-        since=arrivals[0] if arrivals else None,
-        elsewhere=len(ledger.arrivals(lake, None)) if settings.opt_outs.scope == "all" else None,
+        elsewhere=settings.opt_outs.scope == "all",
         waiting=len(inbox.of_website(box, website)) if box else None,
         rejects=len(inbox.rejects(box, [website]).get(website, ())) if box else 0,
         idle=ledger.idle(lake, website, settings.captured_hashes(website)),
@@ -53,7 +45,7 @@ def _known(readings: Readings, now: dt.datetime) -> Query:
     files = readings.lake.store.files(f"{ledger.FOLDER}/website={readings.website}")
     columns = dict.fromkeys(ledger.COLUMNS.values(), "VARCHAR") | {"first_seen": "TIMESTAMPTZ"}
     sources = {}
-    for kind in ("seen", "withdrawn"):
+    for kind in ("seen", "submitted", "withdrawn"):
         mine = [file for file in files if file.rpartition("/")[2].startswith(f"{kind}-") and file.endswith(".parquet")]
         shown = f"{ledger.FOLDER}/website={pattern(readings.website)}/{kind}-*.parquet"
         sources[kind] = readings.files(kind, mine, shown, columns)
@@ -61,13 +53,21 @@ def _known(readings: Readings, now: dt.datetime) -> Query:
 
 
 _KNOWN = """
-    SELECT count(*) AS people, count(*) FILTER (since > {since}) AS this_week
+    WITH withdrawn AS (
+        SELECT hash, max(first_seen) AS withdrawn_at
+        FROM (SELECT unnest([md5, sha1, sha256]) AS hash, first_seen FROM {withdrawn}) GROUP BY hash
+    ), standing AS (
+        SELECT md5, sha1, sha256, first_seen, acknowledged FROM (
+            SELECT *, false AS acknowledged FROM {seen}
+            UNION ALL BY NAME SELECT *, true AS acknowledged FROM {submitted}
+        ) AS told
+        WHERE NOT EXISTS (FROM withdrawn WHERE hash IN (md5, sha1, sha256) AND withdrawn_at > told.first_seen)
+    )
+    SELECT count(*) AS people, count(*) FILTER (since > {since}) AS this_week, min(since)::DATE AS first_day,
+        count(*) FILTER (md5 IS NULL OR sha1 IS NULL OR sha256 IS NULL) AS by_hash,
+        (SELECT count(DISTINCT sha256) FROM standing WHERE acknowledged) AS submitted
     FROM (
-        SELECT md5, sha1, sha256, min(first_seen) AS since FROM {seen} AS seen
-        WHERE NOT EXISTS (
-            FROM {withdrawn} AS back WHERE back.first_seen > seen.first_seen
-                AND (back.md5 = seen.md5 OR back.sha1 = seen.sha1 OR back.sha256 = seen.sha256)
-        )
-        GROUP BY md5, sha1, sha256
+        SELECT md5, sha1, sha256, min(first_seen) AS since FROM standing
+        WHERE NOT acknowledged GROUP BY md5, sha1, sha256
     )
 """

@@ -118,10 +118,6 @@ class Readings:
         mixed = [gap for gap, at in gaps.items() if at and (first <= gap <= last) != (first <= at <= last)]
         return "some of these days were captured later, together with days after them" if mixed else ""
 
-    def knows(self, asset: str) -> bool:
-        """Whether an asset is one of the package's own, which queries can read."""
-        return asset in _TABLES
-
     def ask(self, name: str, sql: str, sources: Mapping[str, str] | None = None, /, **values: object) -> Query:
         """Run a query. `{visitors}` in it stands for the website's rows of that asset; other names for `values`.
 
@@ -138,6 +134,14 @@ class Readings:
         """Make the rows of files that are no partitions a source of queries; the SQL that reads them."""
         self._workspace.view(f"of_{name}", self.lake.store, files, columns)
         return f"read_parquet({literal(shown)})" if files else f"({no_rows(columns)})"
+
+    def known(self, name: str, rows: Sequence[Mapping[str, str]], shown: str, columns: Sequence[str]) -> str:
+        """Make texts that were read already a source of queries; `shown`, the SQL that reads them again."""
+        values = ", ".join(f"({', '.join(literal(row[column]) for column in columns)})" for row in rows)
+        listed = ", ".join(map(quoted, columns))
+        found = f"SELECT * FROM (VALUES {values}) AS known({listed})"  # noqa: S608 - quoted
+        self._workspace.name(f"of_{name}", found if rows else no_rows(dict.fromkeys(columns, "VARCHAR")))
+        return shown
 
     def _source(self, asset: str) -> str:
         """Make an asset's rows a source of queries; the SQL that reads them in the lake's folder."""
@@ -163,7 +167,7 @@ def _sql(value: object) -> str:
     if isinstance(value, dt.date):
         return f"DATE '{value}'"
     if isinstance(value, list):
-        return f"[{', '.join(literal(str(each)) for each in value)}]::DATE[]"
+        return f"[{', '.join(literal(str(each)) for each in value)}]"
     return str(value)
 
 

@@ -78,7 +78,7 @@ def _bar(readings: Readings, day: dt.date, days: Query) -> Bar:
 
 _DAYS = """
     SELECT known.day AS day, count(seen.last_day) AS people
-    FROM unnest({known}) AS known(day)
+    FROM unnest({known}::DATE[]) AS known(day)
     LEFT JOIN (
         SELECT max(date) AS last_day FROM {visitors}
         WHERE date BETWEEN {first} AND {day} GROUP BY hashed_email

@@ -4,13 +4,14 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.table import Algo
+from ignite_assets.audiences import ledger
 from ignite_assets.audiences.exports import Options, Outcome, export
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.rules import ExportRule
@@ -39,6 +40,19 @@ def hashes(numbers: Iterable[int], algo: Algo = "sha2") -> set[str]:
 
 def somebody(number: int) -> Person:
     return Person(address(number))
+
+
+class Tally(NamedTuple):
+    """How many people of a website opted out, and of them those known by a hash alone; whom the platform knows."""
+
+    known: int
+    submitted: int
+    by_hash: int
+
+
+def tally(lake: Lake, website: str) -> Tally:
+    known = ledger._effective(lake, website, ("seen",))
+    return Tally(len(known), len(ledger.acknowledged(lake, website)), sum(not all(person) for person in known))
 
 
 def ago(days: int) -> dt.date:

@@ -10,7 +10,18 @@ from ignite_assets.audiences import ledger
 from ignite_assets.audiences.confirming import examiner
 from ignite_assets.audiences.submission import Drop
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, address, ago, hashed, rule, run_one, visitors
+from ignite_assets_tests.audiences.captures import (
+    DAY,
+    NOW,
+    WEBSITE,
+    address,
+    ago,
+    hashed,
+    rule,
+    run_one,
+    tally,
+    visitors,
+)
 
 
 def file_of(lake: Lake, to: Path, lines: Iterable[str], *, confirm: bool = False, later: int = 0) -> Drop:
@@ -82,7 +93,7 @@ def test_lists_that_cannot_be_looked_at_keep_nobody_from_being_suppressed(sent: 
     record.write_text("")
     (why,) = drop(sent, to, range(1, 2))
     assert "can't be looked at" in why
-    assert ledger.tally(sent, WEBSITE).known == 2
+    assert tally(sent, WEBSITE).known == 2
     record.unlink()
     assert drop(sent, to, range(1, 2)) == [], "looked at on the next try"
     assert ledger.held(sent, WEBSITE) == frozenset()

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.ledger import Hashes, LedgerCounts, LedgerError
+from ignite_assets.audiences.ledger import Hashes, LedgerError
 from ignite_assets.audiences.rules import Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
-from ignite_assets_tests.audiences.captures import NOW, WEBSITE, address, hashed, somebody
+from ignite_assets_tests.audiences.captures import NOW, WEBSITE, Tally, address, hashed, somebody, tally
 
 LATER = NOW + dt.timedelta(hours=1)
 ONE, TWO = somebody(1).hashes, somebody(2).hashes
@@ -50,7 +50,7 @@ def test_an_acknowledged_person_is_a_later_row(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [ONE, TWO], source_hash="a", at=NOW)
     ledger.record(lake, WEBSITE, [ONE], source_hash="a", at=LATER, kind="submitted")
     assert ledger.acknowledged(lake, WEBSITE) == {ONE.sha256}
-    assert ledger.tally(lake, WEBSITE) == LedgerCounts(known=2, submitted=1, by_hash=0)
+    assert tally(lake, WEBSITE) == Tally(known=2, submitted=1, by_hash=0)
     assert len(list(Path(lake.root).rglob("*.parquet"))) == 2
 
 
@@ -73,7 +73,7 @@ def test_a_website_is_not_its_name_sake(lake: Lake) -> None:
 def test_a_hash_given_alone_suppresses_that_hash(lake: Lake) -> None:
     ledger.record(lake, WEBSITE, [Hashes(md5=ONE.md5)], source_hash="a", at=NOW)
     assert suppressed(lake) == {ONE.md5}
-    assert ledger.tally(lake, WEBSITE) == LedgerCounts(known=1, submitted=0, by_hash=1)
+    assert tally(lake, WEBSITE) == Tally(known=1, submitted=0, by_hash=1)
 
 
 def test_a_hash_given_alone_finds_the_others_where_the_person_is_known_elsewhere(lake: Lake) -> None:
@@ -115,7 +115,7 @@ def test_a_damaged_file_stops_exports_and_is_named(lake: Lake, scope: Scope, dam
     with pytest.raises(LedgerError, match=re.escape(name)):
         suppressed(lake, WEBSITE, scope)
     with pytest.raises(LedgerError, match=re.escape(name)):
-        ledger.tally(lake, WEBSITE)
+        tally(lake, WEBSITE)
 
 
 @pytest.mark.parametrize("damage", [EMPTY, TORN])

@@ -12,6 +12,7 @@ from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
 from ignite_assets.testing import find_leaks
+from ignite_assets_tests.audiences.captures import tally
 from ignite_assets_tests.audiences.drops.shapes import SHAPES, Shape
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import run
@@ -34,8 +35,8 @@ def shop(tmp_path: Path, platform: SandboxServer) -> Shop:
 
 
 def known(shop: Shop) -> tuple[int, int]:
-    tally = ledger.tally(Lake(str(shop.folder / "lake")), ACME.key)
-    return tally.known, tally.submitted
+    counts = tally(Lake(str(shop.folder / "lake")), ACME.key)
+    return counts.known, counts.submitted
 
 
 def test_the_people_of_a_file_are_suppressed_and_submitted_at_once(shop: Shop, platform: SandboxServer) -> None:

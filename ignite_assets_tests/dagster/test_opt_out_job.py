@@ -29,6 +29,7 @@ from ignite_assets.sandbox.optouts import fingerprint
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 from ignite_assets.testing import find_leaks
+from ignite_assets_tests.audiences.captures import tally
 from ignite_assets_tests.audiences.drops.shapes import SHAPES, Shape
 from ignite_assets_tests.conftest import ACME, QUIET, WEBSITES, config_text, reasons, set_credentials
 
@@ -122,8 +123,8 @@ class Office:
 
     def known(self) -> tuple[int, int]:
         """How many people are suppressed, and how many of them the platform knows."""
-        tally = ledger.tally(self.lake, ACME.key)
-        return tally.known, tally.submitted
+        known, submitted, _ = tally(self.lake, ACME.key)
+        return known, submitted
 
 
 @pytest.fixture

@@ -148,6 +148,8 @@ def test_lists_that_were_held_are_told_as_dagster_has_them(config_file: Path, in
     assert told["lists_written"] == 1
     assert re.search(r'<span class="tag good">written</span>', page)
     assert re.search(r'<span class="tag bad">held</span>.*members, fewer than 100,000', page)
+    assert re.search(r'<td class="right">\d+\*</td>', page), "counted by the record alone"
+    assert "* From Dagster's record of the export" in page
 
 
 def test_another_days_exports_are_not_told(config_file: Path, instance: dg.DagsterInstance) -> None:

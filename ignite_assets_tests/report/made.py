@@ -7,6 +7,7 @@ from typing import Any
 
 from ignite_assets.api.errors import FailureRecord
 from ignite_assets.audiences import ledger
+from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config import Settings
 from ignite_assets.report.figures import Figures, ReportOptions, gather
 from ignite_assets.storage.lake import Lake, Partition
@@ -108,21 +109,27 @@ def derive(lake: Lake, *days: dt.date) -> None:
                 lake.commit(Partition(derived.name, WEBSITE, day), outcome.staged.file)
 
 
-def settings(**tables: Mapping[str, Any]) -> Settings:
-    """Settings of the one website, with these values in their tables."""
+def settings(rules: Iterable[ExportRule] = (), **tables: Mapping[str, Any]) -> Settings:
+    """Settings of the one website and these exports, with these values in their tables."""
     usual: dict[str, Mapping[str, Any]] = {
         "partitions": {"start_date": FIRST_DAY},
         "websites": {WEBSITE: {"token_env": "TOKEN", "secret_env": "SECRET"}},
         "derived": {"window_days": WINDOW_DAYS},
     }
-    return Settings.model_validate(usual | {name: {**usual.get(name, {}), **table} for name, table in tables.items()})
+    changed = {name: {**usual.get(name, {}), **table} for name, table in tables.items()}
+    return Settings.model_validate(usual | changed | {"exports": [rule.model_dump() for rule in rules]})
 
 
 def figures(
-    lake: Lake, day: dt.date = DAY, failures: Mapping[str, FailureRecord] | None = None, **tables: Mapping[str, Any]
+    lake: Lake,
+    day: dt.date = DAY,
+    failures: Mapping[str, FailureRecord] | None = None,
+    rules: Iterable[ExportRule] = (),
+    **tables: Mapping[str, Any],
 ) -> Figures:
-    """The figures of a day, with these values in tables of the settings."""
-    options = ReportOptions(settings=settings(**tables), now=NOW + dt.timedelta(hours=6), failures=failures or {})
+    """The figures of a day, with these exports, and these values in tables of the settings."""
+    now = NOW + dt.timedelta(hours=6)
+    options = ReportOptions(settings=settings(rules, **tables), now=now, failures=failures or {})
     return gather(lake, WEBSITE, day, options)
 
 

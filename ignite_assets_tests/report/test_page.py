@@ -13,12 +13,13 @@ import pytest
 
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.ledger import Hashes
+from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.config.models import Reports
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.page import DEALER, OPERATIONS, LogoError, logo_of, render
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.testing import find_leaks
-from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, hashed
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, ago, hashed, rule, run, somebody
 from ignite_assets_tests.commands import ROOT
 from ignite_assets_tests.report.made import (
     HOSTILE,
@@ -113,9 +114,18 @@ def check_numbers(lake: Lake, page: str) -> int:
     return len(reader.numbers)
 
 
-def nightly(lake: Lake) -> None:
+def nightly(lake: Lake) -> list[ExportRule]:
+    """Beside the lake: one list written, one list of an audience, one held."""
     fill(lake)
     opt_out(lake, 1, 2)
+    ledger.record(lake, WEBSITE, [Hashes(sha256=hashed(3))], source_hash="of hashes", at=NOW)
+    ledger.record(lake, WEBSITE, [somebody(1).hashes], kind="submitted", source_hash="a", at=NOW)
+    to = Path(lake.root).parent / "ex'ports [1]"
+    alone = {"name": "alone", "source": "audiences", "match": {"id": (1, 2)}, "combine": False}
+    rules = [rule(to), rule(to, **alone), rule(to, name="held", min_members=1000)]
+    for each in rules:
+        run(lake, each)
+    return rules
 
 
 def healed(lake: Lake) -> None:
@@ -136,15 +146,19 @@ def empty(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("history", [nightly, healed, gapped, empty])
-def test_every_number_is_what_the_query_beside_it_gives(lake: Lake, history: Callable[[Lake], None]) -> None:
-    history(lake)
-    found = figures(lake)
+def test_every_number_is_what_the_query_beside_it_gives(
+    lake: Lake, history: Callable[[Lake], list[ExportRule] | None]
+) -> None:
+    found = figures(lake, rules=history(lake) or ())
 
     pages = render(found)
 
     assert sum(check_numbers(lake, page) for page in pages.values()) >= 5
     shown = {name for page in pages.values() for name in Reader(page).queries}
     assert {query.name for query in found.queries if query.rows} - shown <= {"map", "spots", "audiences"}
+    cells = re.findall(r'<td class="right[^"]*">(.*?)</td>', "".join(pages.values()), flags=re.DOTALL)
+    plain = [text for cell in cells if (text := re.sub(r"<data .*?</data>|<.*?>", "", cell)) and re.search(r"\d", text)]
+    assert plain == [], "a number without a query"
 
 
 def test_a_lake_whose_files_lack_newer_columns_is_read(lake: Lake) -> None:
