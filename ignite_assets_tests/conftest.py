@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -32,6 +32,9 @@ from ignite_assets.tables.registry import DERIVED
 from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.chromium import browser as browser  # noqa: PLC0414 - a fixture
 from ignite_assets_tests.forks import wait_for_no_disk
+
+if TYPE_CHECKING:
+    from ignite_assets_tests.s3 import S3Server
 
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -339,25 +342,21 @@ def define(settings: Settings) -> Define:
     return build
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket, of a real S3 server on loopback."""
-    import pyarrow.fs as pafs
-    from moto.server import ThreadedMotoServer  # a second
+@pytest.fixture(scope="module")
+def s3() -> "Iterator[S3Server]":
+    """A real S3 server on loopback with one empty bucket, which the environment names."""
+    from ignite_assets_tests.s3 import S3Server  # a second
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "made-up",
-        "AWS_SECRET_ACCESS_KEY": "made-up",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    pafs.S3FileSystem(endpoint_override=f"{host}:{port}", scheme="http", allow_bucket_creation=True).create_dir(
-        "agency"
-    )
-    yield "s3://agency"
-    server.stop()
+    with S3Server() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: "S3Server") -> str:
+    """The URL of an empty bucket."""
+    from ignite_assets_tests.s3 import URL
+
+    s3.empty()
+    return URL

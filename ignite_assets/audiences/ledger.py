@@ -169,7 +169,8 @@ def unclear(lake: Lake, website: str) -> dict[Hashes, int]:
 def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:
     """The files that say whom exports of a website must not contain: there is one more when somebody opts out."""
     where = None if scope == "all" else website
-    return frozenset([*_files(lake, where, *_SUPPRESSING, "withdrawn"), *_marks(lake, where)])
+    names = _names(lake, where)
+    return frozenset([*_of_kinds(names, *_SUPPRESSING, "withdrawn"), *_marks_of(names)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +229,10 @@ def is_held(lake: Lake, website: str, source_hash: str) -> bool:
 
 
 def _marks(lake: Lake, website: str | None) -> list[str]:
-    names = lake.store.files(FOLDER if website is None else _folder(website))
+    return _marks_of(_names(lake, website))
+
+
+def _marks_of(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.endswith(".json") and _kind(name) in get_args(Mark)]
 
 
@@ -353,7 +357,15 @@ def _kind(name: str) -> str:
 
 def _files(lake: Lake, website: str | None, *kinds: LedgerKind) -> list[str]:
     """The ledger's files of these kinds (all, unless given), of a website or of all."""
-    names = lake.store.files(FOLDER if website is None else _folder(website))
+    return _of_kinds(_names(lake, website), *kinds)
+
+
+def _names(lake: Lake, website: str | None) -> list[str]:
+    """All files of a website, or of all; one listing."""
+    return lake.store.files(FOLDER if website is None else _folder(website))
+
+
+def _of_kinds(names: Iterable[str], *kinds: LedgerKind) -> list[str]:
     wanted = kinds or get_args(LedgerKind)
     return [name for name in names if name.endswith(".parquet") and _kind(name) in wanted]
 

@@ -50,7 +50,7 @@ def _write(contents: Contents, path: Path) -> list[str]:
     with connect(path) as connection:
         for asset in contents.names():
             files, table = contents.lake.files(asset), contents.tables.get(asset)
-            schema = contents.schema(asset, files.values())
+            schema = contents.schema(asset, files)
             found = f"{pattern(contents.lake.store.path(asset))}/website=*/date=*/{FILE_NAME}"
             sources = [read_parquet([found], union_by_name=True)] if files else []
             if not files and not table:

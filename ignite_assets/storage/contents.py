@@ -5,28 +5,24 @@ that others stored beside them are found as folders of the same layout. Files of
 columns, since a later version of the package may know more: `schema` unites them by name.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
 from ignite_assets.api.arrow import arrow_schema
-from ignite_assets.api.errors import SelectionError
+from ignite_assets.api.errors import IgniteError, SelectionError
 from ignite_assets.api.table import Table
-from ignite_assets.storage.lake import PARTITION_FIELDS, Lake, Partition
+from ignite_assets.storage.lake import PARTITION_FIELDS, Files, Lake, Partition, Version, columns, version
 
 if TYPE_CHECKING:
     import pyarrow.dataset as pads
 
-Files = dict[Partition, pafs.FileInfo]
 SchemaGroup = tuple[pa.Schema, list[str]]
 """Paths of files that have the same columns."""
 
 _IN_PATH = tuple(field.name for field in PARTITION_FIELDS)
-_REMOTE_THREADS = 32
 
 
 class Contents:
@@ -35,7 +31,7 @@ class Contents:
     def __init__(self, lake: Lake, tables: tuple[Table, ...]) -> None:
         self.lake = lake
         self.tables = {table.name: table for table in tables}
-        self._schemas: dict[tuple[object, ...], pa.Schema | None] = {}
+        self._schemas: dict[Version, pa.Schema | None] = {}
 
     def names(self) -> list[str]:
         """What assets there may be: the tables' in their order, then the lake's other folders."""
@@ -46,27 +42,32 @@ class Contents:
         found = {name: self.lake.files(name) for name in self.names()}
         return {name: files for name, files in found.items() if files}
 
-    def schema(self, asset: str, infos: Collection[pafs.FileInfo]) -> pa.Schema:
+    def declared(self, asset: str) -> pa.Schema | None:
+        """The columns that are declared of an asset, `website` and `date` last; None where nothing is."""
+        table = self.tables.get(asset)
+        return pa.schema([*arrow_schema(table), *PARTITION_FIELDS]) if table else None
+
+    def schema(self, asset: str, files: Files) -> pa.Schema:
         """The columns of some of an asset's files together: those that are declared first, `website` and `date` last.
 
         Raises `SelectionError` when one column has two kinds of values that have nothing in common.
         """
         known = [arrow_schema(self.tables[asset])] if asset in self.tables else []
-        schemas = [*known, *(schema for schema, _ in self.groups(infos))]
+        schemas = [*known, *(schema for schema, _ in self.groups(files))]
         try:
             united = pa.unify_schemas(schemas, promote_options="permissive") if schemas else pa.schema([])
         except pa.ArrowException as error:
             raise SelectionError(f"the files of {asset} have no columns in common: {error}") from None
         return pa.schema([*(field for field in united if field.name not in _IN_PATH), *PARTITION_FIELDS])
 
-    def groups(self, infos: Collection[pafs.FileInfo]) -> list[SchemaGroup]:
+    def groups(self, files: Files) -> list[SchemaGroup]:
         """The files by their columns, the largest group first; those that can't be read are its last.
 
         So a damaged file fails the queries that touch it, and no others.
         """
         groups: dict[tuple[tuple[str, pa.DataType], ...], SchemaGroup] = {}
         unreadable = []
-        for info, schema in zip(infos, self._footers(infos), strict=True):
+        for info, schema in zip(files.values(), self._footers(files), strict=True):
             if schema is None:
                 unreadable.append(info.path)
             else:
@@ -79,28 +80,19 @@ class Contents:
 
     def dataset(self, asset: str, files: Files) -> "pads.Dataset":
         """Some of an asset's files as a dataset that is read when it is scanned, with `website` and `date` columns."""
-        return self.lake.scanned(list(files), self.schema(asset, files.values()))
+        return self.lake.scanned(dict.fromkeys(files), self.schema(asset, files))
 
-    def _footers(self, infos: Iterable[pafs.FileInfo]) -> Iterator[pa.Schema | None]:
+    def _footers(self, files: Files) -> Iterator[pa.Schema | None]:
         """The columns of each file; None where they can't be read."""
-        keys = {version(info): info.path for info in infos}
+        keys = {version(info): partition for partition, info in files.items()}
         new = [key for key in keys if key not in self._schemas]
-        paths = [keys[key] for key in new]
-        if self.lake.store.is_local:  # threads would only wait for each other
-            self._schemas.update(zip(new, map(self._footer, paths), strict=True))
-        else:
-            with ThreadPoolExecutor(_REMOTE_THREADS) as threads:
-                self._schemas.update(zip(new, threads.map(self._footer, paths), strict=True))
+        wanted = [keys[key] for key in new]
+        read = self.lake.store.each(lambda partition: self._footer(partition, files[partition]), wanted)
+        self._schemas.update(zip(new, read, strict=True))
         return (self._schemas[key] for key in keys)
 
-    def _footer(self, path: str) -> pa.Schema | None:
+    def _footer(self, partition: Partition, info: pafs.FileInfo) -> pa.Schema | None:
         try:
-            with self.lake.store.filesystem.open_input_file(path) as file:
-                return pq.ParquetFile(file).schema_arrow.remove_metadata()
-        except (OSError, pa.ArrowException):
+            return columns(self.lake.metadata(partition, info))
+        except (OSError, IgniteError, pa.ArrowException):
             return None
-
-
-def version(info: pafs.FileInfo) -> tuple[object, ...]:
-    """Tells one version of a file from another."""
-    return (info.path, info.mtime_ns, info.size)

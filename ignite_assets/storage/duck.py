@@ -2,12 +2,12 @@
 
 import contextlib
 import mmap
+import posixpath
 import re
 import signal
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import ColumnType
-from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.lake import Lake, Partition, fragment
 from ignite_assets.storage.store import Store
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ MEMORY_MIB = 512
 
 _BATCH_ROWS = 1 << 14
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_FOOTER_THREADS = 16
 _THREADS_MIB = 160
 """The address space of DuckDB's threads, beside the memory that it may use."""
 
@@ -155,10 +154,13 @@ class Workspace:
         def dataset() -> "pads.Dataset":
             import pyarrow.dataset as pads  # it imports pandas
 
-            paths = [store.path(file) for file in files]
-            found = pads.dataset(paths, filesystem=store.filesystem, format="parquet")
-            _check_columns(found, columns)
-            return found
+            # They have one folder: a listing tells their sizes, for which each would be asked.
+            infos = store.infos(posixpath.commonpath([file.rpartition("/")[0] for file in files]))
+            sizes = {info.path: info.size for info in infos}
+            fragments = [fragment(store, file, sizes.get(store.path(file))) for file in files]
+            schemas = store.each(lambda each: each.physical_schema, fragments)
+            _check_columns(fragments, schemas, columns)
+            return pads.FileSystemDataset(fragments, schemas[0], pads.ParquetFileFormat(), store.filesystem)
 
         self._rows(store, files, columns, dataset, in_path=False).create_view(name)
 
@@ -168,7 +170,7 @@ class Workspace:
         """Name these columns (SQL types by name) of the rows of some partitions of an asset, and each row's `date`."""
         wanted = {**columns, "date": IN_PATH["date"]}
         files = [partition.file for partition in partitions]
-        rows = self._rows(lake.store, files, wanted, lambda: lake.dataset(partitions), in_path=True)
+        rows = self._rows(lake.store, files, wanted, lambda: lake.scanned(lake.listed(partitions)), in_path=True)
         rows.project(", ".join(map(quoted, wanted))).create_view(name)
 
     def _rows(
@@ -278,14 +280,13 @@ def _stopping_at_signals(session: "duckdb.DuckDBPyConnection") -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _check_columns(dataset: "pads.Dataset", columns: Collection[str]) -> None:
+def _check_columns(
+    files: Sequence["pads.ParquetFileFragment"], schemas: Sequence[pa.Schema], columns: Collection[str]
+) -> None:
     """Raise `ArrowInvalid` for a file without one of the columns, which Arrow would read as NULL."""
-    files = list(dataset.get_fragments())
-    with ThreadPoolExecutor(_FOOTER_THREADS) as threads:
-        schemas = threads.map(lambda file: file.physical_schema, files)
-        for file, schema in zip(files, schemas, strict=True):
-            if missing := set(columns).difference(schema.names):
-                raise pa.ArrowInvalid(f"{file.path} has no column {min(missing)}")
+    for file, schema in zip(files, schemas, strict=True):
+        if missing := set(columns).difference(schema.names):
+            raise pa.ArrowInvalid(f"{file.path} has no column {min(missing)}")
 
 
 def strings(path: Path, column: str, where: str) -> Iterator[str]:

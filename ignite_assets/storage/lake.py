@@ -6,11 +6,14 @@ Athena read as it is; `website` and `date` stand in the path alone.
 A partition is one file, committed by the store: a reader sees the old file or the new one. `staging` makes the file.
 """
 
+import contextlib
 import datetime as dt
+import functools
+import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -27,12 +30,15 @@ if TYPE_CHECKING:
 FILE_NAME = "part-0.parquet"
 _SMALLEST_BYTES = 12
 """Of a Parquet file: its marks and the length of its footer."""
+_FRAGMENTS = 1024
+"""Files of an object store whose ends are kept, a few kB each."""
 _IN_PATH = re.compile(rf"/website=(?P<website>[^/]+)/date=(?P<date>\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
 PARTITION_FIELDS = (
     pa.field("website", pa.string(), nullable=False),
     pa.field("date", pa.date32(), nullable=False),
 )
 """The columns that a partition's path holds, as its readers get them."""
+_FIELDS = {field.name: field for field in PARTITION_FIELDS}
 
 
 class StorageError(IgniteError):
@@ -108,6 +114,9 @@ class OwnFile:
 
 Stored = Partition | OwnFile
 """What one file of the lake holds."""
+Files = dict[Partition, pafs.FileInfo]
+Version = tuple[object, ...]
+"""Tells one version of a file from another."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,7 @@ class Lake:
     def __init__(self, root: str) -> None:
         self.store = Store(root)
         self.root = self.store.root
+        self._fragments = functools.lru_cache(_FRAGMENTS)(lambda stored, size, _: fragment(self.store, stored, size))
 
     def __repr__(self) -> str:
         return f"Lake({self.store.shown!r})"
@@ -174,13 +184,21 @@ class Lake:
         return self.store.exists(partition.file)
 
     def missing(self, wanted: Iterable[Stored]) -> list[Stored]:
-        """Those that aren't there, in the order given. Lists each website once rather than ask for each file."""
+        """Those that aren't there, in the order given."""
+        return [stored for stored, info in self._found(wanted).items() if info is None]
+
+    def _found(self, wanted: Iterable[Stored]) -> dict[Stored, pafs.FileInfo | None]:
+        """Each with its file, None where there is none. Lists each website once rather than ask for each file."""
         some = list(wanted)
-        folders = {each.file.rpartition("/date=")[0] for each in some if each.in_path}
-        there = {info.path for folder in folders for info in self.store.infos(folder)}
-        return [
-            each for each in some if not (self.store.path(each.file) in there if each.in_path else self.exists(each))
-        ]
+        folders = {each.file.rpartition("/date=" if each.in_path else "/")[0] for each in some}
+        there = {info.path: info for folder in folders for info in self.store.infos(folder) if info.is_file}
+        return {each: there.get(self.store.path(each.file)) for each in some}
+
+    def websites(self, asset: str) -> list[str]:
+        """The websites that have a folder of an asset, sorted; none of their partitions is looked at."""
+        names = (info.base_name for info in self.store.infos(asset, recursive=False))
+        found = (name.removeprefix("website=") for name in names if name.startswith("website="))
+        return sorted(filter(is_website_key, found))
 
     def size(self, partition: Partition) -> int:
         """Bytes of the partition's file."""
@@ -191,7 +209,7 @@ class Lake:
         infos = self.store.infos(recursive=False)
         return sorted(i.base_name for i in infos if i.type == pafs.FileType.Directory and is_asset_name(i.base_name))
 
-    def files(self, asset: str, website: str | None = None) -> dict[Partition, pafs.FileInfo]:
+    def files(self, asset: str, website: str | None = None) -> Files:
         """The partitions of an asset that exist, of one website or all, sorted by both, each with its file.
 
         A file that was cut to nothing is no partition.
@@ -209,16 +227,26 @@ class Lake:
         """The dates of an asset's partitions of a website, in order."""
         return [partition.date for partition in self.files(asset, website)]
 
-    def footer(self, partition: Partition) -> dict[str, str]:
+    def footer(self, partition: Partition, info: pafs.FileInfo | None = None) -> dict[str, str]:
         """What the partition's file says of itself (`staging.Stage.finish`), without reading its rows."""
-        with self._open(partition) as file:
-            raw = pq.ParquetFile(file).metadata.metadata or {}
-        return {k.decode(): v.decode() for k, v in raw.items() if k.startswith(b"ignite.")}
+        return told(self.metadata(partition, info))
 
-    def schema(self, partition: Partition) -> pa.Schema:
-        """The columns of the partition's file, without reading its rows."""
+    def metadata(self, partition: Partition, info: pafs.FileInfo | None = None) -> pq.FileMetaData:
+        """The end of the partition's file: its columns and what it says of itself (`columns`, `told`).
+
+        `info`, from a listing, saves an object store the question for the file's size.
+        """
+        if info and not self.store.is_local:
+            with contextlib.suppress(OSError, pa.ArrowException):  # replaced since it was listed
+                return self._fragment(partition, info).metadata
         with self._open(partition) as file:
-            return pq.ParquetFile(file).schema_arrow.remove_metadata()
+            return pq.ParquetFile(file).metadata
+
+    def _fragment(self, stored: Stored, info: pafs.FileInfo | None) -> "pads.ParquetFileFragment":
+        """The file as Arrow scans it; of a version that was listed the same one each time, which keeps its end."""
+        if info is None:
+            return fragment(self.store, stored)
+        return self._fragments(stored, info.size, info.mtime_ns)
 
     def read(self, partitions: Iterable[Stored], columns: list[str] | None = None) -> pa.Table:
         """The partitions as one table, with `website` and `date` columns, in the order given.
@@ -235,31 +263,39 @@ class Lake:
 
         Raises `MissingPartitionError` naming the first that has not been captured.
         """
-        wanted = list(partitions)
-        for partition in wanted:
-            if not self.exists(partition):
-                raise not_captured(partition)
-        return self.scanned(wanted)
+        return self.scanned(dict.fromkeys(self.listed(partitions)))
 
-    def scanned(self, wanted: Sequence[Stored], schema: pa.Schema | None = None) -> "pads.Dataset":
-        """As `dataset`, of partitions that are known to be there; in a schema, or that of the first."""
-        import pyarrow.dataset as pads  # it imports pandas
+    def listed(self, partitions: Iterable[Stored]) -> dict[Stored, pafs.FileInfo]:
+        """The partitions with their files.
 
-        return pads.dataset(
-            [self.store.path(partition.file) for partition in wanted],
-            schema=schema,
-            filesystem=self.store.filesystem,
-            format="parquet",
-            partitioning=pads.partitioning(_fields(wanted), flavor="hive"),
-            partition_base_dir=self.store.path(wanted[0].asset) if wanted else None,
-        )
+        Raises `MissingPartitionError` naming the first that has not been captured.
+        """
+        found = {}
+        for stored, info in self._found(partitions).items():
+            if info is None:
+                raise not_captured(stored)
+            found[stored] = info
+        return found
+
+    def scanned(self, files: Mapping[Any, pafs.FileInfo | None], schema: pa.Schema | None = None) -> "pads.Dataset":
+        """Partitions (`Stored`) that are known to be there, as a dataset in a schema, or that of the first.
+
+        With its file from a listing, an object store isn't asked for a partition's size: a scan soon after, which fails
+        where the partition was replaced since. None: each scan asks.
+        """
+        import pyarrow.dataset as pads
+
+        fragments = [self._fragment(stored, info) for stored, info in files.items()]
+        if schema is None:
+            fields = [*fragments[0].physical_schema.remove_metadata()] if fragments else []
+            schema = pa.schema([*fields, *_fields(files)])
+        return pads.FileSystemDataset(fragments, schema, pads.ParquetFileFormat(), self.store.filesystem)
 
     def _table(self, partition: Stored, columns: list[str] | None) -> pa.Table:
         with self._open(partition) as file:
             table = pq.ParquetFile(file).read(columns=columns)
         for name, value in partition.in_path.items():
-            field = next(each for each in PARTITION_FIELDS if each.name == name)
-            table = table.append_column(field, _repeated(value, len(table)))
+            table = table.append_column(_FIELDS[name], _repeated(value, len(table)))
         return table
 
     def _open(self, partition: Stored) -> pa.NativeFile:
@@ -269,6 +305,36 @@ class Lake:
             raise not_captured(partition) from None
 
 
+def fragment(store: Store, stored: Stored | str, size: int | None = None) -> "pads.ParquetFileFragment":
+    """A partition's file, or a file by its name, as Arrow scans it; a size that is given isn't asked for."""
+    import pyarrow.dataset as pads  # it imports pandas
+
+    in_path = {} if isinstance(stored, str) else stored.in_path
+    known = [pads.field(name) == pa.scalar(value, _FIELDS[name].type) for name, value in in_path.items()]
+    return pads.ParquetFileFormat().make_fragment(
+        store.path(stored if isinstance(stored, str) else stored.file),
+        store.filesystem,
+        partition_expression=functools.reduce(operator.and_, known) if known else None,
+        file_size=size,
+    )
+
+
+def told(metadata: pq.FileMetaData) -> dict[str, str]:
+    """What a partition's file says of itself."""
+    raw = metadata.metadata or {}
+    return {k.decode(): v.decode() for k, v in raw.items() if k.startswith(b"ignite.")}
+
+
+def columns(metadata: pq.FileMetaData) -> pa.Schema:
+    """The columns of a file."""
+    return metadata.schema.to_arrow_schema().remove_metadata()
+
+
+def version(info: pafs.FileInfo) -> Version:
+    """The version of a file that was listed."""
+    return (info.path, info.mtime_ns, info.size)
+
+
 def _repeated(value: str | dt.date, times: int) -> pa.Array:
     """A value of a partition's path as a column."""
     if isinstance(value, dt.date):
@@ -276,10 +342,10 @@ def _repeated(value: str | dt.date, times: int) -> pa.Array:
     return constant(pa.string(), value, times)
 
 
-def _fields(wanted: Sequence[Stored]) -> pa.Schema:
+def _fields(wanted: Iterable[Stored]) -> list[pa.Field]:
     """The columns that the paths of some files of an asset hold."""
-    names = wanted[0].in_path if wanted else {field.name for field in PARTITION_FIELDS}
-    return pa.schema([field for field in PARTITION_FIELDS if field.name in names])
+    first = next(iter(wanted), None)
+    return [field for field in PARTITION_FIELDS if first is None or field.name in first.in_path]
 
 
 def _partition(asset: str, path: str) -> Partition | None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ignite_assets.api.errors import IgniteError, SelectionError
+from ignite_assets.api.names import is_asset_name, is_website_key
 from ignite_assets.api.table import Table
-from ignite_assets.storage.contents import Contents, Files
-from ignite_assets.storage.lake import PARTITION_FIELDS, Lake
+from ignite_assets.storage.contents import Contents
+from ignite_assets.storage.lake import PARTITION_FIELDS, Files, Lake
 from ignite_assets.storage.selecting import Dates, Websites, choose, span, unknown
 
 if TYPE_CHECKING:
@@ -136,11 +137,18 @@ class LakeReader:
         lines = [f"{name:{max(map(len, held))}}  {span(list(files))}" for name, files in held.items()]
         return "\n  ".join([f"<lake at {self.location} of {websites}:", *lines]) + ">"
 
-    def _files(self, asset: str) -> Files:
-        """The asset's files; an asset without any is an error."""
-        # Whether it can be an asset's name is looked at first: it becomes part of a path.
-        files = self._contents.lake.files(asset) if asset in self._contents.names() else {}
-        if not files:
+    def _files(self, asset: str, websites: Sequence[str] | None = None) -> Files:
+        """The asset's files, of some websites or all; an asset without any is an error."""
+        lake = self._contents.lake
+        # Both become parts of a path.
+        if not is_asset_name(asset):
+            files = {}
+        elif websites and all(is_website_key(str(each)) for each in websites):
+            each = lake.store.each(lambda website: lake.files(asset, website), websites)
+            files = dict(sorted((pair for found in each for pair in found.items()), key=lambda pair: pair[0]))
+        else:
+            files = lake.files(asset)
+        if not files and not websites:
             held = self._contents.captured()
             raise unknown(
                 f"{self.location} has no asset", asset, list(held), lambda name: f"{name} ({span(list(held[name]))})"
@@ -148,8 +156,12 @@ class LakeReader:
         return files
 
     def _chosen(self, asset: str, website: Websites, dates: Dates) -> Files:
-        files = self._files(asset)
-        return {partition: files[partition] for partition in choose(asset, list(files), website, dates)}
+        """The files that are meant. Where one of the websites has none, all are listed, to say what there is."""
+        wanted = [website] if isinstance(website, str) else website if website is None else list(website)
+        files = self._files(asset, wanted)
+        if wanted and {partition.website for partition in files} != set(wanted):
+            files = self._files(asset)
+        return {partition: files[partition] for partition in choose(asset, list(files), wanted, dates)}
 
 
 def _require(library: str) -> None:

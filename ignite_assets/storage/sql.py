@@ -1,9 +1,11 @@
 """SQL over the lake: a DuckDB session with a view for each asset, its columns commented.
 
-A view is made when a query names it, and made again when the asset's files changed: making one takes a listing and,
-once a file, its footer, which on an object store is not free. On a local path DuckDB reads the files itself; elsewhere
-it reads them through Arrow, which knows the store. Either way a filter on `website` or `date` decides which files are
-opened.
+A view is made when a query names it. On a local path DuckDB reads the files itself: the view is made of a listing and,
+once a file, its footer, and is made again when the asset's files changed. Elsewhere DuckDB reads through Arrow, which
+knows the store. There the view of an asset that is declared needs no request: it has the columns that are declared,
+and a scan lists what the query's filter leaves (`pruned`). Where that doesn't do, such as for a column that only the
+files know, the footers are read and the query runs again. Either way a filter on `website` or `date` decides which
+files are opened.
 
 A view can't be written to, so SQL can't harm the lake through one.
 """
@@ -15,7 +17,7 @@ import pyarrow as pa
 
 from ignite_assets.api.errors import IgniteError, SelectionError
 from ignite_assets.api.table import Table
-from ignite_assets.storage.contents import Contents, Files, version
+from ignite_assets.storage.contents import Contents
 from ignite_assets.storage.duck import (
     IN_PATH,
     SQL_TYPES,
@@ -28,9 +30,12 @@ from ignite_assets.storage.duck import (
     reads_itself,
     united,
 )
+from ignite_assets.storage.lake import Files, Version, version
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ignite_assets.storage.pruned import Pruned
 
 _Found = TypeVar("_Found")
 _CATALOGUE = ("duckdb_", "information_schema", "pg_", "sqlite_master", "query")
@@ -49,7 +54,10 @@ class Session:
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._made: dict[str, frozenset[tuple[object, ...]]] = {}
+        self._made: dict[str, frozenset[Version]] = {}
+        """The versions of the files that a view was made of."""
+        self._pruned: dict[str, Pruned] = {}
+        """What the views of declared columns read."""
         self._named: list[str] = []
         """The assets that the last statement may read."""
         self.connection = connect()
@@ -70,6 +78,10 @@ class Session:
         except duckdb.CatalogException:
             # There may be such an asset, named in a way that was not seen, or one to suggest.
             self.make_all()
+            return self.connection.sql(statement)
+        except duckdb.BinderException:
+            if not self._look_into_files():
+                raise
             return self.connection.sql(statement)
 
     def answer(
@@ -99,15 +111,27 @@ class Session:
     def _read(
         self, statement: "duckdb.Statement", read: "Callable[[duckdb.DuckDBPyRelation], _Found]"
     ) -> "_Found | None":
+        for pruned in self._pruned.values():
+            pruned.forget()
         relation = self.run(statement)
         return None if relation is None else read(relation)
 
     def _is_current(self) -> bool:
         """Whether the files of the views that the last statement may have read are what they were; more may be."""
-        return all(
-            self._made.get(asset, frozenset()) <= {version(info) for info in self._contents.lake.files(asset).values()}
-            for asset in self._named
-        )
+        return all(self._is_asset_current(asset) for asset in self._named)
+
+    def _is_asset_current(self, asset: str) -> bool:
+        if pruned := self._pruned.get(asset):
+            return pruned.is_current()
+        made = self._made.get(asset, frozenset())
+        return made <= {version(info) for info in self._contents.lake.files(asset).values()}
+
+    def _look_into_files(self) -> bool:
+        """Make the last statement's views of the columns that the files have; whether any was not."""
+        declared = [asset for asset in self._named if self._pruned.pop(asset, None)]
+        for asset in declared:
+            self._make_of_files(asset)
+        return bool(declared)
 
     def make_all(self) -> None:
         """Make every asset's view, but for those whose files have no columns in common."""
@@ -119,13 +143,22 @@ class Session:
                 continue
 
     def make(self, asset: str) -> None:
-        """Make an asset's view, unless it stands and the asset's files are the same."""
+        """Make an asset's view, unless it stands and reads the asset's files as they are."""
+        schema = self._contents.declared(asset)
+        if schema is None or reads_itself(self._contents.lake.store) or asset in self._made:
+            self._make_of_files(asset)
+        elif asset not in self._pruned:
+            from ignite_assets.storage.pruned import Pruned  # it imports pandas
+
+            self._pruned[asset] = Pruned(self._contents.lake, asset, schema)
+            self._view(asset, self.connection.from_arrow(self._pruned[asset]), schema)
+
+    def _make_of_files(self, asset: str) -> None:
         files = self._contents.lake.files(asset)
-        table = self._contents.tables.get(asset)
         state = frozenset(version(info) for info in files.values())
-        if self._made.get(asset) == state or not (files or table):
+        if self._made.get(asset) == state or not (files or asset in self._contents.tables):
             return
-        self._create(asset, files, table)
+        self._create(asset, files)
         self._made[asset] = state
 
     def _make_views(self, statement: str) -> None:
@@ -138,16 +171,20 @@ class Session:
         for name in named:
             self.make(name)
 
-    def _create(self, asset: str, files: Files, table: Table | None) -> None:
-        schema = self._contents.schema(asset, files.values())
-        groups = self._contents.groups(files.values())
+    def _create(self, asset: str, files: Files) -> None:
+        schema = self._contents.schema(asset, files)
+        groups = self._contents.groups(files)
         if files and not (groups and reads_itself(self._contents.lake.store)):
             rows = self.connection.from_arrow(self._contents.dataset(asset, files))
         else:
             sources = [read_parquet([*map(pattern, paths)]) for _, paths in groups]
-            rows = self.connection.sql(united([*sources, *declared(table)], schema.names))
+            without_files = declared(self._contents.tables.get(asset))
+            rows = self.connection.sql(united([*sources, *without_files], schema.names))
+        self._view(asset, rows, schema)
+
+    def _view(self, asset: str, rows: "duckdb.DuckDBPyRelation", schema: pa.Schema) -> None:
         rows.create_view(asset)
-        for comment in comments(asset, schema, table):
+        for comment in comments(asset, schema, self._contents.tables.get(asset)):
             self.connection.execute(comment)
 
 

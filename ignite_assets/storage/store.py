@@ -16,10 +16,10 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -32,6 +32,9 @@ _PIECE_BYTES = 1 << 26
 _RANDOM_BYTES = 8
 _RANDOM = re.compile(rf"[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
 _USER = re.compile(r"(?<=://)[^/]*@")
+_REMOTE_THREADS = 32
+_Asked = TypeVar("_Asked")
+_Told = TypeVar("_Told")
 _LEFTOVER_AGE = dt.timedelta(days=1)
 """An object under a hidden name that is older is no upload under way."""
 
@@ -91,6 +94,13 @@ class Store:
         """The file, to read. `FileNotFoundError` when there is none."""
         return self.filesystem.open_input_file(self.path(name))
 
+    def each(self, ask: Callable[[_Asked], _Told], of: Iterable[_Asked]) -> list[_Told]:
+        """What each answers, in their order; an object store is asked for many at a time."""
+        if self.is_local:  # threads would only wait for each other
+            return list(map(ask, of))
+        with ThreadPoolExecutor(_REMOTE_THREADS) as threads:
+            return list(threads.map(ask, of))
+
     def read(self, name: str) -> bytes:
         """All of the file. `FileNotFoundError` when there is none."""
         with self.open(name) as file:
@@ -129,7 +139,7 @@ class Store:
 
     def delete(self, name: str) -> None:
         """Delete a file, if there is one."""
-        if self.exists(name):
+        with contextlib.suppress(FileNotFoundError):
             self.filesystem.delete_file(self.path(name))
 
     def check_access(self) -> None:

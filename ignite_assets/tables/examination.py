@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ignite_assets.api.errors import MissingPartitionError
 from ignite_assets.api.table import Table
-from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.lake import Files, Lake, Partition, columns, told
 from ignite_assets.tables import facts
 from ignite_assets.tables.facts import Facts
 from ignite_assets.tables.thresholds import Thresholds
@@ -38,7 +39,7 @@ class Examination:
         self.lake, self.table = lake, table
         self.thresholds, self.zone = thresholds, zone
         self._subjects: dict[Partition, Subject] = {}
-        self._dates: dict[str, list[dt.date]] = {}
+        self._files: dict[str, Files] = {}
 
     def subject(self, partition: Partition) -> "Subject":
         """A partition to examine."""
@@ -48,15 +49,19 @@ class Examination:
 
     def past(self, partition: Partition) -> Sequence["Subject"]:
         """The captured partitions of the days before, newest first; without any, those of the days after."""
-        website = partition.website
-        if website not in self._dates:
-            self._dates[website] = self.lake.dates(partition.asset, website)
-        near = dt.timedelta(TRAILING_DAYS)
-        before = [day for day in self._dates[website] if partition.date - near <= day < partition.date][::-1]
-        if not before:
-            before += [day for day in self._dates[website] if partition.date < day <= partition.date + near]
-        subjects = (self.subject(Partition(partition.asset, website, day)) for day in before)
-        return [subject for subject in subjects if subject.is_known]
+        near, days = dt.timedelta(TRAILING_DAYS), [each.date for each in self.files(partition)]
+        near_days = [day for day in days if partition.date - near <= day < partition.date][::-1]
+        if not near_days:
+            near_days += [day for day in days if partition.date < day <= partition.date + near]
+        subjects = [self.subject(Partition(partition.asset, partition.website, day)) for day in near_days]
+        known = self.lake.store.each(lambda subject: subject.is_known, subjects)
+        return [subject for subject, is_known in zip(subjects, known, strict=True) if is_known]
+
+    def files(self, partition: Partition) -> Files:
+        """The partitions of its asset and website."""
+        if partition.website not in self._files:
+            self._files[partition.website] = self.lake.files(partition.asset, partition.website)
+        return self._files[partition.website]
 
 
 @dataclass(eq=False)
@@ -67,21 +72,27 @@ class Subject:
     partition: Partition
 
     @functools.cached_property
-    def _footer(self) -> Mapping[str, str] | None:
+    def _metadata(self) -> pq.FileMetaData | None:
+        info = self.examination.files(self.partition).get(self.partition)
         try:
-            return self.examination.lake.footer(self.partition)
+            return self.examination.lake.metadata(self.partition, info) if info else None
         except MissingPartitionError:
             return None
 
-    @property
+    @functools.cached_property
     def footer(self) -> Mapping[str, str]:
         """What the partition's file says of itself; nothing when there is none."""
-        return self._footer or {}
+        return told(self._metadata) if self._metadata else {}
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the partition's file."""
+        return columns(self._metadata) if self._metadata else pa.schema([])
 
     @property
     def exists(self) -> bool:
         """Whether the partition has been captured or derived."""
-        return self._footer is not None
+        return self._metadata is not None
 
     @property
     def is_known(self) -> bool:

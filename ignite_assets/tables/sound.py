@@ -38,7 +38,7 @@ _NO_FACTS = "not known: the file is of a version that gathered no facts"
 def columns(subject: Subject) -> Finding:
     """The file's columns are those of the asset's table."""
     declared = arrow_schema(subject.table)
-    found = subject.examination.lake.schema(subject.partition)
+    found = subject.schema
     same = found.equals(declared)
     return finding(
         same,

@@ -97,6 +97,6 @@ class Inputs:
     @functools.cache  # noqa: B019 - lives as long as a run or a look does
     def _footer(self, asset: str, day: dt.date) -> Mapping[str, str]:
         try:
-            return self._lake.footer(Partition(asset, self._website, day))
+            return self._lake.footer(Partition(asset, self._website, day), self.captured(asset)[day])
         except (MissingPartitionError, pa.ArrowInvalid):  # a damaged one fails what is made from it, and nothing else
             return {}

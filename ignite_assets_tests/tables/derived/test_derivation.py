@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.errors import MissingPartitionError
-from ignite_assets.storage.lake import FILE_NAME, Lake, Partition
+from ignite_assets.storage.lake import FILE_NAME, Lake, Partition, columns
 from ignite_assets.tables.derived.audience_trends import AUDIENCE_TRENDS
 from ignite_assets.tables.derived.derivation import DerivationError, Derivations
 from ignite_assets.tables.derived.location_recency import LOCATION_RECENCY
@@ -133,7 +133,7 @@ def test_rows_are_staged_in_the_declared_schema_with_what_they_were_made_of(row:
     lake.commit(Partition(row.name, WEBSITE, DAY), made.staged.file)
 
     partition = Partition(row.name, WEBSITE, DAY)
-    assert lake.schema(partition).equals(arrow_schema(row).remove_metadata())
+    assert columns(lake.metadata(partition)).equals(arrow_schema(row).remove_metadata())
     footer = lake.footer(partition)
     assert footer["ignite.rows"] == str(made.staged.rows) != "0"
     assert footer["ignite.content_hash"] == made.staged.content_hash

@@ -1,0 +1,66 @@
+"""How many requests a night and an export take where the lake is on an object store, at 60 and at 400 days."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ignite_assets.audiences import ledger
+from ignite_assets.config import load_settings
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets_tests.audiences.captures import DAY, NOW, WEBSITE, capture, hashed, rule, run_one, somebody
+from ignite_assets_tests.built import build_defs, frozen
+from ignite_assets_tests.conftest import EVERY, START, Runner, reasons
+from ignite_assets_tests.conftest import NOW as NIGHT
+from ignite_assets_tests.s3 import URL, S3Server
+
+pytestmark = pytest.mark.slow
+WINDOW, HISTORY = 30, 28
+"""Days of a window, and of the history that a partition is checked against."""
+
+
+@pytest.fixture(params=[60, 400])
+def filled(request: pytest.FixtureRequest, s3: S3Server, tmp_path: Path) -> Iterator[S3Server]:
+    """One website's visitors, of the days before the newest; those that nothing reads are all alike."""
+    local, data = Lake(str(tmp_path)), b""
+    s3.empty()
+    for n in range(1, request.param + 1):
+        day = DAY - dt.timedelta(n)
+        partition = Partition("visitors", WEBSITE, day)
+        if n <= WINDOW + HISTORY + 2:
+            rows = [{"hashed_email": hashed(i), "algo": "sha2"} for i in range(60 + n % 7)]
+            captured = dt.datetime.combine(day + dt.timedelta(1), dt.time(0, 30), dt.UTC)
+            capture(local, "visitors", day, rows, at=captured, algo="sha2")
+            data = Path(local.location(partition)).read_bytes()
+        s3.put([(f"lake/{partition.file}", data)])
+    yield s3
+    s3.empty()
+
+
+def of_window(server: S3Server) -> int:
+    """The requests for files of visitors, rather than for listings and others."""
+    return sum("/lake/visitors/" in request for request in server.requests)
+
+
+def test_a_night_asks_twice_for_each_file_of_its_windows(
+    filled: S3Server, config_file: Path, instance: dg.DagsterInstance
+) -> None:
+    text = config_file.read_text().replace('root = "lake"', f'root = "{URL}/lake"')
+    config_file.write_text(text.replace(f'"{START}"', '"2025-01-01"'))
+    defs = build_defs(load_settings(config_file), now=frozen(NIGHT), retry_policy=None)
+    result = Runner(instance, defs).day(EVERY)
+    assert result.success, reasons(result)
+    assert of_window(filled) <= 2 * WINDOW + 3, "the night's own is looked for, put and checked"
+    assert filled.counts["PUT"] == len(EVERY)
+    assert filled.counts.total() - of_window(filled) <= 65, filled.requests
+
+
+def test_an_export_asks_once_for_each_end_and_twice_for_rows(filled: S3Server) -> None:
+    lake, of = Lake(f"{URL}/lake"), rule(f"{URL}/exports", window_days=WINDOW)
+    ledger.record(lake, WEBSITE, [somebody(1).hashes], source_hash="a", at=NOW)
+    filled.requests.clear()
+    run_one(lake, of, DAY - dt.timedelta(1))
+    assert of_window(filled) <= HISTORY + 3 * WINDOW, "the history's ends, the windows' ends, algorithms and hashes"
+    assert filled.counts.total() - of_window(filled) <= 40, filled.requests

@@ -1,0 +1,77 @@
+"""A real S3 server on loopback that counts the requests it answers."""
+
+from collections import Counter
+from collections.abc import Iterable
+from threading import Thread
+from typing import Any, Self
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import s3_backends
+from werkzeug.serving import make_server
+
+BUCKET = "agency"
+URL = f"s3://{BUCKET}"
+_ACCOUNT = "123456789012"
+
+
+class S3Server:
+    """Use it as a context manager: it has one bucket, which is empty."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        """`METHOD key`, in the order in which they came; `LIST prefix` of a page of a listing."""
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.empty()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """Of loopback."""
+        return int(self._server.server_port)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which a process finds the server."""
+        return {
+            "AWS_ACCESS_KEY_ID": "made-up",
+            "AWS_SECRET_ACCESS_KEY": "made-up",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+        }
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The requests by method."""
+        return Counter(request.partition(" ")[0] for request in self.requests)
+
+    def empty(self) -> None:
+        """Forget all objects and requests."""
+        self._backend.reset()
+        self._backend.create_bucket(BUCKET, "us-east-1")
+        self.requests.clear()
+
+    def put(self, objects: Iterable[tuple[str, bytes]]) -> None:
+        """Put many objects in the bucket, by their keys, without requests."""
+        for key, data in objects:
+            self._backend.put_object(BUCKET, key, data)
+
+    @property
+    def _backend(self) -> Any:
+        return s3_backends[_ACCOUNT]["aws"]
+
+    def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
+        self.requests.append(f"LIST {query}" if "list-type=" in query else f"{method} {environ['PATH_INFO']}")
+        answer: Iterable[bytes] = self._app(environ, start)
+        return answer
