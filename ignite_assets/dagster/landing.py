@@ -9,7 +9,7 @@ one, and the step fails with the reasons of the others.
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
 from ignite_assets.dagster.partitions import dimension_tags, partition_key
-from ignite_assets.dagster.private import DATA_VERSION
+from ignite_assets.dagster.private import DATA_VERSION, log_together
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
@@ -148,8 +148,7 @@ class Landings:
         stored = [each.partition for each in self._landed if each.location]
         partitions = [*(each.partition for each in self._kept), *stored]
         if self.lake and partitions:
-            for evaluation in self._evaluator.evaluations(self._context.instance, self.lake, partitions):
-                self._context.log_event(evaluation)
+            log_together(self._context, self._evaluator.evaluations(self._context.instance, self.lake, partitions))
 
     def __iter__(self) -> Iterator[Landing]:
         with retrying(self._context, self._retry_policy):
@@ -157,9 +156,7 @@ class Landings:
 
     def record_landed(self) -> None:
         """Record what landed before somebody stopped the run."""
-        for landing in self._landed:
-            if landing.location:
-                self._record(landing)
+        self._record([landing for landing in self._landed if landing.location])
 
     def _each(self) -> Iterator[Landing]:
         landed = self._landed
@@ -179,8 +176,7 @@ class Landings:
                 landed.pop()
         there: list[Landing | Kept] = [*self._kept, *landed]
         if errors:
-            for each in there:
-                self._record(each)
+            self._record(there)
             if told := tags(errors.values()):
                 self._context.instance.add_run_tags(self._context.run.run_id, told)
             raise failure(errors)
@@ -192,11 +188,10 @@ class Landings:
             self._context.add_asset_metadata(each.metadata(self._keys), partition_key=_key(each.partition))
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(there)))
 
-    def _record(self, each: Landing | Kept) -> None:
-        key = _key(each.partition)
-        if key in self._recorded:
-            return
-        self._context.log_event(materialization(self._context.asset_key, each, self._keys))
+    def _record(self, there: Iterable[Landing | Kept]) -> None:
+        unrecorded = (each for each in there if _key(each.partition) not in self._recorded)
+        asset = self._context.asset_key
+        log_together(self._context, (materialization(asset, each, self._keys) for each in unrecorded))
 
 
 def materialization(

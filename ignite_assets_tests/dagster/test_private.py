@@ -2,19 +2,20 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._annotations import is_public
+from dagster._check import CheckError
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.storage import tags
 
 from ignite_assets.dagster import private
 from ignite_assets.dagster.io_manager import ParquetIOManager
-from ignite_assets.dagster.private import MEMBERS, TargetMaterialization, held_open, plan_ranges_as_one
+from ignite_assets.dagster.private import MEMBERS, TargetMaterialization, held_open, log_together, plan_ranges_as_one
 from ignite_assets_tests.layers import MODULES, room_of
 
 SOURCES = {
@@ -123,6 +124,68 @@ def test_an_engine_is_kept_for_each_file(instance: dg.DagsterInstance) -> None:
 
     assert index is again
     assert run is not index
+
+
+DAYS = dg.DailyPartitionsDefinition("2026-11-01")
+KEYS = [f"2026-11-{day:02}" for day in range(1, 6)]
+
+
+def ranged_run(instance: dg.DagsterInstance, events: Iterator[dg.AssetCheckEvaluation] | None = None) -> str:
+    """The id of a run over five partitions, which logs these events besides."""
+
+    @dg.asset(partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
+    def anything(context: dg.AssetExecutionContext) -> None:
+        log_together(context, events or ())
+
+    tags = {private.RANGE_START: KEYS[0], private.RANGE_END: KEYS[-1]}
+    return dg.materialize([anything], instance=instance, tags=tags, raise_on_error=False).run_id
+
+
+def doubts(keys: Iterable[str]) -> Iterator[dg.AssetCheckEvaluation]:
+    """An evaluation of each of these partitions."""
+    for key in keys:
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("anything"), check_name="usual", passed=False, metadata={}, partition=key
+        )
+
+
+def kinds(instance: dg.DagsterInstance, run: str) -> list[str]:
+    """The types of a run's events, in their order."""
+    return [log.dagster_event.event_type_value for log in instance.all_logs(run) if log.dagster_event]
+
+
+def test_what_is_stored_in_batches_is_what_is_stored_one_by_one(instance: dg.DagsterInstance) -> None:
+    key = dg.AssetKey("anything")
+    with dg.DagsterInstance.ephemeral() as other:
+        alone = kinds(other, ranged_run(other, doubts(KEYS)))
+    with held_open(instance):
+        run = ranged_run(instance, doubts(KEYS))
+    assert kinds(instance, run) == alone
+    assert instance.get_materialized_partitions(key) == set(KEYS)
+    found = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(key, "usual"), limit=9)
+    assert [record.partition for record in found] == KEYS[::-1]
+    assert getattr(instance.get_latest_materialization_event(key), "run_id", None) == run
+
+
+def test_events_that_were_logged_before_a_failure_are_stored(instance: dg.DagsterInstance) -> None:
+    def failing() -> Iterator[dg.AssetCheckEvaluation]:
+        yield from doubts(KEYS * 10)  # a batch
+        raise ValueError
+
+    with held_open(instance):
+        stored = kinds(instance, ranged_run(instance, failing()))
+    assert stored.count("ASSET_CHECK_EVALUATION") == 50
+    assert stored.count("STEP_FAILURE") == 1
+
+
+def test_a_batch_is_stored_as_a_whole_or_not_at_all(instance: dg.DagsterInstance) -> None:
+    with dg.DagsterInstance.ephemeral() as other:
+        run = ranged_run(other)
+        events = list(other.all_logs(run))
+    with held_open(instance), pytest.raises(CheckError):
+        instance.event_log_storage.store_event_batch([*events, "no event"])  # type: ignore[list-item]  # on purpose
+    assert list(instance.all_logs(run)) == []
+    assert instance.get_materialized_partitions(dg.AssetKey("anything")) == set()
 
 
 def test_an_instance_without_such_files_is_left_alone() -> None:
