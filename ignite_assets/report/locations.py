@@ -81,7 +81,7 @@ def read(readings: Readings, *, personal_details: bool = False) -> HouseholdFigu
     )
     if not found.view:
         return found
-    spots = readings.ask("spots", _HOMES + _SPOTS, **values, **vars(found.view), step=step_of(found.view), mean=_MEAN)
+    spots = readings.ask("spots", _HOMES + _SPOTS, **values, **vars(found.view), step=step_of(found.view))
     return HouseholdFigures(**(vars(found) | {"spots": spots}))
 
 
@@ -139,11 +139,27 @@ _BOUNDS = """
     FROM households WHERE here AND {placed}
 """
 
+# A town on the border of cells is in more than one: each cell goes to the largest whose middle is about as near as its
+# own, so that no circle lies on another.
 _SPOTS = """
-    SELECT {mean}, count(*) AS households, count(*) FILTER (is_new) AS new_households
-    FROM households
-    WHERE here AND {placed} AND longitude BETWEEN {west} AND {east} AND latitude BETWEEN {south} AND {north}
-    GROUP BY round(latitude / {step}), round(longitude / {step})
+    , cells AS (
+        SELECT row_number() OVER (ORDER BY count(*) DESC, min(id)) AS cell, count(*) AS households,
+            count(*) FILTER (is_new) AS new_households,
+            sum(TRY_CAST(latitude AS DECIMAL(9, 2))) AS latitudes, latitudes / count(*) AS y,
+            sum(TRY_CAST(longitude AS DECIMAL(9, 2))) AS longitudes, longitudes / count(*) AS x
+        FROM households
+        WHERE here AND {placed} AND longitude BETWEEN {west} AND {east} AND latitude BETWEEN {south} AND {north}
+        GROUP BY round(latitude / {step}), round(longitude / {step})
+    ), near AS (
+        SELECT mine.cell, min(other.cell) AS largest
+        FROM cells AS mine
+        JOIN cells AS other ON abs(mine.x - other.x) < 0.75 * {step} AND abs(mine.y - other.y) < 0.75 * {step}
+        GROUP BY mine.cell
+    )
+    SELECT round(sum(latitudes) / sum(households), 2) AS latitude,
+        round(sum(longitudes) / sum(households), 2) AS longitude,
+        sum(households)::BIGINT AS households, sum(new_households)::BIGINT AS new_households
+    FROM cells JOIN near USING (cell) GROUP BY largest
     ORDER BY households DESC, latitude, longitude LIMIT 200
 """
 

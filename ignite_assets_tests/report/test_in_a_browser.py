@@ -1,6 +1,7 @@
 """The page in headless Chromium: what it asks for, how it fits, its colours, and the numbers that stand on it."""
 
 import base64
+import itertools
 import json
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver import ActionChains, Keys
 
 from ignite_assets.report import overview
 from ignite_assets.report.figures import Figures
@@ -117,6 +119,73 @@ def test_every_text_stands_out_from_what_is_behind_it(
     found = script(browser, CONTRASTS)
     assert len(found) > 30
     assert found[0][0] >= 4.5, found[0]
+    marks = script(browser, MARKS)
+    assert marks[0][0] >= 3, marks[0]
+
+
+NAMED = {
+    "Canvas", "DisclosureTriangle", "button", "columnheader", "figure", "heading", "image", "img", "link", "navigation",
+    "region", "rowheader", "searchbox", "table", "textbox",
+}  # fmt: skip
+
+
+def tree(browser: webdriver.Chrome) -> list[tuple[str, str, int]]:
+    """What a screen reader has of the page that is shown, its details open: role, name and level of each node."""
+    browser.execute_script("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    nodes = {node["nodeId"]: node for node in browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]}
+    waiting, found = [next(iter(nodes))], []
+    while waiting:
+        node = nodes[waiting.pop()]
+        waiting += reversed(node.get("childIds", []))
+        if not node["ignored"]:
+            levels = [each["value"]["value"] for each in node.get("properties", []) if each["name"] == "level"]
+            found.append((node["role"]["value"], node.get("name", {}).get("value", ""), levels[0] if levels else 0))
+    return found
+
+
+def check_tree(nodes: list[tuple[str, str, int]]) -> None:
+    roles = [role for role, _, _ in nodes]
+    assert [role for role, name, _ in nodes if role in NAMED and not name.strip()] == []
+    assert {role: roles.count(role) for role in ("banner", "main", "contentinfo")} == dict.fromkeys(
+        ("banner", "main", "contentinfo"), 1
+    )
+    levels = [level for role, _, level in nodes if role == "heading"]
+    assert (levels[0], levels.count(1)) == (1, 1)
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
+    tables = "".join({"table": "|", "columnheader": "c", "rowheader": "r"}.get(role, "") for role in roles).split("|")
+    assert all(re.fullmatch("c+r+", table) for table in tables[1:]), tables
+
+
+def test_a_screen_reader_has_a_name_for_everything(browser: webdriver.Chrome, either: Path) -> None:
+    show(browser, either)
+    assert script(browser, "document.documentElement.lang") == "en"
+    nodes = tree(browser)
+    check_tree(nodes)
+    roles = [role for role, _, _ in nodes]
+    assert roles.count("table") >= (1 if either.name == OPERATIONS else 6)
+    if either.name == DEALER:
+        charts = [name for role, name, _ in nodes if role in ("img", "image")]
+        assert sum("Bars of people" in name or "Map of" in name for name in charts) == 2
+        assert "DescriptionList" in roles, "bars have their numbers beside them"
+
+
+MARKS = """(() => {
+    const box = document.body.appendChild(document.createElement('i'));
+    const colour = name => {
+        box.style.color = `var(--${name})`;
+        return getComputedStyle(box).color.match(/[\\d.]+/g).map(Number);
+    };
+    const light = name => colour(name).map(c => c / 255)
+        .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+    const pairs = [['blue', 'card'], ['orange', 'card'], ['grey', 'card'], ['gap', 'card'], ['blue', 'land']];
+    const found = pairs.map(pair => {
+        const [low, high] = pair.map(light).sort((a, b) => a - b);
+        return [(high + 0.05) / (low + 0.05), pair.join(' on ')];
+    }).sort((a, b) => a[0] - b[0]);
+    box.remove();
+    return found;
+})()"""
 
 
 @pytest.mark.parametrize(("paper", "width", "height"), [("A4", 8.27, 11.69), ("Letter", 8.5, 11)])
@@ -141,10 +210,19 @@ def test_all_websites_are_sorted_and_searched(browser: webdriver.Chrome, tmp_pat
     browser.get_log("browser")  # type: ignore[no-untyped-call]
     show(browser, page, width=390)
 
+    check_tree(tree(browser))
+
+    def press(*keys: str) -> None:
+        ActionChains(browser).send_keys(*keys).perform()
+        if keys[-1] == Keys.TAB:
+            assert script(browser, "getComputedStyle(document.activeElement).outlineStyle") == "solid", "seen"
+
     rows = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).map(row => row.cells[0].textContent)"
     assert script(browser, rows)[0] == "Dealer 20"
     search = browser.find_element("tag name", "input")
-    search.send_keys("shrinking")
+    press(Keys.TAB)
+    assert browser.switch_to.active_element == search
+    press("shrinking")
     assert script(browser, "document.querySelector('output').textContent") == "5 websites"
     search.clear()
     search.send_keys("held")
@@ -152,7 +230,9 @@ def test_all_websites_are_sorted_and_searched(browser: webdriver.Chrome, tmp_pat
     browser.execute_script(
         "const it = document.querySelector('input'); it.value = ''; it.dispatchEvent(new Event('input'))"
     )
-    browser.find_elements("css selector", "th button")[3].send_keys("\n")
+    for _ in range(5):  # the table that scrolls, then the titles up to that of people
+        press(Keys.TAB)
+    press(Keys.ENTER)
     assert script(browser, rows)[:2] == ["Dealer 29", "Dealer 28"]
     assert script(browser, "document.querySelectorAll('th[aria-sort=ascending]').length") == 1
     assert script(browser, "document.documentElement.scrollWidth") <= 390

@@ -72,6 +72,18 @@ def test_no_coordinate_is_finer_than_a_kilometre(lake: Lake) -> None:
     assert found.people is None
 
 
+def test_a_town_on_the_border_of_cells_is_one_circle(lake: Lake) -> None:
+    for offset in (0.0, 0.13, 0.25, 0.37):
+        places = [(30.0, -98.0), (40.0, -82.0), (35.0 + offset, -90.0 + offset)]
+        rows = []
+        for n in range(300):
+            latitude, longitude = places[n % 3]
+            rows.append(location(n) | {"latitude": latitude + n % 7 * 0.01, "longitude": longitude + n % 5 * 0.01})
+        capture(lake, "locations", DAY, rows)
+
+        assert [spot["households"] for spot in spots(reported(lake))] == [100, 100, 100]
+
+
 def test_places_that_can_not_be_are_left_out(lake: Lake) -> None:
     odd = [(None, None), (0.0, 0.0), (95.0, -97.0), (30.0, -190.0)]
     rows = [location(n) for n in range(9)]
