@@ -69,15 +69,25 @@ def _of_the_day(
         return
     names = listed([_plain(each.name) for each in missing])
     known = [failures[each.name] for each in missing if each.name in failures]
-    again = [each for each in missing if each.history == "look_back"]
-    until = readings.day + LOOK_BACK_DAYS * DAY
-    made_up = f"can be captured until {day_words(until)}" if again else "is lost: the platform tells the present"
     yield Notice(
         severe=True,
         what=f"Partly captured: {names} of {day_words(readings.day)} {'is' if len(missing) == 1 else 'are'} missing.",
         why=cause(known),
-        remedy=f"{remedy(known)} What is missing {made_up}.",
+        remedy=f"{remedy(known)} {' '.join(_while(readings.day, missing))}",
     )
+
+
+def _while(day: dt.date, missing: Sequence[Endpoint]) -> Iterator[str]:
+    """Until when what a day lacks can be captured."""
+    if again := [_plain(each.name) for each in missing if each.history == "look_back"]:
+        yield f"{_begun(listed(again))} can be captured until {day_words(day + LOOK_BACK_DAYS * DAY)}."
+    if present := [_plain(each.name) for each in missing if each.history != "look_back"]:
+        yield f"{_begun(listed(present))} can only be captured on {day_words(day + DAY)}."
+
+
+def _begun(text: str) -> str:
+    """A text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def _late(readings: Readings) -> Iterator[Notice]:

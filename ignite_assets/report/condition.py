@@ -114,7 +114,8 @@ _NUMBERS = """
         FROM {footers} WHERE starts_with(decode(key::BLOB), 'ignite.') GROUP BY data_set
     )
     SELECT data_set, newest, captured, wanted, missing, footer['ignite.rows']::BIGINT AS rows,
-        coalesce(list_sum(map_values(footer['ignite.coercions']::JSON::MAP(VARCHAR, BIGINT))), 0)::BIGINT AS misfits,
+        CASE WHEN footer IS NOT NULL THEN coalesce(
+            list_sum(map_values(footer['ignite.coercions']::JSON::MAP(VARCHAR, BIGINT))), 0)::BIGINT END AS misfits,
         footer['ignite.vanished']::BIGINT AS not_found,
         CASE WHEN list_contains({captures}, data_set) THEN greatest(
             (footer['ignite.captured_at']::TIMESTAMPTZ AT TIME ZONE {zone})::DATE - newest - 1, 0) END AS days_late
