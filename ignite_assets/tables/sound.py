@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Sequence
 
 from ignite_assets.api.arrow import arrow_schema
-from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.keysets import Sample
 from ignite_assets.api.table import HASH_LENGTHS
 from ignite_assets.tables import history
@@ -131,7 +130,7 @@ def _least(subject: Subject) -> int:
     row = subject.table
     if row.history == "current_state":
         return 1
-    return _EMPTY_AFTER * (3 if isinstance(row, Endpoint) and row.ids else 1)  # a person is in several audiences
+    return _EMPTY_AFTER * (3 if len(row.keys) > 1 else 1)  # a person is in several audiences
 
 
 def window(subject: Subject) -> Finding:

@@ -305,6 +305,15 @@ def test_rows_are_held_against_those_of_earlier_nights(
     assert found("rows", lake, where).measured == f"{rows[-1]:,} rows"
 
 
+def test_details_of_an_emptied_list_are_doubted_as_the_list_is(lake: Lake) -> None:
+    for age in (4, 3, 2, 1):
+        rows = [{"id": n} for n in range(15 if age > 1 else 0)]
+        commit(lake, partition("locations", days_ago(age)), rows)
+        commit(lake, partition("location_details", days_ago(age)), rows, entities=len(rows))
+    for name in ("locations", "location_details"):
+        assert not found("rows", lake, partition(name)).passed, name
+
+
 def test_an_unusual_number_of_rows_is_told_with_what_is_usual(lake: Lake) -> None:
     finding = found("usual_rows", lake, history(lake, 8, 10, 12, 2))
     assert finding.expected == "5 to 30; usual is 10, by 3 partitions"

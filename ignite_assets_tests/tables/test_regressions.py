@@ -113,7 +113,10 @@ SAMPLES: dict[str, dict[str, set[str] | str]] = {
     "without_places": {"locations": REFUSED},
     "without_hashes": {"location_details": {"hollow"}},
     "half_gone": {name: {"entities"} for name in ("audiences", "audience_groups", "products", *MEMBERS)},
-    "emptied": {name: {"rows"} for name in (*VISITS, "products", "locations", "audiences", "audience_groups", "sales")},
+    "emptied": {
+        name: {"rows"}
+        for name in (*VISITS, "products", "locations", "location_details", "audiences", "audience_groups", "sales")
+    },
     "not_found": {"location_details": REFUSED, **dict.fromkeys(MEMBERS, REFUSED)},
 }
 """By regression and asset: that it doesn't land, or at least what `sound` doubts of it."""
