@@ -66,6 +66,10 @@ class S3Server:
         for key, data in objects:
             self._backend.put_object(BUCKET, key, data)
 
+    def keep_versions(self) -> None:
+        """Turn the bucket's versioning on."""
+        self._backend.put_bucket_versioning(BUCKET, "Enabled")
+
     @property
     def _backend(self) -> Any:
         return s3_backends[_ACCOUNT]["aws"]

@@ -10,12 +10,16 @@ import click
 from ignite_assets.cli.command import Command
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from ignite_assets.config import Settings
     from ignite_assets.dagster.resources import IgniteResource
 
 Status = Literal["ok", "warn", "wrong"]
 Findings = Iterator[tuple[Status, str]]
 _EXPORTS_LOOKED_AT = 500
+_MANY_WEBSITES = 50
+"""With more, one schedule's many runs keep the others waiting."""
 _COLOURS: dict[Status, str | None] = {"ok": None, "warn": "yellow", "wrong": "red"}
 
 
@@ -79,6 +83,7 @@ def _subjects(settings: "Settings") -> Iterator[tuple[str, Callable[[], Findings
     if settings.env_file.is_file():
         yield settings.env_file.name, lambda: _env_file(settings)
     yield "storage", lambda: _storage(settings)
+    yield "places", lambda: _places(settings)
     yield "instance", lambda: _instance(settings)
     yield "records", lambda: _records(settings)
     yield "lists", lambda: _lists(settings)
@@ -116,6 +121,30 @@ def _storage(settings: "Settings") -> Findings:
     store = Store(settings.root)
     store.check_access()
     yield "ok", store.shown
+
+
+def _places(settings: "Settings") -> Findings:
+    """Which machines see each place, and whether its bucket keeps what is replaced and deleted."""
+    from ignite_assets.storage.bucket import keeps_versions
+    from ignite_assets.storage.location import URL_SCHEME
+    from ignite_assets.storage.store import shown_root
+
+    places = settings.places()
+    local = [setting for setting, place in places.items() if not URL_SCHEME.match(place)]
+    if len(local) == len(places):
+        yield "ok", f"{', '.join(local)}: on this machine alone, unless others mount the disk"
+        return
+    for setting, place in places.items():
+        if setting in local:
+            yield "warn", f"{setting} {place}: the lake is elsewhere, so each machine that runs needs this disk"
+            continue
+        kept = keeps_versions(place)
+        told = {True: "; its bucket keeps old versions", False: "; its bucket keeps no old versions", None: ""}[kept]
+        yield "ok", f"{setting} {shown_root(place)}: every machine sees it{told}"
+        if kept and setting == "opt_outs.inbox":
+            yield "warn", "addresses stay in old versions of files that were deleted: give the inbox a lifecycle rule"
+        if kept is False and setting == "storage.root":
+            yield "warn", "captures that are deleted by mistake can't be had again: turn on the bucket's versioning"
 
 
 def _lists(settings: "Settings") -> Findings:
@@ -168,7 +197,7 @@ def _held(settings: "Settings") -> Findings:
 
 
 def _instance(settings: "Settings") -> Findings:
-    from ignite_assets.dagster.instance import check_home, dagster_home, missing_lines
+    from ignite_assets.dagster.instance import check_home, dagster_home, missing_lines, open_instance
 
     home = dagster_home(settings)
     check_home(home)
@@ -176,9 +205,27 @@ def _instance(settings: "Settings") -> Findings:
         yield "ok", f"{home} (made by the first run)"
         return
     yield "ok", str(home)
+    with open_instance(home) as instance:
+        yield from _engine(instance, len(settings.websites))
     if lines := missing_lines(home):
         indented = "".join(f"\n        {line}" for line in lines.splitlines())
         yield "warn", f"{home}/dagster.yaml is yours, so it is left alone; it lacks:{indented}"
+
+
+def _engine(instance: "dg.DagsterInstance", websites: int) -> Findings:
+    """Whether runs of a website wait for each other, and whether schedules do."""
+    from ignite_assets.dagster.instance import has_website_limit
+
+    if has_website_limit(instance):
+        yield "ok", "one run of a website at a time"
+    else:
+        yield "warn", "runs of one website may be launched side by side: they wait inside, each holding a place"
+    threads = instance.get_settings("schedules") or {}
+    if threads.get("use_threads"):
+        yield "ok", f"schedules are evaluated by {threads.get('num_workers') or 'several'} threads"
+    else:
+        status: Status = "warn" if websites > _MANY_WEBSITES else "ok"
+        yield status, "schedules are evaluated one after another; schedules.use_threads in dagster.yaml changes it"
 
 
 def _records(settings: "Settings") -> Findings:

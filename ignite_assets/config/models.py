@@ -27,7 +27,7 @@ from ignite_assets.config.values import (
     WebsiteKey,
     WebUrl,
 )
-from ignite_assets.storage.location import URL_SCHEME, Location
+from ignite_assets.storage.location import URL_SCHEME, Location, beside
 from ignite_assets.tables.thresholds import Thresholds
 
 CONFIG_FILE = "ignite.toml"
@@ -289,11 +289,25 @@ class Settings(Section):
         return self.place(self.storage.root)
 
     def place(self, location: str) -> str:
-        """A path of the file made absolute, or a URL as it is, without a slash at its end."""
+        """A path made absolute, or a URL as it is, without a slash at its end.
+
+        A relative path stands beside the file; where the lake is on a URL, beside the lake, since another machine has
+        nothing of what stands beside the file: an export would take its list for new there, and remove nobody.
+        """
         place = location.rstrip("/") or "/"
         if URL_SCHEME.match(place):
             return place
-        return str((self.path.parent / Path(place).expanduser()).resolve())
+        path = Path(place).expanduser()
+        if URL_SCHEME.match(self.storage.root) and not path.is_absolute():
+            return beside(self.storage.root, place)
+        return str((self.path.parent / path).resolve())
+
+    def places(self) -> dict[str, str]:
+        """By setting, where files are: absolute paths and URLs."""
+        found = {"storage.root": self.root}
+        found |= {f"exports, {rule.name}: to": rule.to for rule in self.rules()}
+        found["reports.to"] = self.place(self.reports.to)
+        return found | ({"opt_outs.inbox": self.place(self.opt_outs.inbox)} if self.opt_outs.inbox else {})
 
     def rules(self) -> tuple[ExportRule, ...]:
         """The exports as rules, their places absolute."""

@@ -57,6 +57,7 @@ run_monitoring:
 """
 
 
+_LIMITS = "tag_concurrency_limits"
 _MATTERS_NOT = ("nux",)
 """Tables of `DAGSTER_YAML` that change what the UI shows, and nothing else."""
 
@@ -129,6 +130,13 @@ def runs_at_once(instance: dg.DagsterInstance) -> int:
     """How many runs an instance lets go on at once; `RUNS_AT_ONCE` where it has no limit."""
     queue = instance.get_concurrency_config().run_queue_config
     return queue.max_concurrent_runs if queue and queue.max_concurrent_runs > 0 else RUNS_AT_ONCE
+
+
+def has_website_limit(instance: dg.DagsterInstance) -> bool:
+    """Whether the queue launches one run of a website at a time."""
+    queue = instance.get_concurrency_config().run_queue_config
+    limits = queue.tag_concurrency_limits if queue else []
+    return all(limit in limits for limit in yaml.safe_load(DAGSTER_YAML)["concurrency"]["runs"][_LIMITS])
 
 
 def inherited_instance() -> dg.DagsterInstance:

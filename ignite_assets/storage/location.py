@@ -1,5 +1,6 @@
 """A path or a URL as users write it: the kind of value that says where files are. Pure; no I/O."""
 
+import posixpath
 import re
 from typing import Annotated
 
@@ -9,6 +10,15 @@ from ignite_assets.api.section import AllowedText
 
 URL_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://")
 _SECRET_IN_QUERY = re.compile(r"[?&][^=&]*(?:secret|password|token|key|sig)[^=&]*=", re.IGNORECASE)
+
+
+def beside(root: str, place: str) -> str:
+    """A relative place, taken beside the folder that a URL names, or in its bucket; the URL's query is kept."""
+    url, mark, query = root.partition("?")
+    scheme, _, path = url.partition("://")
+    bucket, _, folder = path.rstrip("/").partition("/")
+    inner = posixpath.normpath(posixpath.join("/", posixpath.dirname(folder), place))
+    return f"{scheme}://{bucket}{inner}{mark}{query}"
 
 
 def _location(root: str) -> str:

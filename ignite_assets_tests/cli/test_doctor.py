@@ -12,9 +12,11 @@ import pytest
 
 from ignite_assets.audiences import ledger
 from ignite_assets.audiences.ledger import Hashes
+from ignite_assets.dagster.instance import DAGSTER_YAML
 from ignite_assets.storage.lake import Lake
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import IGNITE_ASSETS, run_anew
+from ignite_assets_tests.s3 import URL, S3Server
 
 
 def test_all_is_well(shop: Shop) -> None:
@@ -24,6 +26,7 @@ def test_all_is_well(shop: Shop) -> None:
     assert [re.split("  +", line)[:2] for line in done.stdout.splitlines()] == [
         ["ok", "configuration"],
         ["ok", "storage"],
+        ["ok", "places"],
         ["ok", "instance"],
         ["ok", "records"],
         ["ok", "lists"],
@@ -216,3 +219,39 @@ def test_json_holds_every_line(shop: Shop) -> None:
     checks = json.loads(done.stdout)["checks"]
     assert all(check.keys() == {"status", "subject", "text"} for check in checks)
     assert [check["subject"] for check in checks if check["status"] == "wrong"] == ["website acme-honda"]
+
+
+@pytest.mark.slow
+def test_each_place_says_which_machines_see_it_and_what_its_bucket_keeps(shop: Shop, s3: S3Server) -> None:
+    file = shop.folder / "ignite.toml"
+    text = file.read_text().replace('"lake"', f'"{URL}/lake"')
+    file.write_text(f'{text}\n[opt_outs]\ninbox = "drop"\n[reports]\nto = "{shop.folder}/pages"\n')
+    shop.environment |= s3.environment
+
+    lines = {line for line in shop.run("doctor").stdout.splitlines() if " places" in line}
+    assert {re.sub("  +", " ", line) for line in lines} == {
+        "ok places storage.root s3://agency/lake: every machine sees it; its bucket keeps no old versions",
+        "warn places captures that are deleted by mistake can't be had again: turn on the bucket's versioning",
+        f"warn places reports.to {shop.folder}/pages: the lake is elsewhere, so each machine that runs needs this disk",
+        "ok places opt_outs.inbox s3://agency/drop: every machine sees it; its bucket keeps no old versions",
+    }
+
+    s3.keep_versions()
+    told = shop.run("doctor").stdout
+    assert "s3://agency/lake: every machine sees it; its bucket keeps old versions" in told
+    assert "addresses stay in old versions of files that were deleted" in told
+
+
+@pytest.mark.slow
+def test_the_instance_says_whether_runs_and_schedules_wait(shop: Shop) -> None:
+    home = shop.folder / "dagster_home"
+    home.mkdir()
+    told = shop.run("doctor").stdout
+    assert "runs of one website may be launched side by side" in told
+    assert "schedules are evaluated one after another" in told
+
+    more = "schedules:\n  use_threads: true\n  num_workers: 4\n"
+    (home / "dagster.yaml").write_text(DAGSTER_YAML + more)
+    told = shop.run("doctor").stdout
+    assert "one run of a website at a time" in told
+    assert "schedules are evaluated by 4 threads" in told

@@ -466,3 +466,35 @@ def test_a_column_of_opt_outs_for_no_configured_website_is_a_mistake(write: Writ
     assert the_mistake(write, '[opt_outs.columns]\nacne = "Customer Email"\n') == (
         "opt_outs.columns.acne: found this key; allowed: acme; did you mean acme?"
     )
+
+
+@pytest.mark.parametrize(
+    ("root", "exports"),
+    [
+        ("s3://agency/lake", "s3://agency/exports"),
+        ("s3://agency/a/lake/", "s3://agency/a/exports"),
+        ("s3://agency", "s3://agency/exports"),
+        ("s3://agency/lake?region=eu-west-1", "s3://agency/exports?region=eu-west-1"),
+        ("gs://agency/lake", "gs://agency/exports"),
+    ],
+)
+def test_where_the_lake_is_on_a_url_relative_places_stand_beside_it(write: Write, root: str, exports: str) -> None:
+    export = '[[exports]]\nname = "all"\nwebsites = ["*"]\nsource = "visitors"\ndestination = "plain_list"\n'
+    settings = settings_of(write, f'[storage]\nroot = "{root}"\n[opt_outs]\ninbox = "drop/here/../"\n{export}')
+    assert settings.places() == {
+        "storage.root": root.rstrip("/"),
+        "exports, all: to": exports,
+        "reports.to": exports.replace("/exports", "/reports"),
+        "opt_outs.inbox": exports.replace("/exports", "/drop"),
+    }
+
+
+@pytest.mark.parametrize("place", ["/mnt/shared/pages", "s3://pages", "~/pages"])
+def test_an_absolute_place_is_where_it_says_wherever_the_lake_is(write: Write, place: str) -> None:
+    settings = settings_of(write, f'[storage]\nroot = "s3://agency/lake"\n[reports]\nto = "{place}"\n')
+    assert settings.places()["reports.to"] == str(Path(place).expanduser()).replace("s3:/p", "s3://p")
+
+
+def test_no_relative_place_leaves_the_bucket(write: Write) -> None:
+    settings = settings_of(write, '[storage]\nroot = "s3://agency/lake"\n[reports]\nto = "../../../pages"\n')
+    assert settings.places()["reports.to"] == "s3://agency/pages"
