@@ -16,7 +16,7 @@ def oldest() -> Iterator[str]:
     """A constraint for each direct dependency. Raises `ValueError` for one without a lower bound."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for text in [*project["dependencies"], *extras["dev"]]:
+    for text in [*project["dependencies"], *(text for extra in extras if extra != "bench" for text in extras[extra])]:
         if text.startswith(project["name"]):
             continue
         found = _REQUIREMENT.match(text)

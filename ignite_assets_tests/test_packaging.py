@@ -38,7 +38,9 @@ def normal(name: str) -> str:
 def declared() -> set[str]:
     """The distributions that the package says it needs at run time."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    texts = [*project["dependencies"], *(text for extra in ("celery", "k8s") for text in extras[extra])]
+    return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in texts}
 
 
 def imported() -> set[str]:

@@ -190,9 +190,15 @@ class Reports(Section):
 class Dagster(Section):
     """How Dagster executes runs, and what it calls the assets, jobs and resources."""
 
-    executor: Literal["in_process", "multiprocess"] = Field(
+    executor: Literal["in_process", "multiprocess", "celery", "k8s"] = Field(
         "in_process",
-        description="Where a run's steps are executed: all in the run's process, or each in a process of its own.",
+        description="What executes a run's steps: the run's process, a process for each, Celery's workers, or a "
+        "Kubernetes pod for each. All but the first take many times the CPU; runs are the unit to spread.",
+    )
+    broker_env: Variable = Field(
+        "CELERY_BROKER_URL",
+        description="Environment variable that holds the URL of the Redis server through which the executor celery "
+        "reaches its workers.",
     )
     max_concurrent_runs: int | None = Field(
         None,
@@ -281,7 +287,8 @@ class Settings(Section):
     def variables(self) -> set[str]:
         """The names of the variables that the file names."""
         named = {name for each in self.websites.values() for name in (each.token_env, each.secret_env)}
-        return named | ({self.alerts.webhook_env} if self.alerts.webhook_env else set())
+        more = (self.alerts.webhook_env, self.dagster.broker_env if self.dagster.executor == "celery" else None)
+        return named | {name for name in more if name}
 
     @property
     def root(self) -> str:

@@ -21,6 +21,7 @@ from ignite_assets.dagster.automation.returning import build_come_back_sensor
 from ignite_assets.dagster.automation.schedules import build_schedules
 from ignite_assets.dagster.checks.freshness import build_freshness
 from ignite_assets.dagster.checks.partition_checks import build_checks
+from ignite_assets.dagster.executors import configured_executor
 from ignite_assets.dagster.failures import RETRY_POLICY
 from ignite_assets.dagster.io_manager import IO_MANAGER, ParquetIOManager
 from ignite_assets.dagster.partitions import build_partitions
@@ -29,12 +30,6 @@ from ignite_assets.dagster.specs import IgniteTranslator, build_specs
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.registry import DERIVED
-
-EXECUTORS: Mapping[str, dg.ExecutorDefinition] = {
-    "in_process": dg.in_process_executor,
-    "multiprocess": dg.multiprocess_executor,
-}
-"""The executors by the name that `dagster.executor` has for them."""
 
 
 def build_defs(
@@ -58,7 +53,7 @@ def build_defs(
     given. Launches that name no job, such as those from the asset graph, use the code location's.
     """
     settings = settings.in_dagster(key_prefix=key_prefix, name_prefix=name_prefix)
-    executor = executor or EXECUTORS[settings.dagster.executor]
+    executor = executor or configured_executor(settings)
     partitions = build_partitions(settings)
     specs = build_specs(settings, endpoints=endpoints, derived=derived, translator=translator)
     keys, named = specs.keys, settings.dagster.named

@@ -1,11 +1,13 @@
 """The definitions as a whole: what they hold, and what building them must not take."""
 
 import re
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.io_manager import IO_MANAGER
@@ -87,6 +89,17 @@ def test_every_job_has_the_configured_executor_wherever_it_is_merged_into(config
     assert names.pop("__ASSET_JOB") == other.name  # launches from the asset graph name no job of ours
     assert set(names.values()) == {executor}
     assert len(names) == 8
+
+
+@pytest.mark.parametrize(("executor", "package"), [("celery", "dagster_celery"), ("k8s", "dagster_k8s")])
+def test_an_executor_whose_package_is_missing_says_what_to_install(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch, executor: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    config_file.write_text(f'{config_file.read_text()}[dagster]\nexecutor = "{executor}"\n')
+
+    with pytest.raises(ConfigurationError, match=rf'pip install "ignite_assets\[{executor}\]"'):
+        build_defs(load_settings(config_file))
 
 
 @pytest.mark.parametrize("enabled", [True, False])
