@@ -34,7 +34,7 @@ dev: $(RUNTIME) ## the Dagster UI on what `make run` captured, and on the embedd
 test: $(DEV) ## the tests, but for the long ones
 	@$(BIN)/pytest -q -n auto -m "not slow"
 
-test-slow: $(DEV) ## the long tests (kills, leaks, a real daemon, a real browser, the soak), and all examples of properties
+test-slow: $(DEV) ## the long tests (kills, leaks, a real daemon, a real browser, the soak, deploy/), and all examples of properties
 	@$(BIN)/pytest -q -n auto -m "slow or hypothesis" --hypothesis-profile thorough
 
 # Old versions warn of Pythons and libraries that came after them, so warnings are no errors here. Left out is what no

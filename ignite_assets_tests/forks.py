@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -77,7 +78,12 @@ class ForkServer:
 
 def wait_for_no_disk() -> None:
     """Leave the syncing of SQLite's files to the system: no test is about a machine that loses its power."""
-    event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+
+    def wait_not(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", wait_not)
 
 
 def serve(descriptor: int) -> None:

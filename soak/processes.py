@@ -21,10 +21,17 @@ _WAIT_SECONDS = 300.0
 class Process:
     """A process in a group of its own, that can be started again."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """What to start; `environment` is added to ours, the log appended to."""
-        self._command = list(command)
-        self._environment = {**os.environ, **environment}
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path = REPOSITORY,
+        base: Mapping[str, str] = os.environ,
+    ) -> None:
+        """What to start, and where; `environment` is added to `base`, the log appended to."""
+        self._command, self._folder = list(command), folder
+        self._environment = {**base, **environment}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -38,13 +45,18 @@ class Process:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 self._command,
-                cwd=REPOSITORY,
+                cwd=self._folder,
                 env={**self._environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, once it has ended by itself."""
+        return self._process.poll() if self._process else None
 
     def wait(self) -> None:
         """Wait for its end."""
