@@ -27,9 +27,7 @@ NOT_RUN = {
     ("contributing.md", "python row"): "is a row of a table; see `test_contributing`",
     ("recipes.md", "python spark"): "needs Spark",
     ("recipes.md", "sql athena"): "needs Athena",
-    ("recipes.md", "yaml postgres"): "needs dagster-postgres and a server",
     ("operations.md", "ini systemd"): "needs systemd",
-    ("operations.md", "dockerfile"): "needs Docker",
 }
 """The blocks that can't run here, and why."""
 
