@@ -29,7 +29,7 @@ DEPLOY = ROOT / "deploy"
 SERVICES: Mapping[str, Mapping[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 HOME = "/opt/ignite"
 """The folder of the image, for which a temporary one stands."""
-PATIENCE = 240.0
+PATIENCE = 400.0
 """Seconds that anything may take that is waited for."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
 _UNPRIVILEGED = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
@@ -41,7 +41,7 @@ def until(found: Callable[[], Any], what: str) -> Any:
     while time.monotonic() < deadline:
         if value := found():
             return value
-        time.sleep(0.2)
+        time.sleep(0.5)
     pytest.fail(f"not within {PATIENCE:g} s: {what}")
 
 

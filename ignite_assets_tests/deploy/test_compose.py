@@ -33,7 +33,7 @@ from ignite_assets_tests.deploy.services import DEPLOY, Stack, running, until
 from ignite_assets_tests.uploads import AdPlatform
 from soak.expected import record_of, world_records
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KEYS = tuple(load_settings(DEPLOY / "ignite.toml").websites)
 EXPORTED, *_, KILLED = WEBSITES = tuple(SandboxWebsite(key, 400 if key == KEYS[0] else 40) for key in KEYS)
@@ -267,6 +267,12 @@ def test_nights_of_five_websites_survive_kills_of_the_daemon_and_of_a_run(agency
     assert agency.failed() == [run.run_id]
     assert agency.kept() == {"dagster", "exports", "lake", "opt-outs", "reports"}
     assert not [site.key for site in WEBSITES if site.token in stack.logs() or site.secret in stack.logs()]
+
+
+def test_the_example_of_an_env_file_has_every_variable_that_the_files_name() -> None:
+    told = set(re.findall(r"^(\w+)=", (DEPLOY / "env.example").read_text(), re.MULTILINE))
+    asked = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
+    assert told == asked | load_settings(DEPLOY / "ignite.toml").variables()
 
 
 @pytest.mark.parametrize("profiles", [("celery",)])
