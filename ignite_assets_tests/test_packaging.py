@@ -39,7 +39,7 @@ def declared() -> set[str]:
     """The distributions that the package says it needs at run time."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    texts = [*project["dependencies"], *(text for extra in ("celery", "k8s") for text in extras[extra])]
+    texts = [*project["dependencies"], *(text for extra in ("s3", "celery", "k8s") for text in extras[extra])]
     return {normal(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in texts}
 
 
@@ -57,7 +57,7 @@ def imported() -> set[str]:
 
 def test_every_import_is_of_a_declared_dependency() -> None:
     of_tests = {"pytest"}  # `ignite_assets.testing` is used from within pytest alone
-    of_another = {"pydantic_core"}  # pydantic needs one exact version of it
+    of_another = {"pydantic_core", "botocore"}  # pydantic needs one exact version of the one, boto3 of the other
     wanted_by_users = {"pandas", "polars"}  # `lake().pandas()` and `.polars()` say how to install them
 
     names = imported() - of_tests - of_another - wanted_by_users
