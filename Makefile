@@ -111,7 +111,7 @@ BENCH := .venv/.installed-bench
 bench: $(BENCH) ## the benchmark: every work, every peer that can be installed (an hour)
 	@$(BIN)/python -m benchmarks
 
-bench-quick: $(DEV) ## the benchmark in under 3 minutes, without peers
+bench-quick: $(DEV) ## the benchmark in fewer rounds, without peers (10 minutes)
 	@$(BIN)/python -m benchmarks --quick
 
 $(BENCH): pyproject.toml constraints.txt | .venv/bin/python

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rounds import Result
-from benchmarks.works import UNITS, Bar, Metric, Work
+from benchmarks.works import OURS, UNITS, WORKS, Bar, Metric, Work
 
 _PACKAGES = ("pyarrow", "orjson", "requests", "urllib3", "pandas", "dagster")
 
@@ -36,7 +36,7 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """For the JSON document."""
-        return {**self.__dict__, "met": self.met}
+        return {**vars(self), "met": self.met}
 
 
 def verdicts(work: Work, results: Sequence[Result]) -> list[Verdict]:
@@ -61,24 +61,26 @@ def _verdict(work: Work, bar: Bar, results: Mapping[str, Result]) -> Verdict:
 
 
 def _ratio(bar: Bar, ours: float, others: Sequence[float]) -> float:
-    return (ours - bar.more) / (sum(others) + bar.given) if bar.against else ours
+    return (ours - bar.more) / (sum(others) + bar.given) if bar.against else ours / bar.websites
 
 
 def _described(bar: Bar) -> tuple[str, str]:
     names = " + ".join([*(short(name) for name in bar.against), *([bar.also] if bar.also else [])])
-    ours = "ignite_assets" + (f" - {bar.more:g} s" if bar.more else "")
+    ours = "ignite_assets" + (f" - {bar.more:g} {UNITS[bar.metric]}" if bar.more else "")
     if not bar.against:
-        return {"mib": "memory over imports", "seconds": "time", "cpu": "CPU"}[bar.metric], UNITS[bar.metric]
-    cpu = ", CPU" if bar.metric == "cpu" else ""
-    return f"{ours} ÷ {f'({names})' if '+' in names else names}{cpu}", "×"
+        named = {"mib": "memory", "seconds": "time", "cpu": "CPU"}[bar.metric]
+        return f"{named} a website" if bar.websites > 1 else named, UNITS[bar.metric]
+    metric = {"mib": ", memory", "seconds": "", "cpu": ", CPU"}[bar.metric]
+    return f"{ours} ÷ {f'({names})' if '+' in names else names}{metric}", "×"
 
 
 def short(variant: str) -> str:
     """How a variant is called in tables."""
     known = {
-        "variants.design": "ignite_assets",
-        "variants.site_dagster": "ignite_assets",
-        "variants.backfill": "ignite_assets",
+        **dict.fromkeys(OURS, "ignite_assets"),
+        "command.trivial": "Dagster, an asset that does nothing",
+        "command.bare_export": "DuckDB's bare query",
+        "variants.backfill_replay": "replay of the calls",
         "variants.site_bare": "bare Dagster run",
         "variants.site_works": "the nine works",
         "variants.backfill_floor": "floor",
@@ -112,7 +114,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
 def machine() -> dict[str, Any]:
     """Where this was measured, with what, and how busy the machine was."""
     return {
-        "when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "when": _now(),
         "cores": os.cpu_count(),
         "processor": _processor(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
@@ -121,6 +123,10 @@ def machine() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         "versions": {name: version(name) for name in _PACKAGES},
     }
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def _processor() -> str:
@@ -140,6 +146,7 @@ def document(
         "works": [
             {
                 "name": work.name,
+                "when": _now(),
                 "title": work.title,
                 "variants": {result.variant: _summary(result) for result in results},
                 "bars": [verdict.as_json() for verdict in verdicts(work, results)],
@@ -147,6 +154,20 @@ def document(
             for work, results in done
         ],
         **extra,
+    }
+
+
+def kept(before: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with the works and bars of a newer one in place of its own, in the order of `WORKS`."""
+    order = [work.name for work in WORKS]
+    works = {work["name"]: work for work in [*before["works"], *facts["works"]]}
+    measured = {bar["work"] for bar in facts["bars"]}
+    return {
+        **facts,
+        "works": sorted(
+            (work for work in works.values() if work["name"] in order), key=lambda w: order.index(w["name"])
+        ),
+        "bars": [bar for bar in before.get("bars", []) if bar["work"] not in measured] + list(facts["bars"]),
     }
 
 
@@ -174,13 +195,14 @@ def table(facts: Mapping[str, Any], judged: Sequence[Verdict]) -> str:
         "",
     ]
     rows: list[tuple[str, ...]] = [("work", "bar", "measured", "quartiles", "limit", "")]
-    rows += [_row(verdict) for verdict in judged]
+    rows += [row(verdict) for verdict in judged]
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([*head, *lines])
 
 
-def _row(verdict: Verdict) -> tuple[str, ...]:
+def row(verdict: Verdict) -> tuple[str, ...]:
+    """A bar as a line of the table of ratios."""
     digits = 0 if verdict.unit == "MiB" else 2
     said = {True: "met", False: "MISSED", None: "not measured"}[verdict.met]
     measured = "" if verdict.measured is None else f"{verdict.measured:.{digits}f} {verdict.unit}"

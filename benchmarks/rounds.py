@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.content import content
+from benchmarks.outside import command_of, measured, told
+from benchmarks.task import Task
 from benchmarks.works import Work, site_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,15 +59,28 @@ def run_work(work: Work, variants: Mapping[str, Path], rounds: int, address: str
 
 
 def _once(work: Work, result: Result, python: Path, address: str, folder: Path) -> None:
+    task = Task(work.endpoint, site_of(work, result.variant), address, folder)
     used = float(ask(f"{address}/_cpu"))
-    told = {
-        "endpoint": work.endpoint,
-        "site": site_of(work, result.variant),
-        "server": address,
-        "folder": str(folder),
-    }
+    try:
+        costs = (_outside if work.whole else _inside)(result.variant, python, task)
+    except RuntimeError as error:
+        result.failed = str(error)
+        return
+    costs["server_cpu"] = float(ask(f"{address}/_cpu")) - used
+    result.costs.append(costs)
+    if work.compared and result.variant != "variants.wire" and not result.content:
+        result.content = content(work.endpoint, folder)
+
+
+def _outside(variant: str, python: Path, task: Task) -> dict[str, float]:
+    """What a variant costs as a whole process."""
+    return measured(command_of(variant, python, task), environment(), ROOT)
+
+
+def _inside(variant: str, python: Path, task: Task) -> dict[str, float]:
+    """What a variant costs between its imports and its exit, by its own measure."""
     ended = subprocess.run(
-        [python, "-m", "benchmarks.one", result.variant, json.dumps(told)],
+        [python, "-m", "benchmarks.one", variant, told(task)],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
@@ -74,13 +89,9 @@ def _once(work: Work, result: Result, python: Path, address: str, folder: Path) 
         timeout=1800,
     )
     if ended.returncode:
-        result.failed = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
-        return
+        raise RuntimeError((ended.stderr.strip().splitlines() or ["no reason given"])[-1])
     costs: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
-    costs["server_cpu"] = float(ask(f"{address}/_cpu")) - used
-    result.costs.append(costs)
-    if work.compared and result.variant != "variants.wire" and not result.content:
-        result.content = content(work.endpoint, folder)
+    return costs
 
 
 def environment() -> dict[str, str]:

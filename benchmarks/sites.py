@@ -24,10 +24,13 @@ class Site:
 FIRST_ID = 100_000
 """Of locations; six digits, so that every detail has the same length."""
 LOOK_BACK_DAYS = 60
+NIGHT_WEBSITES = 20
 
 SITES = {
     "warm": Site(visitors=10, products=10, locations=10, audiences=2, members=10, groups=2, sales=2),
+    "sales": Site(sales=5),
     "visitors-1m": Site(visitors=1_000_000),
+    "visitors-500k": Site(visitors=500_000),
     "visitors-10k": Site(visitors=10_000),
     "products-200k": Site(products=200_000),
     "locations-100k": Site(locations=100_000),
@@ -55,6 +58,26 @@ SITES = {
         members=500,
         groups=5,
         windows=True,
+        latency=0.05,
+    ),
+    "backfill-20ms": Site(
+        visitors=20_000,
+        products=500,
+        locations=1_691,
+        audiences=20,
+        members=200,
+        groups=5,
+        windows=True,
+        latency=0.02,
+    ),
+    "night-50ms": Site(
+        visitors=5_000,
+        products=500,
+        locations=300,
+        audiences=20,
+        members=200,
+        groups=5,
+        sales=100,
         latency=0.05,
     ),
 }

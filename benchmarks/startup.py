@@ -1,10 +1,9 @@
-"""What a user waits for: the command as a whole process beside Dagster's own, imports, many websites.
+"""What starting costs: imports, `--help`, many websites.
 
 Each a fresh process, interleaved; `min` of several calls inside one would hide what a user waits for.
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -13,9 +12,6 @@ from pathlib import Path
 
 from benchmarks.report import Verdict, quartiles
 from benchmarks.rounds import environment
-from benchmarks.task import Task
-from benchmarks.variants.site_dagster import configure
-from ignite_assets.dagster.instance import prepare_home
 
 _IMPORT = "import time; started = time.perf_counter(); {}; print(time.perf_counter() - started)"
 _MANY = (
@@ -29,57 +25,6 @@ _MANY = (
     "defs.get_repository_def()\n"
     "print(time.perf_counter() - started)\n"
 )
-
-
-_TRIVIAL = (
-    "import dagster as dg\n"
-    "@dg.asset\n"
-    "def trivial(): return dg.MaterializeResult()\n"
-    "defs = dg.Definitions(assets=[trivial], executor=dg.in_process_executor)\n"
-)
-
-
-def commands(rounds: int, address: str, scratch: Path) -> list[Verdict]:
-    """Whole processes, as a shell waits for them: one partition by our command, a trivial asset by Dagster's."""
-    ours = Task("sales", "warm", address, scratch / "one")
-    ours.folder.mkdir()
-    config = configure(ours)
-    home = prepare_home(scratch / "one" / "dagster_home")
-    (scratch / "trivial.py").write_text(_TRIVIAL)
-    bin_ = Path(sys.executable).parent
-    told = {
-        "ours": [str(bin_ / "ignite-assets"), "materialize", "--force", "--select", "sales"],
-        "dagster": [
-            str(bin_ / "dagster"),
-            "asset",
-            "materialize",
-            "--select",
-            "trivial",
-            "-f",
-            f"{scratch}/trivial.py",
-        ],
-    }
-    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in told}
-    os.environ["DAGSTER_HOME"] = str(home)
-    for number in range(rounds):
-        for name in told if number % 2 == 0 else reversed(told):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds = _outside(told[name], config)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            costs[name].append((seconds, cpu))
-    what = "ignite-assets materialize (sales) ÷ dagster asset materialize (nothing)"
-    return [
-        _ratio(what + unit, [[c[at] for c in costs[name]] for name in told]) for at, unit in ((0, ""), (1, ", CPU"))
-    ]
-
-
-def _ratio(what: str, costs: list[list[float]]) -> Verdict:
-    ours, others = costs
-    each = [one / other for one, other in zip(ours, others, strict=True)]
-    return Verdict(
-        "whole processes", what, statistics.median(ours) / statistics.median(others), 1.3, "×", quartiles(each)
-    )
 
 
 def measure(rounds: int, scratch: Path) -> list[Verdict]:

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -49,22 +49,31 @@ class Connection:
 
 def get_each(url: str, paths: Iterable[str], at_once: int, more: str = "") -> list[memoryview]:
     """The bodies of many answers, so many at a time, a connection a thread; in the order of the paths."""
-    waiting: Iterator[tuple[int, str]] = iter(enumerate(paths))
-    lock = threading.Lock()
     bodies: dict[int, memoryview] = {}
+    _each(url, ((path, more) for path in paths), at_once, bodies.__setitem__)
+    return [bodies[place] for place in sorted(bodies)]
+
+
+def replay(url: str, calls: Iterable[tuple[str, str]], at_once: int) -> None:
+    """Receive and drop the answers to many calls, a path and more of a query each."""
+    _each(url, calls, at_once, lambda _place, _body: None)
+
+
+def _each(url: str, calls: Iterable[tuple[str, str]], at_once: int, take: Callable[[int, memoryview], object]) -> None:
+    waiting = enumerate(calls)
+    lock = threading.Lock()
 
     def work() -> None:
         with Connection(url) as connection:
             while True:
                 with lock:
-                    place, path = next(waiting, (-1, ""))
+                    place, (path, more) = next(waiting, (-1, ("", "")))
                 if place < 0:
                     return
-                bodies[place] = connection.get(path, more)
+                take(place, connection.get(path, more))
 
     threads = [threading.Thread(target=work) for _ in range(at_once)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return [bodies[place] for place in sorted(bodies)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.sites import SITES
+from benchmarks.sites import NIGHT_WEBSITES, SITES
 from benchmarks.task import AT_ONCE
 
 Metric = Literal["seconds", "cpu", "mib"]
@@ -20,11 +20,13 @@ class Bar:
     """Variants whose medians are added up; none: the limit is absolute."""
     metric: Metric = "seconds"
     more: float = 0.0
-    """Seconds that are allowed beside the ratio."""
+    """What is allowed beside the ratio, in the metric's unit."""
     given: float = 0.0
     """Seconds that nobody can save, counted with `against`: the latency bound."""
     also: str = ""
     """What `given` is."""
+    websites: int = 1
+    """By how many the package's cost is divided."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Work:
     """At least so many, and in the quick benchmark."""
     slow: bool = False
     """Only in the full benchmark."""
+    whole: bool = False
+    """Whether whole processes are measured, from outside."""
 
     @property
     def ours(self) -> str:
@@ -64,7 +68,89 @@ _BACKFILL_PEERS = ("peers.dlt.backfill_arrow", "peers.dlt.backfill_rest")
 _FLOOR, _HAND, _OURS = "variants.floor", "variants.hand", "variants.design"
 _AGAINST_PEERS = (Bar(0.6, ("peers.dlt.arrow",)), Bar(0.15, ("peers.dlt.rest",)))
 
+_REPLAY, _TRIVIAL = "variants.backfill_replay", "command.trivial"
+
+WHOLES = (
+    Work(
+        "command-sales",
+        "one partition of five rows, by command",
+        "sales",
+        "sales",
+        ("command.partition", _TRIVIAL),
+        (Bar(1.3, (_TRIVIAL,)), Bar(1.3, (_TRIVIAL,), metric="cpu")),
+        compared=False,
+        whole=True,
+    ),
+    Work(
+        "command-visitors-1m",
+        "one partition of 1,000,000 hashes, by command",
+        "visitors",
+        "visitors-1m",
+        ("command.partition", _HAND, _TRIVIAL),
+        (Bar(1, (_TRIVIAL,), metric="mib", more=64),),
+        compared=False,
+        whole=True,
+    ),
+    Work(
+        "command-captures",
+        "60 days of one website's look-back assets at 20 ms, by command",
+        "all",
+        "backfill-20ms",
+        ("command.captures", _REPLAY),
+        (Bar(0.7, _BACKFILL_PEERS[:1]),),
+        _BACKFILL_PEERS,
+        compared=False,
+        rounds=(7, 1),
+        whole=True,
+    ),
+    Work(
+        "command-backfill",
+        "the same with the derived assets",
+        "all",
+        "backfill-20ms",
+        ("command.everything", _REPLAY),
+        (Bar(1.5, (_REPLAY,), more=12),),
+        compared=False,
+        rounds=(7, 1),
+        whole=True,
+    ),
+    Work(
+        "command-night",
+        f"a night of {NIGHT_WEBSITES} websites at 50 ms, by command",
+        "all",
+        "night-50ms",
+        ("command.night",),
+        (Bar(1.2, metric="cpu", websites=NIGHT_WEBSITES),),
+        compared=False,
+        whole=True,
+    ),
+    Work(
+        "command-recency",
+        "visitor_recency of 30 days × 500,000 hashes, by command",
+        "visitor_recency",
+        "visitors-500k",
+        ("command.recency",),
+        (Bar(10), Bar(500, metric="mib")),
+        compared=False,
+        slow=True,
+        whole=True,
+    ),
+    Work(
+        "export",
+        "an export of 30 days × 1,000,000 hashes",
+        "visitors",
+        "visitors-1m",
+        ("command.export", "command.bare_export"),
+        (Bar(1.2, ("command.bare_export",)), Bar(1.2, ("command.bare_export",), metric="cpu")),
+        compared=False,
+        slow=True,
+        whole=True,
+    ),
+)
+"""What a user waits for."""
+
 WORKS = (
+    *WHOLES,
     Work(
         "visitors-1m",
         "visitors, 1,000,000 hashes",
@@ -98,7 +184,7 @@ WORKS = (
         "visitors",
         "visitors-10k",
         (_OURS, "variants.light", "variants.light_synced", _FLOOR, _HAND),
-        (Bar(1.2, ("variants.light",)), Bar(1.2, ("variants.light_synced",)), *_AGAINST_PEERS),
+        (Bar(1.2, ("variants.light",)), Bar(1.15, ("variants.light_synced",)), *_AGAINST_PEERS),
         PEERS,
         rounds=(21, 7),
     ),
@@ -155,6 +241,10 @@ WORKS = (
         slow=True,
     ),
 )
+
+
+OURS = frozenset(work.ours for work in WORKS)
+"""The package's own variants."""
 
 
 def site_of(work: Work, variant: str) -> str:

@@ -1,5 +1,7 @@
 """The package, as its assets use it: capture, then commit to a lake on this machine."""
 
+import datetime as dt
+
 from benchmarks.task import Task, yesterday
 from ignite_assets.api.client import IgniteClient
 from ignite_assets.api.endpoints import ENDPOINTS
@@ -22,9 +24,9 @@ def client(task: Task) -> IgniteClient:
     return IgniteClient(website=WEBSITE, base_url=task.url, credentials=Credentials("benchmark", "benchmark"))
 
 
-def capture(task: Task, endpoint: str, platform: IgniteClient) -> None:
-    """Capture yesterday's partition of an endpoint and commit it."""
-    day = yesterday()
+def capture(task: Task, endpoint: str, platform: IgniteClient, day: dt.date | None = None) -> None:
+    """Capture a day's partition of an endpoint, yesterday's unless named, and commit it."""
+    day = day or yesterday()
     ids = {day: task.ids} if endpoint == "location_details" else None
     snapshot = Capture(platform, BY_NAME[endpoint], ids=ids).one(day)
     with snapshot.staged.file as file:

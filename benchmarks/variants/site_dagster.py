@@ -27,19 +27,22 @@ def materialize(task: Task, days: Sequence[dt.date], assets: Sequence[str]) -> N
     os.environ["DAGSTER_HOME"] = str(prepare_home(task.folder / "dagster_home"))
     run = WebsiteRun(WEBSITE, tuple(days), tuple(assets))
     execute_run(Order(str(configure(task)), "00000000-0000-0000-0000-000000000001", run))
-    landed = sum(1 for asset in assets for _ in (task.folder / asset).rglob("*.parquet"))
+    landed = sum(1 for asset in assets for _ in (task.folder / "lake" / asset).rglob("*.parquet"))
     assert landed == len(run.partitions), f"{landed} of {len(run.partitions)} partitions landed"
 
 
-def configure(task: Task) -> Path:
-    """An `ignite.toml` for the task's website."""
+def configure(task: Task, *, websites: int = 1) -> Path:
+    """An `ignite.toml` for the task's website, or for so many that are alike."""
     os.environ["BENCHMARK_TOKEN"] = os.environ["BENCHMARK_SECRET"] = "benchmark"
     path = task.folder / "ignite.toml"
     path.write_text(
         f'platform.base_url = "{task.url}"\n'
         f'partitions.start_date = "{yesterday() - 2 * LOOK_BACK}"\n'
-        f'storage.root = "{task.folder}"\n'
-        f'[websites.{WEBSITE}]\ntoken_env = "BENCHMARK_TOKEN"\nsecret_env = "BENCHMARK_SECRET"\n'
+        f'storage.root = "{task.folder / "lake"}"\n'
+        + "".join(
+            f'[websites.{website}]\ntoken_env = "BENCHMARK_TOKEN"\nsecret_env = "BENCHMARK_SECRET"\n'
+            for website in [WEBSITE, *(f"{WEBSITE}-{number}" for number in range(2, websites + 1))]
+        )
     )
     return path
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.chart import WORKS, others_times
+from benchmarks.report import Verdict, row
+from benchmarks.works import WHOLES
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli import main
 from ignite_assets.cli.endpoints import as_markdown, table_rows
@@ -76,6 +78,17 @@ def benchmark() -> str:
     return "\n".join(lines)
 
 
+def waits() -> str:
+    """The bars of whole processes, as the last kept results have them."""
+    document = json.loads((DOCS / "benchmark.json").read_text())
+    measured = {work["title"]: work for work in document["works"]}
+    lines = ["| what a user waits for | measured | quartiles | limit | |", "|---|---|---|---|---|"]
+    for bar in (bar for work in WHOLES if work.title in measured for bar in measured[work.title]["bars"]):
+        _, what, found, spread, limit, met = row(Verdict(**{name: bar[name] for name in bar if name != "met"}))
+        lines.append(f"| {bar['work']}: {what} | {found} | {spread} | {limit} | {met} |")
+    return "\n".join(lines) if len(lines) > 2 else "No results are kept yet: run the first command above with `--keep`."
+
+
 def transcript(printed: str) -> str:
     """The lines of `TRANSCRIPT`, in the pages' time; `LookupError` where the demo printed none that begins so."""
     lines = moved(printed, (WRITTEN - Horizon().yesterday()).days - 1).splitlines()
@@ -110,6 +123,7 @@ def promises() -> str:
 GENERATED: Mapping[str, Callable[[], str]] = {
     "endpoints": endpoints,
     "commands": commands,
+    "waits": waits,
     "benchmark": benchmark,
     "promises": promises,
     "layout": reference.layout,
