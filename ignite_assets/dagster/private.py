@@ -48,6 +48,7 @@ MEMBERS: Mapping[str, str] = {
     "DagsterInstance.get_materialized_partitions": "an asset's partitions; the public way reads every record",
     "DagsterInstance.get_records_for_run": "a run's new events since a cursor, while another process executes it",
     "DagsterInstance.get_runs": "runs by status and job; get_run_records, which is public, reads more of each",
+    "DagsterInstance.get_settings": "how many threads evaluate schedules and sensors",
     "DagsterInstance.has_run": "whether a run is recorded yet, without reading it",
     "DagsterInstance.report_engine_event": "a run's sign of life",
     "DagsterInstance.report_run_canceled": "the end of a run whose process was stopped",
