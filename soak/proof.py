@@ -15,7 +15,7 @@ from ignite_assets.api.endpoints import ENDPOINTS, Endpoint, by_name
 from ignite_assets.api.horizon import LOOK_BACK_DAYS
 from ignite_assets.audiences import lists
 from ignite_assets.config import Settings
-from ignite_assets.dagster.landing import Kept
+from ignite_assets.dagster.landing import Kept, recorded_hash
 from ignite_assets.dagster.partitions import partition_key, read_key
 from ignite_assets.sandbox import SandboxWebsite, World
 from ignite_assets.storage.lake import FILE_NAME, Lake, Partition
@@ -143,8 +143,7 @@ def _recorded_hashes(endpoint: Endpoint, instance: dg.DagsterInstance) -> Mappin
     """The content hash that was recorded last of each partition."""
     hashes: dict[str, str] = {}
     for materialization in materializations(instance, endpoint.name):
-        content_hash = materialization.metadata["content_hash"].value
-        hashes[str(materialization.partition)] = str(content_hash)
+        hashes[str(materialization.partition)] = str(recorded_hash(materialization))
     return hashes
 
 

@@ -19,7 +19,6 @@ import pyarrow as pa
 from ignite_assets.api.errors import IgniteError, MissingPartitionError
 from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.failures import failure
-from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
 from ignite_assets.dagster.partitions import dimension_tags, partition_key
 from ignite_assets.dagster.private import DATA_VERSION, log_together
@@ -27,6 +26,9 @@ from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
 from ignite_assets.tables.made import MadePartition
+
+CONTENT_HASH = "content_hash"
+"""The metadata key of the hash of a partition's rows, where the data version is of several partitions."""
 
 LandedOrFailed = tuple[Partition, MadePartition | IgniteError]
 """A partition with what was made for it, or with what went wrong."""
@@ -50,9 +52,9 @@ class Landing:
         """The hash of its rows."""
         return self.made.staged.content_hash
 
-    def metadata(self, keys: AssetKeys) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What Dagster shows of it."""
-        return partition_metadata(self.made, self.location, self.seconds, keys)
+        return partition_metadata(self.made, self.location, self.seconds)
 
     def store(self, lake: Lake) -> None:
         """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
@@ -103,7 +105,7 @@ class Kept:
         """The hash of its rows."""
         return self.footer["ignite.content_hash"]
 
-    def metadata(self, _keys: AssetKeys) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What Dagster shows of it."""
         return kept_metadata(self.footer, self.location, self.bytes)
 
@@ -122,14 +124,13 @@ class Landings:
         outcomes: Iterator[LandedOrFailed],
         evaluator: Evaluator,
         kept: Sequence[Kept] = (),
-        keys: AssetKeys = PLAIN,
         *,
         retry_policy: dg.RetryPolicy | None = None,
         recorded: Collection[str] = (),
     ) -> None:
         """`recorded`: the keys of those that are on record since an earlier try of the step."""
         self._recorded = recorded
-        self._context, self._keys = context, keys
+        self._context = context
         self._outcomes = outcomes
         self._kept = kept
         self._retry_policy = retry_policy
@@ -185,17 +186,18 @@ class Landings:
     def _describe(self, there: Sequence[Landing | Kept]) -> None:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
         for each in there:
-            self._context.add_asset_metadata(each.metadata(self._keys), partition_key=_key(each.partition))
+            own = {CONTENT_HASH: each.content_hash} if len(there) > 1 else {}
+            self._context.add_asset_metadata({**each.metadata(), **own}, partition_key=_key(each.partition))
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(there)))
 
     def _record(self, there: Iterable[Landing | Kept]) -> None:
         unrecorded = (each for each in there if _key(each.partition) not in self._recorded)
         asset = self._context.asset_key
-        log_together(self._context, (materialization(asset, each, self._keys) for each in unrecorded))
+        log_together(self._context, (materialization(asset, each) for each in unrecorded))
 
 
 def materialization(
-    asset_key: dg.AssetKey, each: Landing | Kept, keys: AssetKeys, description: str | None = None
+    asset_key: dg.AssetKey, each: Landing | Kept, description: str | None = None
 ) -> dg.AssetMaterialization:
     """The record of one partition."""
     key = _key(each.partition)
@@ -203,9 +205,15 @@ def materialization(
         asset_key,
         description=description,
         partition=key,
-        metadata=each.metadata(keys),
+        metadata=each.metadata(),
         tags={DATA_VERSION: each.content_hash, **dimension_tags(key)},
     )
+
+
+def recorded_hash(recorded: dg.AssetMaterialization) -> str | None:
+    """The hash of a recorded partition's rows: its data version, unless that is of several partitions."""
+    own = recorded.metadata.get(CONTENT_HASH)
+    return str(own.value) if own else (recorded.tags or {}).get(DATA_VERSION)
 
 
 def landed_before(context: dg.AssetExecutionContext) -> set[str]:

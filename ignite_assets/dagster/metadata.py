@@ -1,7 +1,8 @@
 """What Dagster shows of an asset and of a partition. No personal data: previews are masked here."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from ignite_assets.tables.made import MadePartition
 
 MASK = "•••"
 LINEAGE = "dagster/column_lineage"
+_PREVIEWED = 2
+"""Rows of a preview."""
+_SYNTAX = re.compile(r"\s+|[\\`*\[\]<>|]")
+"""What means something in a table of Markdown. A value of the platform's must be shown as it is."""
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -57,20 +62,20 @@ def storage_kinds(root: str) -> set[str]:
     return {"s3"} if root.startswith("s3://") else set()
 
 
-def partition_metadata(made: MadePartition, location: str, seconds: float, keys: AssetKeys = PLAIN) -> dict[str, Any]:
-    """A partition's facts: where it is, how large, how it was made, its first rows masked."""
+def partition_metadata(made: MadePartition, location: str, seconds: float) -> dict[str, Any]:
+    """A partition's facts: where it is, how large, how it was made, its first rows masked.
+
+    Nothing that the asset, the key or the data version says, and no fact that is zero or empty: Dagster keeps this for
+    each partition for ever.
+    """
     table = made.table
-    documented = {"documentation": dg.MetadataValue.url(table.documentation_url)} if table.documentation_url else {}
     return {
         "dagster/row_count": made.staged.rows,
         "bytes": made.staged.bytes,
         "path": place(location),
         "seconds": round(seconds, 3),
-        "content_hash": made.staged.content_hash,
         table.stamp.name: dg.MetadataValue.timestamp(made.made_at),
-        **made.facts,
-        **documented,
-        **lineage_metadata(table, keys),
+        **{name: fact for name, fact in made.facts.items() if fact},
         "preview": preview(table, made.preview),
     }
 
@@ -82,32 +87,33 @@ def kept_metadata(footer: Mapping[str, str], location: str, size: int) -> dict[s
         "dagster/row_count": int(footer["ignite.rows"]),
         "bytes": size,
         "path": place(location),
-        "content_hash": footer["ignite.content_hash"],
         **{n: dg.MetadataValue.timestamp(dt.datetime.fromisoformat(at)) for n, at in moments.items() if at},
         "skipped": True,
     }
 
 
 def preview(table: Table, rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
-    """A partition's first rows as a table, personal data masked."""
-    columns = table.all_columns
-    return dg.MetadataValue.table(
-        records=[dg.TableRecord(_shown(columns, row)) for row in rows],
-        schema=dg.TableSchema([dg.TableColumn(c.name, _shown_type(c)) for c in columns]),
+    """A partition's first rows, personal data masked."""
+    return markdown(
+        [column.name for column in table.columns],
+        ([_shown(column, row[column.name]) for column in table.columns] for row in rows[:_PREVIEWED]),
     )
 
 
-def _shown_type(column: Column) -> str:
-    return "string" if column.personal or column.type in ("date", "timestamp", "list<string>") else column.type
-
-
-def _shown(columns: tuple[Column, ...], row: Mapping[str, Any]) -> dict[str, str | int | float | bool | None]:
-    return {column.name: _shown_value(column, row[column.name]) for column in columns}
-
-
-def _shown_value(column: Column, value: Any) -> str | int | float | bool | None:
+def _shown(column: Column, value: Any) -> str:
     if value is None:
-        return None
-    if column.personal:
-        return MASK
-    return value if isinstance(value, int | float) else str(value)
+        return ""
+    return MASK if column.personal else str(value)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> dg.MetadataValue:
+    """A table of texts.
+
+    A `TableMetadataValue` has a schema of its own in every event, 200 bytes a column; of a record that is most.
+    """
+    lines = [header, ["-"] * len(header), *([_SYNTAX.sub(_escaped, cell) for cell in row] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"|{'|'.join(line)}|" for line in lines))
+
+
+def _escaped(syntax: re.Match[str]) -> str:
+    return " " if syntax[0].isspace() else f"\\{syntax[0]}"

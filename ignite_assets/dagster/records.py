@@ -94,4 +94,4 @@ def lost(
 def record_stored(instance: dg.DagsterInstance, kept: Kept, keys: AssetKeys = PLAIN) -> None:
     """Record a partition of the lake as materialized."""
     told = "Recorded from what the lake holds."
-    instance.report_runless_asset_event(materialization(keys[kept.partition.asset], kept, keys, told))
+    instance.report_runless_asset_event(materialization(keys[kept.partition.asset], kept, told))

@@ -63,16 +63,14 @@ class Specs:
     keys: AssetKeys
     pools: Mapping[str, str | None]
 
-    def asset(self, name: str, *, ins: Mapping[str, dg.AssetIn] | None = None, **how: Any) -> Decorator:
-        """The decorator of the function that makes an asset; `ins` are those of its dependencies that are loaded."""
+    def asset(self, name: str, **how: Any) -> Decorator:
+        """The decorator of the function that makes an asset."""
         spec = self.by_name[name]
-        loaded = {each.key for each in (ins or {}).values()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # Dagster still calls backfill policies a beta
             decorate: Decorator = dg.asset(
                 key=spec.key,
-                ins=ins,
-                deps=[dep for dep in spec.deps if dep.asset_key not in loaded],
+                deps=spec.deps,
                 description=spec.description,
                 metadata=spec.metadata,
                 group_name=spec.group_name,

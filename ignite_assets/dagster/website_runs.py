@@ -11,7 +11,7 @@ from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import RANGE_END, RANGE_START
 from ignite_assets.tables.registry import TABLES
-from ignite_assets.tables.windows import consecutive
+from ignite_assets.tables.windows import consecutive, day_ranges
 
 WEBSITE_TAG = "ignite/website"
 DATES_TAG = "ignite/dates"
@@ -36,7 +36,7 @@ class WebsiteRun:
     @property
     def dates(self) -> str:
         """The date, or the first and the last."""
-        return " to ".join(dict.fromkeys(str(day) for day in (self.days[0], self.days[-1])))
+        return day_ranges(self.days)
 
     @property
     def partition(self) -> dg.MultiPartitionKey | None:

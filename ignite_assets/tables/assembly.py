@@ -193,7 +193,6 @@ class Assembly:
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "look_back_date": self._day.isoformat(),
             "requests": self.tally.requests,
             "retries": self.tally.retries,
             "coercions": self._coercions.total(),

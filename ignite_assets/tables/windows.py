@@ -21,6 +21,11 @@ def consecutive(days: Sequence[dt.date]) -> list[tuple[dt.date, ...]]:
     return [tuple(stretch) for stretch in stretches]
 
 
+def day_ranges(days: Sequence[dt.date]) -> str:
+    """The days in words: `2026-11-01 to 2026-11-03, 2026-11-07`."""
+    return ", ".join(" to ".join(dict.fromkeys(map(str, (each[0], each[-1])))) for each in consecutive(days))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """The days of a trailing window, and which of them have a partition."""

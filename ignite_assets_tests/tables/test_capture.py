@@ -67,7 +67,6 @@ def test_a_snapshot_is_the_answer_with_its_facts(
     assert (snapshot.website, snapshot.date, snapshot.made_at) == (SITE.key, YESTERDAY, NOW)
     coercions = snapshot.facts["coercions_by_column"]
     assert snapshot.facts == {
-        "look_back_date": YESTERDAY.isoformat(),
         "requests": len(platform.requests),
         "retries": 0,
         "coercions": sum(coercions.values()),

@@ -18,7 +18,7 @@ from ignite_assets.dagster.partitions import ASKED, LISTED, by_website, partitio
 from ignite_assets.dagster.resources import IGNITE, IgniteResource
 from ignite_assets.dagster.specs import Specs
 from ignite_assets.dagster.turns import Turns
-from ignite_assets.storage.lake import Lake, Partition, Selection
+from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed
 
@@ -46,17 +46,20 @@ def build_assets(
     named = settings.dagster.named
 
     def build(endpoint: Endpoint) -> dg.AssetsDefinition:
-        body, listed = _body(endpoint, endpoints, settings, specs, horizon, retry_policy)
         decorate = specs.asset(
             endpoint.name,
-            ins={"listed": dg.AssetIn(specs.keys[listed])} if listed else {},
             required_resource_keys={named(IGNITE), named(IO_MANAGER)},
             io_manager_key=named(IO_MANAGER),
-            backfill_policy=LISTED if listed else ASKED,
+            backfill_policy=LISTED if _listed_by(endpoint) else ASKED,
         )
-        return decorate(body)
+        return decorate(_body(endpoint, endpoints, settings, specs, horizon, retry_policy))
 
     return [build(endpoint) for endpoint in endpoints]
+
+
+def _listed_by(endpoint: Endpoint) -> str | None:
+    """The asset whose partitions list what an endpoint is asked for."""
+    return endpoint.ids.endpoint if endpoint.ids and endpoint.ids.from_partition else None
 
 
 def _body(
@@ -66,31 +69,31 @@ def _body(
     specs: Specs,
     horizon: Horizon,
     retry_policy: dg.RetryPolicy | None,
-) -> tuple[Callable[..., Iterator[dg.Output[Landings]]], str | None]:
-    """The asset's function and the asset that it reads. The capture happens while what it returns is stored."""
+) -> Callable[..., Iterator[dg.Output[Landings]]]:
+    """The asset's function. The capture happens while what it returns is stored."""
     resource, io_manager = settings.dagster.named(IGNITE), settings.dagster.named(IO_MANAGER)
     evaluator = Evaluator(endpoint, settings, specs.keys)
+    listing = _listed_by(endpoint)
 
-    def start(
-        context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection | None
-    ) -> Iterator[dg.Output[Landings]]:
+    def capture(context: dg.AssetExecutionContext, config: CaptureConfig) -> Iterator[dg.Output[Landings]]:
         ignite = cast("IgniteResource", getattr(context.resources, resource))
+        lake: Lake | None = getattr(getattr(context.resources, io_manager), "lake", None)
         partitions = sorted(Partition(endpoint.name, of, day) for day, of in partitions_of(context, ignite.websites))
         before = landed_before(context)
-        kept = list(_kept(config, getattr(context.resources, io_manager), endpoint, partitions, horizon, before))
+        kept = list(_kept(config, lake, endpoint, partitions, horizon, before))
         there = {each.partition for each in kept}
         due = by_website(each for each in partitions if each not in there)
         turns = Turns(context, ignite.websites, specs.keys)
         outcomes = (
             (Partition(endpoint.name, website, day), outcome)
             for website in turns.each(due)
-            for day, outcome in of_website(ignite, website, due[website], listed and listed.of_website(website))
+            for day, outcome in of_website(ignite, lake, website, due[website])
         )
-        landings = Landings(context, outcomes, evaluator, kept, specs.keys, retry_policy=retry_policy, recorded=before)
-        return landings.recorded()
+        landings = Landings(context, outcomes, evaluator, kept, retry_policy=retry_policy, recorded=before)
+        yield from landings.recorded()
 
     def of_website(
-        ignite: IgniteResource, website: str, days: list[dt.date], listed: Selection | None
+        ignite: IgniteResource, lake: Lake | None, website: str, days: list[dt.date]
     ) -> Iterator[MadeOrFailed]:
         try:
             client = ignite.client(website, horizon)
@@ -98,7 +101,7 @@ def _body(
             yield from ((day, error) for day in days)
             return
         with client:
-            ids, missing = _ids(listed, days) if listed else ({}, {})
+            ids, missing = _ids(lake, listing, website, days) if lake and listing else ({}, {})
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
             capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=settings.checks)
@@ -107,24 +110,12 @@ def _body(
                     ignite.websites[website].advise(outcome)
                 yield day, outcome
 
-    if endpoint.ids and endpoint.ids.from_partition:
-
-        def with_listed(
-            context: dg.AssetExecutionContext, config: CaptureConfig, listed: Selection
-        ) -> Iterator[dg.Output[Landings]]:
-            yield from start(context, config, listed)
-
-        return with_listed, endpoint.ids.endpoint
-
-    def alone(context: dg.AssetExecutionContext, config: CaptureConfig) -> Iterator[dg.Output[Landings]]:
-        yield from start(context, config, None)
-
-    return alone, None
+    return capture
 
 
 def _kept(
     config: CaptureConfig,
-    io_manager: object,
+    lake: Lake | None,
     endpoint: Endpoint,
     partitions: Sequence[Partition],
     horizon: Horizon,
@@ -134,7 +125,6 @@ def _kept(
 
     `before`: the keys of what the run itself has landed.
     """
-    lake: Lake | None = getattr(io_manager, "lake", None)
     if lake is None:  # another IO manager in its place, and nobody knows what that holds
         return
     zone = horizon.timezone
@@ -147,13 +137,15 @@ def _kept(
                 yield found
 
 
-def _ids(listed: Selection, days: Sequence[dt.date]) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:
+def _ids(
+    lake: Lake, listing: str, website: str, days: Sequence[dt.date]
+) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:
     """The ids that the listing partitions hold, by date, and the dates whose partition is not there."""
     ids: dict[dt.date, Sequence[int]] = {}
     missing: dict[dt.date, IgniteError] = {}
     for day in days:
         try:
-            ids[day] = listed.of(day).table(["id"]).column("id").to_pylist()
+            ids[day] = lake.read([Partition(listing, website, day)], ["id"]).column("id").to_pylist()
         except IgniteError as error:
             missing[day] = error
     return ids, missing

@@ -62,7 +62,6 @@ def build_derived(
                 context,
                 outcomes(lake_of(context, settings), due),
                 evaluator,
-                keys=specs.keys,
                 retry_policy=retry_policy,
             )
             yield from landings.recorded()

@@ -19,6 +19,7 @@ from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.export_triggers import Captured, Watch
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
+from ignite_assets.dagster.landing import recorded_hash
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
@@ -194,8 +195,7 @@ def _captured(asset: str, records: Sequence[dg.EventLogRecord]) -> Iterator[Capt
     for record in records:
         materialization = record.asset_materialization
         if materialization and materialization.partition:
-            told = materialization.metadata.get("content_hash")
-            content = str(told.value) if told else f"record {record.storage_id}"
+            content = recorded_hash(materialization) or f"record {record.storage_id}"
             yield Captured(record.storage_id, asset, materialization.partition, content)
 
 

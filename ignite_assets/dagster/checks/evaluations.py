@@ -11,6 +11,7 @@ import dagster as dg
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
+from ignite_assets.dagster.metadata import markdown
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import TargetMaterialization
 from ignite_assets.storage.lake import Lake, Partition
@@ -23,6 +24,7 @@ FINDINGS = "findings"
 ADVICE = "what_to_do"
 """The metadata key of what to do about findings that did not pass."""
 
+_COLUMNS = ("finding", "measured", "expected")
 _PAGE = 500
 _SEVERITY: Mapping[CheckName, dg.AssetCheckSeverity] = {
     "sound": dg.AssetCheckSeverity.ERROR,
@@ -112,10 +114,7 @@ def evaluation(
     asset: dg.AssetKey, verdict: Verdict, partition: Partition, target: TargetMaterialization | None
 ) -> dg.AssetCheckEvaluation:
     """A verdict as Dagster records it, of a materialization."""
-    rows = [
-        dg.TableRecord({"finding": name, "measured": each.measured, "expected": each.expected, "ok": each.passed})
-        for name, each in verdict.findings.items()
-    ]
+    rows = [[name, each.measured, "" if each.passed else each.expected] for name, each in verdict.findings.items()]
     advice = {f"{name}: {each.advice}": None for name, each in verdict.failed.items()}
     histories = {each.history: None for each in verdict.findings.values() if each.history}
     return dg.AssetCheckEvaluation(
@@ -124,11 +123,11 @@ def evaluation(
         passed=verdict.passed,
         severity=_SEVERITY[verdict.check],
         metadata={
-            FINDINGS: dg.MetadataValue.table(rows),
+            FINDINGS: markdown(_COLUMNS, rows),
             **({ADVICE: "\n".join(advice)} if advice else {}),
             **({"history": "\n".join(histories)} if histories else {}),
         },
-        description=verdict.told,
+        description=None if verdict.passed else verdict.told,
         partition=_key(partition),
         target_materialization_data=target,
     )

@@ -24,7 +24,7 @@ from ignite_assets.tables.derived.inputs import FOOTER, Inputs
 from ignite_assets.tables.derived.past import Past
 from ignite_assets.tables.derived.row import Derived, Input
 from ignite_assets.tables.made import MadeOrFailed, MadePartition
-from ignite_assets.tables.windows import Window
+from ignite_assets.tables.windows import Window, day_ranges
 
 _ROWS = "derived_rows"
 _MEMORY_MIB = 256
@@ -109,7 +109,7 @@ class Derivations:
             facts={
                 "window": f"{window.first} to {window.last}",
                 "coverage": window.coverage,
-                "missing_days": [str(missing) for missing in window.missing],
+                "missing_days": day_ranges(window.missing),
                 **self._numbers(workspace),
             },
             preview=preview,
