@@ -64,7 +64,6 @@ class Figures:
     households: HouseholdFigures | None
     inventory: Inventory | None
     lists: ListFigures
-    """None where no export covers the website."""
     names: dict[int, str]
     """What people call the audiences, by id."""
     removals_due: int | None

@@ -1,11 +1,11 @@
-"""HouseholdFigures: how many, new and returning, and where they live: coordinates only to 0.01°, and together.
+"""Households: how many, new and returning, and where they live; coordinates are rounded to 0.01° and grouped.
 
 Names and streets are read for `people` alone, and only when a report is asked to show them.
 """
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ignite_assets.report.readings import DAY, WEEK, Query, Readings
 
@@ -82,7 +82,7 @@ def read(readings: Readings, *, personal_details: bool = False) -> HouseholdFigu
     if not found.view:
         return found
     spots = readings.ask("spots", _HOMES + _SPOTS, **values, **vars(found.view), step=step_of(found.view))
-    return HouseholdFigures(**(vars(found) | {"spots": spots}))
+    return replace(found, spots=spots)
 
 
 def weeks_of(readings: Readings) -> dict[str, dt.date | dt.datetime]:

@@ -81,10 +81,6 @@ def _coded(text: str) -> Markup:
     return Markup().join((code if n % 2 else plain).format(part) for n, part in enumerate(text.split("`")))
 
 
-def _sign(value: float) -> str:
-    return "+" if value > 0 else "−" if value < 0 else "±"
-
-
 def _moment(moment: dt.datetime, zone: ZoneInfo) -> str:
     local = moment.astimezone(zone)
     return f"{words.short_day(local)} {local:%Y, %H:%M} {zone.key}"
@@ -101,20 +97,14 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _title_words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 _FILTERS: dict[str, Callable[..., Any]] = {
     "number": _shown,
-    "signed": lambda value: f"{_sign(value)}{abs(value):,}",
-    "percent": lambda share: f"{_sign(share)}{abs(share):.0%}",
     "day_words": words.day_words,
     "short_day": words.short_day,
     "weekday": lambda day: f"{day:%A}",
     "ranges": words.day_ranges,
     "moment": _moment,
     "count": words.count,
-    "title_words": _title_words,
+    "title_words": lambda name: name.replace("_", " "),
     "coded": _coded,
 }
