@@ -34,8 +34,11 @@ dev: $(RUNTIME) ## the Dagster UI on what `make run` captured, and on the embedd
 test: $(DEV) ## the tests, but for the long ones
 	@$(BIN)/pytest -q -n auto -m "not slow"
 
+# By module: one worker has its tests, and makes what they share (a soak, nights, a wheel, a browser) once. One worker
+# more than there are cores: a third of the time goes by in waits for daemons and processes.
 test-slow: $(DEV) ## the long tests (kills, leaks, a real daemon, a real browser, the soak, deploy/), and all examples of properties
-	@$(BIN)/pytest -q -n auto -m "slow or hypothesis" --hypothesis-profile thorough
+	@$(BIN)/pytest -q -n "$$($(BIN)/python -c 'import os; print(1 + (os.cpu_count() or 1))')" --dist loadscope \
+	    -m "slow or hypothesis" --hypothesis-profile thorough
 
 # Old versions warn of Pythons and libraries that came after them, so warnings are no errors here. Left out is what no
 # version changes: the text of pages, whose commands the other tests run as well, the layout and the wheel.

@@ -27,8 +27,8 @@ from ignite_assets_tests.storage.test_lake_on_s3 import way as way  # noqa: PLC0
 pytestmark = pytest.mark.slow
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 ENDS = {0, 128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGKILL}
-MOMENTS = 4
-"""How many of a write's moments are tried, evenly spread."""
+MOMENTS = 3
+"""How many of a write's moments are tried with each signal, evenly spread; each signal has others."""
 
 
 class Writer:
@@ -77,9 +77,11 @@ def writer(store: int) -> Iterator[Writer]:
     writer.close()
 
 
-def spread(moments: int) -> list[int]:
-    """Some of the moments from the first to the last."""
-    return sorted({1 + (moments - 1) * each // (MOMENTS - 1) for each in range(MOMENTS)})
+def spread(moments: int, number: signal.Signals) -> list[int]:
+    """A signal's share of the moments from the first to the last."""
+    among = MOMENTS * len(SIGNALS)
+    mine = range(SIGNALS.index(number), among, len(SIGNALS))
+    return sorted({1 + round((moments - 1) * each / (among - 1)) for each in mine})
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -91,7 +93,7 @@ def test_on_a_local_path(writer: Writer, tmp_path: Path, kind: str, number: sign
     moments = writer.write(root, kind, "new")
     assert moments >= 4
     ends = set()
-    for moment in spread(moments):
+    for moment in spread(moments, number):
         root = str(tmp_path / str(moment))
         writer.write(root, kind, "old")
         before = read(root)
@@ -155,7 +157,7 @@ def test_on_an_object_store(writer: Writer, store: int, way: Way, kind: str, num
     ended, requests = struck(f"{kind}-{number}", 0)
     assert ended == 0
     assert requests >= 1
-    ends = {struck(f"{kind}-{number}-{request}", request)[0] for request in spread(requests)}
+    ends = {struck(f"{kind}-{number}-{request}", request)[0] for request in spread(requests, number)}
     assert ends == {-number if number == signal.SIGKILL else 128 + number}
     assert [name for name in objects(store) if "/." in name] == []
 

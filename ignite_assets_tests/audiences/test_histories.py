@@ -234,7 +234,7 @@ COMMON = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_
 
 
 @pytest.mark.slow
-@settings(COMMON, max_examples=36)
+@settings(COMMON, max_examples=18)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=4))
 def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_due(
     workspace: Workspace, nights: list[Night]
@@ -243,7 +243,7 @@ def test_an_uploader_never_holds_an_opted_out_person_after_the_removal_that_is_d
 
 
 @pytest.mark.slow
-@settings(COMMON, max_examples=54)
+@settings(COMMON, max_examples=27)
 @given(nights=st.lists(NIGHT, min_size=1, max_size=6))
 def test_an_uploader_never_holds_an_opted_out_person_whatever_happens(
     workspace: Workspace, nights: list[Night]

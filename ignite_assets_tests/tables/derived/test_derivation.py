@@ -71,7 +71,7 @@ def test_labels_are_those_of_the_list_that_is_nearest(lake: Lake, listed: list[i
     st.dictionaries(st.integers(0, 4).map(ago), st.sets(st.integers(1, 3))),
     st.integers(1, 5),
 )
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_scores_are_those_of_the_newest_details_in_the_window_that_hold_the_location(
     tmp_path_factory: pytest.TempPathFactory, seen: dict[dt.date, set[int]], told: dict[dt.date, set[int]], days: int
 ) -> None:

@@ -38,7 +38,7 @@ from ignite_assets_tests.tables.derived.histories import (
 )
 
 SOURCES = {"visitor_recency": VISITORS, "audience_trends": MEMBERS, "location_recency": LOCATIONS}
-EXAMPLES = settings(max_examples=60)
+EXAMPLES = settings(max_examples=30)
 
 
 @contextmanager
