@@ -87,10 +87,19 @@ def _days(settings: "Settings", websites: Iterable[str], day: dt.date | None) ->
 
 def _without(days: Mapping[str, dt.date | None], settings: "Settings") -> "Iterator[Page]":
     """The websites without any data, each with why and what to do."""
+    without = [website for website, day in days.items() if day is None]
+    if not without:
+        return
+    from ignite_assets.dagster.assets.reports import failed
+    from ignite_assets.dagster.automation.alerts import Ours
+    from ignite_assets.dagster.instance import dagster_home, open_instance
+    from ignite_assets.dagster.keys import AssetKeys
     from ignite_assets.report.absence import nothing
 
-    for website in (website for website, day in days.items() if day is None):
-        yield Page(website, None, "", nothing(website, None, settings, {}))
+    ours = Ours(settings, AssetKeys.of(settings))
+    with open_instance(dagster_home(settings)) as instance:
+        for website in without:
+            yield Page(website, None, "", nothing(website, None, settings, failed(instance, ours, website, None)))
 
 
 def write(settings: "Settings", due: Iterable[tuple[str, dt.date]]) -> "Iterator[Page]":

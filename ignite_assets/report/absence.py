@@ -151,5 +151,5 @@ def nothing(website: str, day: dt.date | None, settings: Settings, failures: Map
         return f"{what}: {listed(unset)} {'is' if len(unset) == 1 else 'are'} not set"
     advice = f"`ignite-assets materialize --website {website} --date {day or 'yesterday'}` captures it"
     if known := list(failures.values()):
-        return f"{what}: {cause(known).rstrip('.')}; {remedy(known).rstrip('.')}"
+        return f"{what}. {cause(known)} {remedy(known)}".rstrip(".")
     return f"{what}; {advice}"

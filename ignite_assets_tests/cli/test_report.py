@@ -12,7 +12,7 @@ from ignite_assets.dagster.assets.reports import ASSET
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import run
-from ignite_assets_tests.conftest import ACME, BAYSIDE, SUMMIT
+from ignite_assets_tests.conftest import ACME, BAYSIDE, SUMMIT, variable
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,14 @@ def test_each_website_gets_pages_of_its_newest_day_and_one_without_data_fails(re
 
 @pytest.mark.slow
 def test_a_day_without_anything_fails_in_a_line_and_leaves_the_others_alone(reporting: Shop) -> None:
-    done = reporting.run("report", "--date", str(reporting.yesterday), "--website", ACME.key, "--website", BAYSIDE.key)
+    refused = {**reporting.environment, variable(SUMMIT.key, "secret"): "wrong"}
+    run("materialize", "--select", "visitors", "--website", SUMMIT.key, folder=reporting.folder, env=refused)
 
+    done = reporting.run("report", "--date", str(reporting.yesterday), "--website", ACME.key, "--website", BAYSIDE.key)
+    without = reporting.run("report", "--website", SUMMIT.key)
+
+    assert (without.returncode, without.stderr) == (1, "")
+    assert "The platform refused the website's credentials. Set the website's token and secret" in without.stdout
     assert done.returncode == 1
     assert f"{BAYSIDE.key}  {reporting.yesterday}  failed: nothing of {BAYSIDE.key} was captured" in done.stdout
     assert pages(reporting) == both(ACME.key, reporting.yesterday)

@@ -140,14 +140,16 @@ def page_name(website: str, day: dt.date) -> str:
     return f"website={website}/date={day.isoformat()}/{DEALER}"
 
 
-def failed(instance: dg.DagsterInstance, ours: alerts.Ours, website: str, day: dt.date) -> dict[str, FailureRecord]:
-    """Why each asset's capture of a day failed last: by runs of that partition alone, else by the latest runs."""
+def failed(
+    instance: dg.DagsterInstance, ours: alerts.Ours, website: str, day: dt.date | None
+) -> dict[str, FailureRecord]:
+    """Why each asset's capture of a day (None: any) failed last: by runs of that partition, else by the latest runs."""
     found: dict[str, FailureRecord] = {}
-    for tags in ({PARTITION: str(partition_key(day, website))}, {}):
+    for tags in ({PARTITION: str(partition_key(day, website))} if day else {}, {}):
         failures = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags=tags)
         for record in instance.get_run_records(failures, limit=_LATEST_RUNS):
             for trouble in alerts.failed_partitions(instance, record.dagster_run, ours):
-                if trouble.website == website and day in (trouble.days or {day}):
+                if trouble.website == website and (day is None or day in (trouble.days or {day})):
                     found.setdefault(trouble.asset, trouble.failure)
     return found
 
