@@ -13,6 +13,7 @@ from ignite_assets.cli.export import export
 from ignite_assets.cli.init import init
 from ignite_assets.cli.materialize import materialize
 from ignite_assets.cli.opt_out import opt_out
+from ignite_assets.cli.prune import prune
 from ignite_assets.cli.report import report
 from ignite_assets.cli.sandbox import sandbox
 from ignite_assets.cli.sql import sql
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for _command in (init, doctor, materialize, sql, export, opt_out, report, demo, sandbox, endpoints):
+for _command in (init, doctor, materialize, sql, export, opt_out, report, prune, demo, sandbox, endpoints):
     main.add_command(_command)

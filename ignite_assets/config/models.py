@@ -120,8 +120,18 @@ class Schedule(Section):
     """When things run, in the time zone of the partitions."""
 
     nightly: CaptureTime = Field(dt.time(0, 30), description="Time at which the day that just closed is captured.")
+    websites_per_run: int = Field(
+        1,
+        ge=1,
+        le=500,
+        description="Websites that a run of the night captures, one after the other; each lands, fails and is told of "
+        "alone. More make fewer runs to queue where there are hundreds of websites.",
+    )
     heal: CaptureTime = Field(dt.time(2, 30), description="Time at which missing days are captured.")
     heal_runs_per_tick: int = Field(100, ge=1, description="Most runs for missing days that a night starts.")
+    prune: TimeOfDay = Field(
+        dt.time(5, 0), description="Time at which old runs are deleted, with `dagster.keep_runs_days`."
+    )
     enabled: bool = Field(
         True,
         description="Whether schedules and sensors are on; if not, nothing is written, submitted or sent by itself.",
@@ -207,6 +217,13 @@ class Dagster(Section):
         examples=[8],
         description="How many runs `ignite-assets materialize` executes at once, one a website; as many as the "
         "Dagster instance allows unless set, 4 where that has no limit. Runs that Dagster launches obey the instance.",
+    )
+    keep_runs_days: int | None = Field(
+        None,
+        ge=7,
+        examples=[90],
+        description="Days after which records of finished runs are deleted; what they made stays on record. Kept for "
+        "ever unless set.",
     )
     key_prefix: KeyParts = Field((), examples=["east"], description="Prefix of every asset's key.")
     name_prefix: Name | None = Field(

@@ -17,6 +17,7 @@ from ignite_assets.dagster.assets.reports import build_reports
 from ignite_assets.dagster.automation.alert_sensors import build_sensors
 from ignite_assets.dagster.automation.audience_sensors import build_audience_sensors
 from ignite_assets.dagster.automation.opt_out_job import build_opt_out_job
+from ignite_assets.dagster.automation.pruning import build_pruning
 from ignite_assets.dagster.automation.returning import build_come_back_sensor
 from ignite_assets.dagster.automation.schedules import build_schedules
 from ignite_assets.dagster.checks.freshness import build_freshness
@@ -65,6 +66,7 @@ def build_defs(
         settings, specs, endpoints=endpoints, derived=derived, executor=executor, now=now, retry_policy=retry_policy
     )
     freshness_checks, freshness_schedule = build_freshness(settings, endpoints, derived, horizon, executor, keys)
+    prune_jobs, prune_schedules = build_pruning(settings, executor, keys)
     return dg.Definitions(
         assets=[
             *build_assets(endpoints, settings, specs, horizon=horizon, retry_policy=retry_policy),
@@ -81,8 +83,9 @@ def build_defs(
             *export_jobs,
             report_job,
             *([build_opt_out_job(settings, executor)] if settings.opt_outs.inbox else []),
+            *prune_jobs,
         ],
-        schedules=[*schedules, freshness_schedule, report_schedule],
+        schedules=[*schedules, freshness_schedule, report_schedule, *prune_schedules],
         sensors=[
             build_come_back_sensor(settings, endpoints, derived, horizon, jobs[1], keys, lake),
             *build_sensors(settings, keys),

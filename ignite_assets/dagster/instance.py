@@ -49,6 +49,16 @@ concurrency:
           applyLimitPerUniqueValue: true
         limit: 1
 
+# Runs are queued by several threads, and a schedule or sensor that takes long holds up no other.
+schedules:
+  use_threads: true
+  num_workers: 4
+  num_submit_workers: 4
+sensors:
+  use_threads: true
+  num_workers: 4
+  num_submit_workers: 4
+
 # Runs that never start, and runs that never end when they are stopped, are recorded as ended.
 run_monitoring:
   enabled: true

@@ -51,6 +51,10 @@ class AssetKeys:
         """Whether a run can be of this lake's assets: not when all that it selects is another lake's."""
         return not run.asset_selection or not all(map(self.is_another_lakes, run.asset_selection))
 
+    def are_all(self, keys: Iterable[dg.AssetKey]) -> bool:
+        """Whether all of some keys are of this lake's assets, without a user's own."""
+        return set(keys) <= set(self.all(self._names()))
+
     def is_another_lakes(self, key: dg.AssetKey) -> bool:
         """Whether an asset is of another configuration.
 

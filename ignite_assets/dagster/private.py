@@ -5,6 +5,7 @@ Dagster doesn't mark as public, unless `MEMBERS` lists it.
 """
 
 import contextlib
+import datetime as dt
 import functools
 import itertools
 import os
@@ -21,6 +22,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.backfill import BulkActionStatus
+
+from ignite_assets.api.errors import ConfigurationError
+from ignite_assets.tables.windows import consecutive
 
 __all__ = ["TargetMaterialization", "held_open", "log_together", "plan_ranges_as_one"]
 # TargetMaterialization: the type of the public field AssetCheckEvaluation.target_materialization_data, not exported.
@@ -43,10 +47,13 @@ DATA_VERSION = "dagster/data_version"
 MEMBERS: Mapping[str, str] = {
     "DagsterInstance.add_run_tags": "what a run learns and later ticks look for; nothing public tags a run under way",
     "DagsterInstance.all_logs": "a run's events of one kind; the public way reads those of one asset",
+    "DagsterInstance.event_log_storage": "the table of events, where nothing else tells what is asked of it",
     "DagsterInstance.get_concurrency_config": "how many runs an instance lets go on at once",
     "DagsterInstance.get_backfill": "what a backfill selected, and whether it is over",
+    "DagsterInstance.get_latest_storage_id_by_partition": "which partitions have new records, without reading these",
     "DagsterInstance.get_materialized_partitions": "an asset's partitions; the public way reads every record",
     "DagsterInstance.get_records_for_run": "a run's new events since a cursor, while another process executes it",
+    "DagsterInstance.get_run_ids": "runs by the time of their end, without reading them",
     "DagsterInstance.get_runs": "runs by status and job; get_run_records, which is public, reads more of each",
     "DagsterInstance.get_settings": "how many threads evaluate schedules and sensors",
     "DagsterInstance.has_run": "whether a run is recorded yet, without reading it",
@@ -89,6 +96,120 @@ def is_over(instance: dg.DagsterInstance, backfill: str | None) -> bool:
     """Whether a backfill asks for no further run; so for none, and for one that was deleted."""
     found = instance.get_backfill(backfill) if backfill else None
     return found is None or found.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
+
+
+def recorded_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey, days: Iterable[dt.date]) -> set[str]:
+    """The keys of an asset's partitions of some days that are on record, of partitions by date and something else.
+
+    `get_materialized_partitions` reads those of every day there is.
+    """
+    import sqlalchemy
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        wanted = {str(day) for day in days}
+        return {key for key in instance.get_materialized_partitions(asset) if key.partition("|")[0] in wanted}
+    there = (
+        sqlalchemy.select(Events.c.partition)
+        .distinct()
+        .where(Events.c.asset_key == asset.to_string())
+        .where(Events.c.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value)
+    )
+    # What was wiped is on record, but counts no more.
+    wiped = storage._get_assets_details([asset])  # noqa: SLF001 - no other way tells when an asset was wiped
+    there = storage._add_assets_wipe_filter_to_query(there, wiped, [asset])  # noqa: SLF001 - as Dagster filters it
+    found: set[str] = set()
+    with storage.index_connection() as connection:
+        for stretch in consecutive(list(days)):
+            # Up to the next day rather than to a character: collations differ in what follows a date.
+            first, after = str(stretch[0]), str(stretch[-1] + dt.timedelta(days=1))
+            found.update(connection.scalars(there.where(Events.c.partition >= first, Events.c.partition < after)))
+    return found
+
+
+def shows_failure(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a failed run is the last attempt at one of its partitions, which Dagster shows as failed for that.
+
+    Without SQL tables to ask, it may be.
+    """
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return True
+    planned = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
+    attempts = (planned, dg.DagsterEventType.ASSET_MATERIALIZATION.value)
+    with storage.index_connection() as connection:
+        return connection.execute(_last_of_run(run_id, (planned,), attempts).limit(1)).first() is not None
+
+
+def forget_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete a finished run, and let stand what it says of assets: their partitions' last materializations.
+
+    `delete_run` deletes these as well. Here they stay in their place, under their storage ids, as records of no run,
+    such as `report_runless_asset_event` makes: nothing is gone or new to grid, staleness, sensors and conditions.
+    Evaluations of checks have a table of their own, and stay too. Each step may be repeated after an interrupt.
+    Raises `ConfigurationError` for an instance without SQL tables.
+    """
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
+    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+    from dagster._serdes import deserialize_value, serialize_value
+
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        raise ConfigurationError("dagster.yaml", [f"no runs can be pruned of {type(storage).__name__}"])
+    with storage.index_transaction() as connection:
+        for number, text in connection.execute(_last_of_run(run_id, _LASTING)).fetchall():
+            entry = deserialize_value(text, EventLogEntry)._replace(run_id="")
+            detached = Events.update().where(Events.c.id == number)
+            connection.execute(detached.values(run_id="", event=serialize_value(entry)))
+        storage.delete_events_for_run(connection, run_id)
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    instance.run_storage.delete_run(run_id)
+    for file in record_files(instance, run_id):
+        file.unlink(missing_ok=True)
+
+
+def record_files(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
+    """The files of SQLite's that hold a run's events alone; none of another storage."""
+    from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
+
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        return []
+    return [Path(f"{storage.path_for_shard(run_id)}{suffix}") for suffix in ("", "-wal", "-shm")]
+
+
+_LASTING = ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION")
+"""The types of events that say how an asset is."""
+
+
+def _last_of_run(run_id: str, kinds: Sequence[str], superseding: Sequence[str] = ()) -> Any:
+    """A query for the run's events of some types that no later one of the same asset and partition follows.
+
+    `superseding`: the types that the later one may be of; the same type unless given.
+    """
+    import sqlalchemy
+    from dagster._core.storage.event_log.schema import SqlEventLogStorageTable as Events
+
+    later = Events.alias()
+    follows = (
+        sqlalchemy.select(later.c.id)
+        .where(later.c.asset_key == Events.c.asset_key, later.c.partition == Events.c.partition)
+        .where(later.c.id > Events.c.id)
+        .where(
+            later.c.dagster_event_type.in_(superseding)
+            if superseding
+            else later.c.dagster_event_type == Events.c.dagster_event_type
+        )
+    )
+    return (
+        sqlalchemy.select(Events.c.id, Events.c.event)
+        .where(Events.c.run_id == run_id, Events.c.dagster_event_type.in_(kinds), ~follows.exists())
+        .order_by(Events.c.id)
+    )
 
 
 def plan_each(instance: dg.DagsterInstance, run: dg.DagsterRun, asset: dg.AssetKey, keys: Iterable[str]) -> None:

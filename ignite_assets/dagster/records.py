@@ -6,8 +6,7 @@ record is recorded from its footer, never captured again.
 
 import datetime as dt
 import time
-from collections.abc import Collection, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Collection, Iterable
 
 import dagster as dg
 
@@ -16,30 +15,12 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.api.table import Table
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.landing import Kept, materialization
-from ignite_assets.dagster.partitions import partition_key, read_key
+from ignite_assets.dagster.partitions import read_key
+from ignite_assets.dagster.private import recorded_partitions
 from ignite_assets.storage.lake import Lake, Partition
 
-_T = TypeVar("_T", bound=Table)
 _SECONDS = 20.0
 """So long one look may record: Dagster ends a tick after a minute."""
-
-
-def compare(
-    instance: dg.DagsterInstance,
-    lake: Lake,
-    tables: Iterable[_T],
-    websites: Collection[str],
-    keys: AssetKeys = PLAIN,
-) -> Iterator[tuple[_T, dict[str, Partition], set[str]]]:
-    """Each table with its partitions that the lake holds, by key, and the keys of those that are on record."""
-    for table in tables:
-        found = {
-            str(partition_key(partition.date, partition.website)): partition
-            for website in websites
-            for partition in lake.files(table.name, website)
-        }
-        recorded = instance.get_materialized_partitions(keys[table.name])
-        yield table, found, {key for key in recorded if read_key(key)[1] in websites}
 
 
 def reconcile(
@@ -47,24 +28,27 @@ def reconcile(
     lake: Lake,
     tables: Iterable[Table],
     websites: Collection[str],
+    days: Collection[dt.date],
     keys: AssetKeys = PLAIN,
 ) -> dict[str, set[str]]:
-    """By asset, the keys of the partitions that the lake holds; those that are not on record are recorded.
+    """By asset, the keys of the partitions of some days that the lake holds; those not on record are recorded.
 
     As many are recorded as fit into one look, the newest first. A file that can't be read counts as missing then.
     """
     there: dict[str, set[str]] = {}
     deadline = time.monotonic() + _SECONDS
-    for table, found, recorded in compare(instance, lake, tables, websites, keys):
+    for table in tables:
+        found = {f"{day}|{website}" for website in websites for day in lake.files_of(table.name, website, days)}
         unreadable = set()
-        for key in sorted(found.keys() - recorded, reverse=True):
+        for key in sorted(found - recorded_partitions(instance, keys[table.name], days), reverse=True):
             if time.monotonic() > deadline:
                 break
-            if kept := Kept.if_readable(lake, found[key]):
+            day, website = read_key(key)
+            if kept := Kept.if_readable(lake, Partition(table.name, website, day)):
                 record_stored(instance, kept, keys)
             else:
                 unreadable.add(key)
-        there[table.name] = found.keys() - unreadable
+        there[table.name] = found - unreadable
     return there
 
 
@@ -81,11 +65,13 @@ def lost(
     Without those that are older than all that the lake holds of the website: old days are deleted on purpose.
     """
     missing = []
-    for table, found, recorded in compare(instance, lake, endpoints, websites, keys):
+    for table in endpoints:
+        held = {(partition.date, partition.website) for partition in lake.partitions(table.name)}
         oldest: dict[str, dt.date] = {}
-        for partition in found.values():
-            oldest[partition.website] = min(partition.date, oldest.get(partition.website, partition.date))
-        for day, website in map(read_key, sorted(recorded - found.keys())):
+        for day, website in held:
+            oldest[website] = min(day, oldest.get(website, day))
+        recorded = map(read_key, instance.get_materialized_partitions(keys[table.name]))
+        for day, website in sorted({each for each in recorded if each[1] in websites} - held):
             if horizon.refusal(table, day) and day > oldest.get(website, day):
                 missing.append(Partition(table.name, website, day))
     return missing

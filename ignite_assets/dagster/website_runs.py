@@ -1,4 +1,7 @@
-"""Runs that the package requests or launches itself: of one website, over a day or consecutive days."""
+"""Runs that the package requests or launches itself.
+
+Of one website, over a day or consecutive days; or of several websites' night.
+"""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -15,7 +18,8 @@ from ignite_assets.tables.windows import consecutive, day_ranges
 
 WEBSITE_TAG = "ignite/website"
 DATES_TAG = "ignite/dates"
-"""Tags of these runs, for those who look for one: the website, and the date or the first and the last."""
+WEBSITES_TAG = "ignite/websites"
+"""Tags of these runs, for those who look for one: the website, or the first and the last; and the same of dates."""
 
 _ORDER: tuple[History, ...] = ("current_state", "look_back", "derived")
 
@@ -61,6 +65,23 @@ class WebsiteRun:
             asset_check_keys=[],  # the assets' own steps evaluate them
             tags={**self.tags, **(tags or {})},
         )
+
+
+def night_request(websites: Sequence[str], day: dt.date, assets: Sequence[str], keys: AssetKeys) -> dg.RunRequest:
+    """What the nightly schedule asks for of one website, or of several that follow each other among the configured.
+
+    Dagster takes a run of several partitions as a range.
+    """
+    if len(websites) == 1:
+        return WebsiteRun(websites[0], (day,), tuple(assets)).request(keys)
+    first, last = (str(partition_key(day, website)) for website in (websites[0], websites[-1]))
+    named = f"{websites[0]} to {websites[-1]}"
+    return dg.RunRequest(
+        run_key=f"{day}|{named}",
+        asset_selection=keys.all(assets),
+        asset_check_keys=[],  # the assets' own steps evaluate them
+        tags={WEBSITES_TAG: named, DATES_TAG: str(day), RANGE_START: first, RANGE_END: last},
+    )
 
 
 def runs_of(website: str, due: Mapping[str, Sequence[dt.date]]) -> list[WebsiteRun]:

@@ -219,6 +219,19 @@ class Lake:
         found = ((_partition(asset, info.path), info) for info in infos)
         return dict(sorted(((partition, info) for partition, info in found if partition), key=lambda each: each[0]))
 
+    def files_of(self, asset: str, website: str, days: Iterable[dt.date]) -> dict[dt.date, pafs.FileInfo]:
+        """The files of a website's partitions of some days that exist, by day, in the order given.
+
+        Asks a local path for each, which is quicker than to list a long history; an object store is listed.
+        """
+        if not self.store.is_local:
+            there = {partition.date: info for partition, info in self.files(asset, website).items()}
+            return {day: there[day] for day in days if day in there}
+        some = list(days)
+        folder = self.store.path(f"{asset}/website={website}")
+        infos = self.store.filesystem.get_file_info([f"{folder}/date={day}/{FILE_NAME}" for day in some])
+        return {day: info for day, info in zip(some, infos, strict=True) if (info.size or 0) >= _SMALLEST_BYTES}
+
     def partitions(self, asset: str) -> list[Partition]:
         """The partitions of an asset that exist, sorted by website and date."""
         return list(self.files(asset))

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -187,16 +188,36 @@ def test_500_partitions_between_two_ticks_are_asked_for_once_each(many: Settings
     assert exports.tick() == []
 
 
-def test_the_first_tick_over_a_long_history_asks_for_the_newest_days_alone(
+def test_the_first_tick_over_a_long_history_reads_and_asks_for_the_newest_days_alone(
     exports: Sensor, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ignite_assets.dagster.automation.audience_sensors._RECORDS_A_PAGE", 20)
-    monkeypatch.setattr("ignite_assets.dagster.automation.audience_sensors._PAGES_A_TICK", 2)
     monkeypatch.setattr("ignite_assets.dagster.automation.audience_sensors._AGAIN", 5)
-    for age in range(50, 0, -1):
+    for age in (*range(50, 2, -1), 1, 2):  # a day that was healed came last
         land(instance, "visitors", days_ago(age), BAYSIDE.key)
-    assert exports.keys() == [], "more records than a tick reads: a day may look newest that isn't"
+    read: list[dg.EventLogRecord] = []
+    fetch = instance.fetch_materializations
+
+    def count(*args: Any, **how: Any) -> Any:
+        found = fetch(*args, **how)
+        read.extend(found.records)
+        return found
+
+    monkeypatch.setattr(instance, "fetch_materializations", count)
     assert exports.keys() == [f"{YESTERDAY}|{BAYSIDE.key}"]
+    assert [record.partition_key for record in read] == [f"{YESTERDAY}|{BAYSIDE.key}"]
+    assert exports.keys() == []
+
+
+def test_a_tick_whose_time_is_over_asks_for_nothing_before_every_source_is_looked_at(
+    exports: Sensor, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for asset in ("visitors", "audiences", "audience_members"):
+        land(instance, asset, YESTERDAY)
+    with monkeypatch.context() as patch:
+        patch.setattr("ignite_assets.dagster.automation.audience_sensors._SECONDS_A_TICK", -1.0)
+        assert exports.keys() == []
+    assert exports.said == "more records of audience_members, audiences, visitors are to be read first"
+    assert exports.keys() == [f"{YESTERDAY}|{ACME.key}"]
 
 
 def test_the_job_takes_what_the_sensor_asks_for(

@@ -81,7 +81,7 @@ def test_a_file_that_is_gone_while_its_record_stands_is_captured_again(
             file.write_bytes(b"")
         case _:
             shutil.rmtree(file.parent)
-    there = reconcile(runner.instance, lake, TABLES, [ACME.key])
+    there = reconcile(runner.instance, lake, TABLES, [ACME.key], [YESTERDAY])
     assert {name for name, keys in there.items() if not keys} == {"visitors"}
     assert lost(runner.instance, lake, ENDPOINTS, [ACME.key], Horizon(now=frozen(NOW))) == []
     assert healer(runner.instance, one, NOW) == 1
@@ -110,7 +110,7 @@ def test_a_damaged_file_without_a_record_is_not_there(runner: Runner, lake: Lake
     file = Path(lake.root, partition("visitors").file)
     file.parent.mkdir(parents=True)
     file.write_bytes(b"PAR1 was cut in the middle")
-    there = reconcile(runner.instance, lake, TABLES, [ACME.key])
+    there = reconcile(runner.instance, lake, TABLES, [ACME.key], [YESTERDAY])
     assert there["visitors"] == set()
     assert there["products"] == {KEY}
     assert runner.recorded("visitors") == []

@@ -20,6 +20,7 @@ from ignite_assets.dagster.automation.schedules import (
     Gap,
     expiring,
     find_gaps,
+    healed_days,
     healing_requests,
     nightly_requests,
     stale_keys,
@@ -31,6 +32,7 @@ from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
+from ignite_assets.tables.windows import days_between
 from ignite_assets_tests.audiences.captures import visitors
 from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
@@ -59,9 +61,9 @@ def requests_of(found: Sequence[dg.RunRequest | dg.SkipReason]) -> list[dg.RunRe
     return [each for each in found if isinstance(each, dg.RunRequest)]
 
 
-def keys_in(request: dg.RunRequest) -> list[str]:
+def keys_in(request: dg.RunRequest, websites: Sequence[str] = ()) -> list[str]:
     """The partitions that a request is of, one or a range."""
-    return [str(key) for key in partitions.keys_of({PARTITION: str(request.partition_key), **request.tags})]
+    return [str(key) for key in partitions.keys_of({PARTITION: str(request.partition_key), **request.tags}, websites)]
 
 
 def assets_of(request: dg.RunRequest) -> set[str]:
@@ -109,11 +111,27 @@ def test_the_night_derives_from_what_it_captures() -> None:
     assert assets_of(request) == {"visitors", "sales", "visitor_recency"}
 
 
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_runs_of_several_websites_ask_for_each_website_once_and_for_none_beside_them(of: int, at_once: int) -> None:
+    websites = [f"site-{n:02}" for n in range(of)]
+    found = requests_of(
+        list(nightly_requests(YESTERDAY, websites, ENDPOINTS, HORIZON, DERIVED, websites_per_run=at_once))
+    )
+    assert [key for request in found for key in keys_in(request, websites)] == [f"{YESTERDAY}|{w}" for w in websites]
+    assert len(found) == -(-of // at_once)
+    assert len({request.run_key for request in found}) == len(found)
+    assert all(assets_of(request) == set(EVERY) for request in found)
+
+
 # Gaps.
 
 
 def gaps_with(materialized: dict[str, set[str]], **how: object) -> list[Gap]:
-    return find_gaps(ENDPOINTS, KEYS, materialized, HORIZON, **{"start": days_ago(3), **how})  # type: ignore[arg-type]
+    return find_gaps(ENDPOINTS, KEYS, materialized, HORIZON, **{"days": since(days_ago(3)), **how})  # type: ignore[arg-type]
+
+
+def since(start: dt.date) -> list[dt.date]:
+    return days_between(start, YESTERDAY)
 
 
 def test_every_wanted_day_is_a_gap_when_nothing_is_materialized() -> None:
@@ -145,12 +163,12 @@ def test_what_is_derived_is_a_gap_where_its_main_input_is_there_or_is_one() -> N
     assert derived_gaps({**whole, "visitors": lacking, "visitor_recency": lacking}) == [
         Gap(*here, ("visitors",), ("visitor_recency",))
     ]
-    assert derived_gaps({}, start=days_ago(1)) == [Gap(YESTERDAY, key, NAMES, DERIVED_NAMES) for key in KEYS]
+    assert derived_gaps({}, days=since(days_ago(1))) == [Gap(YESTERDAY, key, NAMES, DERIVED_NAMES) for key in KEYS]
 
 
 def test_what_is_derived_has_no_last_day_but_needs_its_main_input() -> None:
     old = {f"{days_ago(200)}|{ACME.key}"}
-    found = derived_gaps({"visitors": old, "location_details": old, "audiences": old}, start=days_ago(201))
+    found = derived_gaps({"visitors": old, "location_details": old, "audiences": old}, days=since(days_ago(201)))
     assert [gap for gap in found if gap.date < days_ago(LOOK_BACK_DAYS)] == [
         Gap(days_ago(200), ACME.key, (), ("visitor_recency",))
     ]
@@ -202,10 +220,10 @@ def test_a_partition_with_a_run_under_way_is_no_gap() -> None:
 
 
 def test_no_gap_is_older_than_the_look_back_window_or_than_the_start_date() -> None:
-    far = gaps_with(NOTHING, start=days_ago(400))
+    far = gaps_with(NOTHING, days=since(days_ago(400)))
     assert far[0].date == days_ago(LOOK_BACK_DAYS)
-    assert gaps_with(NOTHING, start=days_ago(5))[0].date == days_ago(5)
-    assert gaps_with(NOTHING, start=days_ago(-5)) == []
+    assert gaps_with(NOTHING, days=since(days_ago(5)))[0].date == days_ago(5)
+    assert gaps_with(NOTHING, days=since(days_ago(-5))) == []
 
 
 @given(
@@ -214,7 +232,7 @@ def test_no_gap_is_older_than_the_look_back_window_or_than_the_start_date() -> N
 )
 def test_every_gap_can_be_captured_whatever_the_moment_and_the_zone(now: dt.datetime, zone: str) -> None:
     horizon = Horizon(ZoneInfo(zone), frozen(now))
-    gaps = find_gaps(ENDPOINTS, KEYS[:1], NOTHING, horizon, start=dt.date(2025, 1, 1))
+    gaps = find_gaps(ENDPOINTS, KEYS[:1], NOTHING, horizon, days=healed_days(dt.date(2025, 1, 1), horizon))
     rows = {endpoint.name: endpoint for endpoint in ENDPOINTS}
     assert all(horizon.refusal(rows[name], gap.date) is None for gap in gaps for name in gap.assets)
     assert {gap.date for gap in gaps} >= {horizon.yesterday() - dt.timedelta(days=age) for age in range(58)}
@@ -235,7 +253,7 @@ def test_healing_takes_each_websites_oldest_stretch_first_and_the_websites_in_tu
 
 
 def test_a_new_websites_window_is_one_run_and_what_tells_the_present_another() -> None:
-    gaps = derived_gaps({}, start=days_ago(80))
+    gaps = derived_gaps({}, days=since(days_ago(80)))
     found = requests_of(list(healing_requests(gaps, NOW.date(), 100, HORIZON)))
     assert len(found) == 2 * len(KEYS)
     whole = [f"{days_ago(age)}|{ACME.key}" for age in range(LOOK_BACK_DAYS, 0, -1)]
@@ -273,9 +291,28 @@ def test_healing_without_gaps_says_so() -> None:
 def test_gaps_that_soon_can_not_be_closed_are_named() -> None:
     gaps = [Gap(days_ago(age), ACME.key, ("visitors", "products")) for age in (60, 57, 56)]
     assert expiring(gaps, HORIZON) == [
-        "2026-09-21|acme-honda lacks visitors, products and can be captured for 0 more days",
-        "2026-09-24|acme-honda lacks visitors, products and can be captured for 3 more days",
+        "2026-09-21 can be captured for 0 more days: acme-honda lacks visitors, products",
+        "2026-09-24 can be captured for 3 more days: acme-honda lacks visitors, products",
     ]
+
+
+def test_many_gaps_of_a_day_that_expires_are_one_line() -> None:
+    gaps = [Gap(days_ago(60), f"s-{n:03}", ("visitors",) if n else ("visitors", "products")) for n in range(400)]
+    (line,) = expiring(gaps, HORIZON)
+    named = "s-000, s-001, s-002, s-003, s-004 and 395 more lack visitors, products"
+    assert line == f"2026-09-21 can be captured for 0 more days: {named}"
+
+
+def test_the_healer_looks_at_what_can_be_captured_and_within_a_month_at_every_older_day() -> None:
+    seen = set()
+    for night in range(30):
+        horizon = Horizon(now=frozen(NOW + dt.timedelta(days=night)))
+        days = healed_days(days_ago(400), horizon)
+        assert days == sorted(days)
+        assert set(days) >= set(days_between(horizon.oldest(), horizon.yesterday()))
+        assert len(days) <= LOOK_BACK_DAYS + 13
+        seen |= set(days)
+    assert seen == set(days_between(days_ago(400), YESTERDAY + dt.timedelta(days=29)))
 
 
 # Ticks.

@@ -27,6 +27,8 @@ inbox = "opt-outs"
 name = "used"
 source = "audiences"
 destination = "meta_custom_audience"
+[dagster]
+keep_runs_days = 90
 """
 
 

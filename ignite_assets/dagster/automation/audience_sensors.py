@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -25,7 +25,8 @@ from ignite_assets.storage.lake import Lake
 from ignite_assets.storage.store import Store
 
 _RECORDS_A_PAGE = 500
-_PAGES_A_TICK = 20
+_SECONDS_A_TICK = 20.0
+"""Dagster ends a tick after a minute and forgets its cursor, and so what was looked at."""
 _AGAIN = 100
 """So many storage ids are looked at again: databases may commit them out of order."""
 
@@ -148,7 +149,13 @@ def _export_sensor(settings: Settings, keys: AssetKeys) -> dg.SensorDefinition:
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         watch = Watch.read(context.cursor)
         days = max(rule.window_days for rule in rules)
-        behind = [asset for asset in sources if not _take_in(context.instance, watch, asset, keys, days)]
+        deadline = time.monotonic() + _SECONDS_A_TICK
+        behind = []
+        for asset in sources:
+            if time.monotonic() > deadline:
+                behind.append(asset)
+            else:
+                _take_in(context.instance, watch, asset, keys, days)
         # With records still unread a day may look newest that isn't.
         due = [] if behind else list(watch.due(rules, sorted(settings.websites)))
         requests = [
@@ -175,28 +182,26 @@ def _idle(behind: Sequence[str], watch: Watch, rules: Sequence[ExportRule], sett
     return "; ".join([*waits, *more, "nothing else is new" if lacking else "nothing is new"])
 
 
-def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str, keys: AssetKeys, window_days: int) -> bool:
-    """Let the watch learn of an asset's new records; whether that was all of them."""
-    after = max(0, watch.after.get(asset, 0) - _AGAIN)
-    for _ in range(_PAGES_A_TICK):
-        records = instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=keys[asset], after_storage_id=after),
-            limit=_RECORDS_A_PAGE,
-            ascending=True,
-        ).records
-        watch.take_in(_captured(asset, records), window_days)
-        after = max((record.storage_id for record in records), default=after)
-        if len(records) < _RECORDS_A_PAGE:
-            return True
-    return False
+def _take_in(instance: dg.DagsterInstance, watch: Watch, asset: str, keys: AssetKeys, window_days: int) -> None:
+    """Let the watch learn of an asset's new records. Reads those of newest days alone, however many there are."""
+    latest = instance.get_latest_storage_id_by_partition(
+        keys[asset],
+        dg.DagsterEventType.ASSET_MATERIALIZATION,
+        after_cursor=max(0, watch.after.get(asset, 0) - _AGAIN),
+    )
+    newest = watch.newest_of(asset, latest)
+    contents: dict[int, str] = {}
+    for at in range(0, len(newest), _RECORDS_A_PAGE):
+        page = dg.AssetRecordsFilter(asset_key=keys[asset], storage_ids=newest[at : at + _RECORDS_A_PAGE])
+        records = instance.fetch_materializations(page, limit=_RECORDS_A_PAGE).records
+        contents |= {record.storage_id: _content(record) for record in records}
+    in_order = sorted((storage_id, key) for key, storage_id in latest.items())
+    watch.take_in((Captured(each, asset, key, contents.get(each, "")) for each, key in in_order), window_days)
 
 
-def _captured(asset: str, records: Sequence[dg.EventLogRecord]) -> Iterator[Captured]:
-    for record in records:
-        materialization = record.asset_materialization
-        if materialization and materialization.partition:
-            content = recorded_hash(materialization) or f"record {record.storage_id}"
-            yield Captured(record.storage_id, asset, materialization.partition, content)
+def _content(record: dg.EventLogRecord) -> str:
+    materialization = record.asset_materialization
+    return (materialization and recorded_hash(materialization)) or f"record {record.storage_id}"
 
 
 def _inbox_sensor(settings: Settings, place: str, now: Callable[[], float]) -> dg.SensorDefinition:

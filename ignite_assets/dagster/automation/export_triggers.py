@@ -27,6 +27,7 @@ class Captured:
     asset: str
     key: str
     content_hash: str
+    """Of a newest day; of an older one it is not asked for."""
 
 
 class Newest(NamedTuple):
@@ -99,6 +100,15 @@ class Watch:
             ):
                 older = self.older.setdefault(website, {})
                 older[record.asset] = max(record.storage_id, older.get(record.asset, 0))
+
+    def newest_of(self, asset: str, latest: Mapping[str, int]) -> list[int]:
+        """Of an asset's last records by partition key, the ids of those that are of a website's newest day."""
+        days = {website: found[asset].day for website, found in self.newest.items() if asset in found}
+        for key in latest:
+            day, _, website = key.partition("|")
+            days[website] = max(day, days.get(website, ""))
+        newest = {f"{day}|{website}" for website, day in days.items()}
+        return [storage_id for key, storage_id in latest.items() if key in newest]
 
     def due(self, rules: Iterable[ExportRule], websites: Iterable[str]) -> Iterator[Due]:
         """The websites whose sources are all there for one newest day, with content not asked for yet."""

@@ -42,9 +42,16 @@ def runs_to_follow(instance: dg.DagsterInstance, settings: Settings, keys: Asset
     ]
 
 
+def partitions_of(instance: dg.DagsterInstance, settings: Settings, run: dg.DagsterRun) -> set[str]:
+    """The keys of a run's partitions, with those of its backfill."""
+    backfill = run.tags.get(BACKFILL)
+    runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL: backfill})) if backfill else [run]
+    return {key for each in runs for key in _partitions(each, settings)}
+
+
 def left_out(
     instance: dg.DagsterInstance,
-    settings: Settings,
+    partitions: Collection[str],
     run: dg.DagsterRun,
     gaps: Sequence[Gap],
     there: Mapping[str, Collection[str]],
@@ -52,10 +59,8 @@ def left_out(
     derived: Sequence[Derived],
     keys: AssetKeys,
 ) -> Iterator[Gap]:
-    """The gaps that a run, or its backfill, left although what they are made from is there."""
+    """The gaps among its partitions that a run, or its backfill, left although what they are made from is there."""
     backfill = run.tags.get(BACKFILL)
-    runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL: backfill})) if backfill else [run]
-    partitions = {key for each in runs for key in _partitions(each, settings)}
     found = instance.get_backfill(backfill) if backfill else None
     selected = (found.asset_selection if found else None) or run.asset_selection
     made_from = {

@@ -14,7 +14,7 @@ from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.daily import sensor_status
-from ignite_assets.dagster.automation.following import FOLLOWED, FOLLOWS, left_out, runs_to_follow
+from ignite_assets.dagster.automation.following import FOLLOWED, FOLLOWS, left_out, partitions_of, runs_to_follow
 from ignite_assets.dagster.automation.schedules import find_gaps, gap_requests, partitions_there, under_way
 from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.liveness import Silence, give_up_lost_runs
@@ -60,15 +60,19 @@ def build_come_back_sensor(
         if not due and not failed:
             yield dg.SkipReason("no run left out anything to be asked for now")
             return
-        there = partitions_there(context.instance, settings, tables, lake, keys)
-        websites = settings.websites if failed else {read_key(key)[1] for key in due} & settings.websites.keys()
+        left = [(run, partitions_of(context.instance, settings, run)) for run in failed]
+        looked_at = [read_key(key) for key in set(due).union(*(partitions for _, partitions in left))]
+        websites = sorted({website for _, website in looked_at} & settings.websites.keys())
+        first, last = settings.partitions.start_date, horizon.yesterday()
+        days = sorted({day for day, _ in looked_at if first <= day <= last})
+        there = partitions_there(context.instance, tables, websites, days, lake, keys)
         gaps = find_gaps(
             endpoints,
-            sorted(websites),
+            websites,
             there,
             horizon,
             derived=derived,
-            start=settings.partitions.start_date,
+            days=days,
             under_way=under_way(context.instance, settings.websites, keys),
         )
         wanted = {gap.key: gap for gap in gaps if gap.assets and gap.key in due}
@@ -76,9 +80,9 @@ def build_come_back_sensor(
         for at in sorted({due[key] for key in wanted}):
             then = (gap for key, gap in wanted.items() if due[key] == at)
             requests += gap_requests(then, f"come back|{at.isoformat()}", horizon, keys)
-        for run in failed:
+        for run, partitions in left:
             rest = [gap for gap in gaps if gap.key not in wanted]
-            follow = list(left_out(context.instance, settings, run, rest, there, endpoints, derived, keys))
+            follow = list(left_out(context.instance, partitions, run, rest, there, endpoints, derived, keys))
             wanted.update({gap.key: gap for gap in follow})
             requests += gap_requests(follow, f"follow|{run.run_id}", horizon, keys, {FOLLOWS: run.run_id})
             context.instance.add_run_tags(run.run_id, {FOLLOWED: str(len(follow))})

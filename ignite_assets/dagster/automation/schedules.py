@@ -25,17 +25,21 @@ from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.liveness import give_up_lost_runs
 from ignite_assets.dagster.partitions import keys_of, partition_key
+from ignite_assets.dagster.private import recorded_partitions
 from ignite_assets.dagster.records import reconcile
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.waiting import waiting
-from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
+from ignite_assets.dagster.website_runs import WebsiteRun, night_request, runs_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.derived.row import Derived
+from ignite_assets.tables.windows import days_between
 
 COMMAND = "materialize"
 """The job of the runs that the command line launches."""
 EXPIRING_DAYS = 3
 """A gap this close to the end of the look-back window is named as expiring."""
+_NAMED = 5
+_NIGHTS_FOR_OLDER_DAYS = 30
 
 
 @dataclass(frozen=True, order=True)
@@ -98,11 +102,13 @@ def build_schedules(
     )
 
     def capture(day: dt.date) -> Requests:
-        yield from nightly_requests(day, sorted(settings.websites), endpoints, horizon, derived, keys)
+        websites, at_once = sorted(settings.websites), settings.schedule.websites_per_run
+        yield from nightly_requests(day, websites, endpoints, horizon, derived, keys, websites_per_run=at_once)
 
     def close_gaps(context: dg.ScheduleEvaluationContext) -> Requests:
         give_up_lost_runs(context.instance, horizon, keys)
-        there = partitions_there(context.instance, settings, tables, lake, keys)
+        days = healed_days(settings.partitions.start_date, horizon)
+        there = partitions_there(context.instance, tables, sorted(settings.websites), days, lake, keys)
         gaps = find_gaps(
             endpoints,
             sorted(settings.websites),
@@ -110,7 +116,7 @@ def build_schedules(
             horizon,
             derived=derived,
             stale=stale_keys(settings, derived, horizon),
-            start=settings.partitions.start_date,
+            days=days,
             under_way=under_way(context.instance, settings.websites, keys),
         )
         alone = waiting(context.instance, horizon, settings.websites, keys)
@@ -126,8 +132,8 @@ def build_schedules(
         named("nightly_schedule"),
         nightly,
         at,
-        f"Every night at {at:%H:%M}: captures the day that just closed, one run for each website, while the platform's "
-        "window holds only that day.",
+        f"Every night at {at:%H:%M}: captures the day that just closed while the platform's window holds only that "
+        f"day, {_runs_of(settings)}.",
         for_closed_day(settings, capture),
     )
     heal_schedule = daily_schedule(
@@ -142,17 +148,34 @@ def build_schedules(
     return [nightly_schedule, heal_schedule], [nightly, heal, command]
 
 
+def _runs_of(settings: Settings) -> str:
+    several = settings.schedule.websites_per_run
+    return "one run for each website" if several == 1 else f"in runs of {several} websites"
+
+
+def healed_days(start: dt.date, horizon: Horizon) -> list[dt.date]:
+    """The days that a night's healer looks at: those that can be captured, and one in thirty of the older ones.
+
+    Of an older day, what the lake holds without a record, or without what is derived from it, waits a month at most.
+    """
+    oldest, last = horizon.oldest(), horizon.yesterday()
+    return [
+        day for day in days_between(start, last) if day >= oldest or (last - day).days % _NIGHTS_FOR_OLDER_DAYS == 0
+    ]
+
+
 def partitions_there(
     instance: dg.DagsterInstance,
-    settings: Settings,
     tables: Iterable[Table],
+    websites: Collection[str],
+    days: Collection[dt.date],
     lake: Callable[[], Lake] | None,
     keys: AssetKeys,
 ) -> Mapping[str, Collection[str]]:
-    """By asset, the keys of the partitions that the lake holds; without a lake of ours, those on record."""
+    """By asset, the keys of the partitions of some days that the lake holds; without a lake of ours, on record."""
     if lake:
-        return reconcile(instance, lake(), tables, sorted(settings.websites), keys)
-    return {table.name: instance.get_materialized_partitions(keys[table.name]) for table in tables}
+        return reconcile(instance, lake(), tables, websites, days, keys)
+    return {table.name: recorded_partitions(instance, keys[table.name], days) for table in tables}
 
 
 def nightly_requests(
@@ -162,8 +185,13 @@ def nightly_requests(
     horizon: Horizon,
     derived: Sequence[Derived] = (),
     keys: AssetKeys = PLAIN,
+    *,
+    websites_per_run: int = 1,
 ) -> Requests:
-    """One run a website over the assets that the day allows: a tick that comes late finds the present gone."""
+    """Runs of so many websites over the assets that the day allows: a tick that comes late finds the present gone.
+
+    `websites`: all that are configured, in order, since a run of several names its first and its last.
+    """
     allowed = [endpoint for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
     if not allowed:
         early = day > horizon.yesterday()
@@ -171,8 +199,8 @@ def nightly_requests(
         return
     captured = {endpoint.name for endpoint in allowed}
     due: list[Table] = [*allowed, *(row for row in derived if row.main in captured)]
-    for website in websites:
-        yield WebsiteRun(website, (day,), tuple(table.name for table in due)).request(keys)
+    for at in range(0, len(websites), websites_per_run):
+        yield night_request(websites[at : at + websites_per_run], day, [table.name for table in due], keys)
 
 
 def find_gaps(
@@ -183,15 +211,14 @@ def find_gaps(
     *,
     derived: Sequence[Derived] = (),
     stale: Mapping[str, Collection[str]] = MappingProxyType({}),
-    start: dt.date,
+    days: Iterable[dt.date],
     under_way: Collection[str] = (),
 ) -> list[Gap]:
-    """What is wanted, can still be captured, isn't materialized and has no run under way; oldest first.
+    """What is wanted of some days, can still be captured, isn't materialized and has no run under way.
 
-    A derived partition is wanted whose main input is there or is a gap itself, on any day since the start; and again
-    when it is `stale` (keys by asset).
+    In the order of the days. A derived partition is wanted whose main input is there or is a gap itself, however old
+    the day is; and again when it is `stale` (keys by asset).
     """
-    days = [start + dt.timedelta(days=n) for n in range((horizon.yesterday() - start).days + 1)]
     gaps = []
     for day in days:
         wanted = [endpoint.name for endpoint in endpoints if horizon.refusal(endpoint, day) is None]
@@ -275,13 +302,23 @@ def _in_turn(runs: Iterable[WebsiteRun], *, newest_first: bool = False) -> list[
 
 
 def expiring(gaps: Iterable[Gap], horizon: Horizon) -> list[str]:
-    """A line for each gap that soon can't be closed any more."""
+    """A line for each day that soon can't be captured any more, with what it lacks of which websites."""
+    by_day: dict[dt.date, list[Gap]] = {}
+    for gap in gaps:
+        if gap.assets and LOOK_BACK_DAYS - horizon.age(gap.date) <= EXPIRING_DAYS:
+            by_day.setdefault(gap.date, []).append(gap)
     return [
-        f"{gap.date}|{gap.website} lacks {', '.join(gap.assets)} and can be captured for "
-        f"{LOOK_BACK_DAYS - horizon.age(gap.date)} more days"
-        for gap in gaps
-        if gap.assets and LOOK_BACK_DAYS - horizon.age(gap.date) <= EXPIRING_DAYS
+        f"{day} can be captured for {LOOK_BACK_DAYS - horizon.age(day)} more days: {_lacking(some)}"
+        for day, some in by_day.items()
     ]
+
+
+def _lacking(gaps: Sequence[Gap]) -> str:
+    """The websites of some gaps of a day, and the assets that any of them lacks."""
+    websites = [gap.website for gap in gaps]
+    named = ", ".join(websites[:_NAMED]) + (f" and {len(websites) - _NAMED} more" if len(websites) > _NAMED else "")
+    assets = dict.fromkeys(asset for gap in gaps for asset in gap.assets)
+    return f"{named} lack{'s' if len(websites) == 1 else ''} {', '.join(assets)}"
 
 
 def under_way(instance: dg.DagsterInstance, websites: Collection[str], keys: AssetKeys = PLAIN) -> set[str]:

@@ -3,6 +3,7 @@
 import datetime as dt
 import functools
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -26,10 +27,20 @@ class Inputs:
     """What one derived asset of a website reads, day by day. Lists each asset and reads each footer once.
 
     `window_days` is the length of the trailing window. Windows are clipped at `first_day`, the first that has
-    partitions.
+    partitions. `looked_at`: the days whose partitions are looked for; every day's unless given.
     """
 
-    def __init__(self, lake: Lake, derived: Derived, website: str, *, window_days: int, first_day: dt.date) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        derived: Derived,
+        website: str,
+        *,
+        window_days: int,
+        first_day: dt.date,
+        looked_at: Sequence[dt.date] | None = None,
+    ) -> None:
+        self._looked_at = looked_at
         self._lake, self._derived, self._website = lake, derived, website
         self._window_days, self._first_day = window_days, first_day
         self._files: dict[str, dict[dt.date, pafs.FileInfo]] = {}
@@ -37,8 +48,11 @@ class Inputs:
     def captured(self, asset: str) -> Mapping[dt.date, pafs.FileInfo]:
         """The days of an asset's partitions, each with its file."""
         if asset not in self._files:
-            files = self._lake.files(asset, self._website)
-            self._files[asset] = {partition.date: info for partition, info in files.items()}
+            self._files[asset] = (
+                {partition.date: info for partition, info in self._lake.files(asset, self._website).items()}
+                if self._looked_at is None
+                else self._lake.files_of(asset, self._website, self._looked_at)
+            )
         return self._files[asset]
 
     def window(self, day: dt.date, asset: str | None = None) -> Window:
@@ -75,6 +89,25 @@ class Inputs:
         """
         made = self.captured(self._derived.name)
         return [day for day in sorted(made, reverse=True) if day >= since and self._is_stale(day, made[day])]
+
+    def any_may_be_stale(self, since: dt.date) -> bool:
+        """Whether `stale` is worth asking: an input is newer than a partition of its day or a later one.
+
+        Far cheaper than `stale`. The first of an input's days may be read for earlier days as well.
+        """
+        made = {day: info.mtime_ns for day, info in self.captured(self._derived.name).items() if day >= since}
+        for of in self._derived.inputs:
+            captured = self.captured(of.asset)
+            # From the last day to the first, with the oldest partition of those that were passed.
+            days, oldest = sorted({*captured, *made}, reverse=True), math.inf
+            first = min(captured, default=None)
+            for day in days:
+                oldest = min(oldest, made.get(day, math.inf))
+                if day in captured and day != first and captured[day].mtime_ns > oldest:
+                    return True
+            if first and captured[first].mtime_ns > oldest:
+                return True
+        return False
 
     def missing(self, since: dt.date) -> list[dt.date]:
         """The days from `since` on of which the main input is captured and nothing is derived; newest first."""
