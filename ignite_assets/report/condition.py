@@ -53,7 +53,7 @@ class Condition:
     """In the order of the rows."""
 
 
-def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> "Condition":
+def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) -> Condition:
     """The state of each asset, of captures or derived from them."""
     found = _numbers(readings, tables)
     states = (_state(readings, table, row, thresholds) for table, row in zip(tables, found.rows, strict=True))
@@ -61,39 +61,38 @@ def read(readings: Readings, tables: Sequence[Table], thresholds: Thresholds) ->
 
 
 def _numbers(readings: Readings, tables: Sequence[Table]) -> Query:
-    website, newest = readings.website, {table.name: readings.newest(table.name) for table in tables}
-    there = [Partition(table.name, website, day) for table in tables for day in readings.captured(table.name)]
-    newest_there = [Partition(name, website, day) for name, day in newest.items() if day]
-    footers = [
-        {"file_name": partition.file, "key": key, "value": value}
-        for partition in newest_there
-        for key, value in (readings.footer(partition.asset, partition.date) or {}).items()
-        if key in _READ
-    ]
-    files = ", ".join(literal(pattern(partition.file)) for partition in newest_there)
+    names = [table.name for table in tables]
+    newest = [Partition(name, readings.website, day) for name in names if (day := readings.newest(name))]
     return readings.ask(
         "data_sets",
         _NUMBERS,
-        {
-            "files": readings.known(
-                "files",
-                [{"file": partition.file} for partition in there],
-                f"glob({literal(f'*/website={pattern(website)}/date=*/part-0.parquet')})",
-                ["file"],
-            ),
-            "footers": readings.known(
-                "footers",
-                footers,
-                f"parquet_kv_metadata([{files}])",
-                ["file_name", "key", "value"],
-            ),
-        },
-        data_sets=[table.name for table in tables],
+        {"files": _files(readings, names), "footers": _footers(readings, newest)},
+        data_sets=names,
         captures=[table.name for table in tables if table.history != "derived"],
         first=readings.window[0],
         day=readings.day,
         zone=literal(readings.zone.key),
     )
+
+
+def _files(readings: Readings, assets: Sequence[str]) -> str:
+    """SQL for the files of all partitions, which were listed before."""
+    website = readings.website
+    there = [Partition(asset, website, day).file for asset in assets for day in readings.captured(asset)]
+    shown = f"glob({literal(f'*/website={pattern(website)}/date=*/part-0.parquet')})"
+    return readings.known("files", [{"file": file} for file in there], shown, ["file"])
+
+
+def _footers(readings: Readings, partitions: Sequence[Partition]) -> str:
+    """SQL for the footers of some partitions, which were read before."""
+    rows = [
+        {"file_name": partition.file, "key": key, "value": value}
+        for partition in partitions
+        for key, value in (readings.footer(partition.asset, partition.date) or {}).items()
+        if key in _READ
+    ]
+    files = ", ".join(literal(pattern(partition.file)) for partition in partitions)
+    return readings.known("footers", rows, f"parquet_kv_metadata([{files}])", ["file_name", "key", "value"])
 
 
 _READ = ("ignite.rows", "ignite.coercions", "ignite.vanished", "ignite.captured_at")

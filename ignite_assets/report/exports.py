@@ -73,7 +73,7 @@ class ListFigures:
     counts: Query
     """A row for each manifest of the day: `people` on the list, `added`, `removed` and, left out, `opted_out`."""
     rows: Mapping[int, int]
-    """By number of a list that has a manifest of the day, its row."""
+    """By index in `states` of a list that has a manifest of the day, its row."""
 
     @property
     def has_records(self) -> bool:
@@ -89,17 +89,15 @@ def gather(readings: Readings, rules: Sequence[ExportRule], recorded: Sequence[R
     texts = [{"content": content} for content, _, _ in made]
     manifests = readings.known("manifests", texts, f"read_text([{places}])", ["content"])
     counts = readings.ask("lists", _COUNTS, {"manifests": manifests})
-    return ListFigures(
-        states=tuple(states), counts=counts, rows={number: row for row, (_, _, number) in enumerate(made)}
-    )
+    return ListFigures(states=tuple(states), counts=counts, rows={index: row for row, (_, _, index) in enumerate(made)})
 
 
 def _manifests(lake: Lake, states: Sequence[ListState]) -> Iterator[tuple[str, str, int]]:
-    """The text of each manifest of the day, its place seen from the lake's folder, and the number of its list."""
-    for number, export in enumerate(each.export for each in states):
+    """The text of each manifest of the day, its place seen from the lake's folder, and its list's index."""
+    for index, export in enumerate(each.export for each in states):
         if export:
             name = f"{export.path}/{history.MANIFEST}"
-            yield Store(export.of.to).read(name).decode(), f"{stored(lake, export.of.to)}/{name}", number
+            yield Store(export.of.to).read(name).decode(), f"{stored(lake, export.of.to)}/{name}", index
 
 
 _COUNTS = """
