@@ -14,8 +14,6 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import hypothesis
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
@@ -25,6 +23,7 @@ from ignite_assets.api.endpoints import ENDPOINTS, Endpoint
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
 from ignite_assets.dagster.partitions import partition_key
+from ignite_assets.dagster.private import keep_migrations
 from ignite_assets.sandbox import SandboxServer, SandboxWebsite
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables import progress
@@ -208,18 +207,9 @@ def dagster_sets_up_once() -> Iterator[None]:
     are compiled anew. The engines hold no connections. Nothing waits for the disk.
     """
     wait_for_no_disk()
-    read = ScriptDirectory.from_config
+    keep_migrations()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_event_log, "create_engine", _kept_engine)
-        scripts: dict[str | None, ScriptDirectory] = {}
-
-        def read_once(config: Config) -> ScriptDirectory:
-            place = config.get_main_option("script_location")
-            if place not in scripts:
-                scripts[place] = read(config)
-            return scripts[place]
-
-        patch.setattr(ScriptDirectory, "from_config", read_once)
         yield
 
 

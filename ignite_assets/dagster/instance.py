@@ -13,6 +13,7 @@ import yaml
 
 from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.config import Settings
+from ignite_assets.dagster.private import keep_migrations
 
 HOME_VARIABLE = "DAGSTER_HOME"
 
@@ -153,4 +154,5 @@ def inherited_instance() -> dg.DagsterInstance:
     """The instance of `DAGSTER_HOME`. Use it as a context manager."""
     # An interrupt while a connection to the records closes is raised, and would be logged with a traceback as well.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    keep_migrations()
     return dg.DagsterInstance.get()

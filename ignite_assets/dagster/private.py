@@ -247,6 +247,30 @@ def keep_engines() -> None:
             storage.create_engine = _keeping(storage.create_engine)
 
 
+def keep_migrations() -> None:
+    """Have this process, and those that it forks, read the scripts of Dagster's migrations once.
+
+    Dagster reads all of them three times to open an instance, and twice for the file of each run.
+    """
+    from alembic.script import ScriptDirectory
+    from dagster._core.storage.sql import ALEMBIC_SCRIPTS_LOCATION
+
+    read = ScriptDirectory.from_config
+    kept: list[ScriptDirectory] = []
+    if hasattr(read, "kept"):
+        return
+
+    def from_config(config: Any) -> ScriptDirectory:
+        if config.get_main_option("script_location") != ALEMBIC_SCRIPTS_LOCATION:
+            return read(config)
+        if not kept:
+            kept.append(read(config))
+        return kept[0]
+
+    from_config.kept = kept  # type: ignore[attr-defined]  # tells it from Alembic's
+    ScriptDirectory.from_config = from_config  # type: ignore[method-assign]  # remembers
+
+
 def _keeping(create_engine: Callable[..., Any]) -> Callable[..., Any]:
     """The function with a memory for its last few answers."""
 

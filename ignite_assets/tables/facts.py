@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ignite_assets.api.arrow import fixed_width
+from ignite_assets.api.arrow import constant, fixed_width
 from ignite_assets.api.endpoints import ALGO, EXTRA, Endpoint
 from ignite_assets.api.keysets import KeySet, KeyWords, Sample, column_words, row_words
 from ignite_assets.api.table import HASH_LENGTHS, Algo, Column, Table
@@ -128,7 +128,7 @@ class Gathering:
 def filled(values: pa.Array) -> int:
     """How many values of a column are there; an empty list is none."""
     if pa.types.is_list(values.type):
-        return int(pc.sum(pc.greater(pc.list_value_length(values), 0)).as_py() or 0)
+        return int(pc.sum(pc.list_value_length(values).cast(pa.bool_())).as_py() or 0)  # a scalar imports pandas
     return int(len(values) - values.null_count)
 
 
@@ -176,5 +176,5 @@ class _Lists:
 
 
 def _lengths(values: pa.Array) -> npt.NDArray[np.int64]:
-    lengths = pc.fill_null(pc.list_value_length(values), 0).cast(pa.int64())
+    lengths = pc.coalesce(pc.list_value_length(values), constant(pa.int32(), 0, len(values))).cast(pa.int64())
     return np.frombuffer(fixed_width(lengths), dtype=np.int64)

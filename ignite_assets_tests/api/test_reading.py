@@ -487,7 +487,7 @@ def test_a_constant_column_repeats_its_value(kind: pa.DataType, value: Any, rows
     assert array.type == kind
 
 
-def test_reading_and_staging_do_not_import_pandas() -> None:
+def test_reading_staging_and_gathering_facts_do_not_import_pandas() -> None:
     program = """
 import sys
 from collections import Counter
@@ -496,6 +496,7 @@ from ignite_assets.tables import assembly# noqa: F401
 from ignite_assets.api import arrow
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.storage.staging import Stage, first_rows
+from ignite_assets.tables.facts import Gathering
 bodies = {
     "visitors": b'["a","b"]', "products": b'[{"year":"2020","created_at":"2020-01-01T00:00:00Z","x":1},{"title":null}]',
     "locations": b'[{"id":1,"latitude":1.5}]', "audience_groups": b'[{"id":1,"brands":["a",null]},{"id":2}]',
@@ -505,10 +506,13 @@ bodies = {
 for name, body in bodies.items():
     schema = arrow.arrow_schema(by_name()[name])
     stage = Stage(schema.remove(len(schema) - 1), dictionaries=[])
+    gathering = Gathering(by_name()[name], "md5")
     for batch in arrow.batches(by_name()[name], [body], {"algo": "md5"} if name != "locations" else {}, Counter()):
         stage.write(batch)
         first_rows(batch, 5)
+        gathering.take(batch)
     stage.finish({})
+    gathering.entry(1)
 assert "pyarrow" in sys.modules
 print("pandas" in sys.modules)
 """

@@ -8,10 +8,13 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 from dagster._annotations import is_public
 from dagster._check import CheckError
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
-from dagster._core.storage import tags
+from dagster._core.storage import sql, tags
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
 
 from ignite_assets.dagster import private
 from ignite_assets.dagster.io_manager import ParquetIOManager
@@ -126,6 +129,17 @@ def test_an_engine_is_kept_for_each_file(instance: dg.DagsterInstance) -> None:
 
     assert index is again
     assert run is not index
+
+
+def test_the_scripts_of_dagsters_migrations_are_read_once_and_those_of_others_as_ever() -> None:
+    private.keep_migrations()
+    files = (sqlite_event_log.__file__, sqlite_run_storage.__file__)
+    configs = [sql.get_alembic_config(file) for file in files]
+    first, second = map(ScriptDirectory.from_config, configs)
+    assert first is second
+    assert first.as_revision_number("head") == ScriptDirectory(first.dir).as_revision_number("head")
+    other = sql.get_alembic_config(files[0], script_location="dagster:_core/storage/alembic/../alembic")
+    assert ScriptDirectory.from_config(other) is not ScriptDirectory.from_config(other)
 
 
 DAYS = dg.DailyPartitionsDefinition("2026-11-01")
