@@ -6,6 +6,7 @@ What a command needs of the package is imported inside it: `--help` must not wai
 import click
 
 from ignite_assets._version import __version__
+from ignite_assets.cli.dbt import dbt
 from ignite_assets.cli.demo import demo
 from ignite_assets.cli.doctor import doctor
 from ignite_assets.cli.endpoints import endpoints
@@ -33,5 +34,5 @@ def main() -> None:
     """
 
 
-for _command in (init, doctor, materialize, sql, export, opt_out, report, prune, demo, sandbox, endpoints):
+for _command in (init, doctor, materialize, sql, dbt, export, opt_out, report, prune, demo, sandbox, endpoints):
     main.add_command(_command)

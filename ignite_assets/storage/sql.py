@@ -41,6 +41,10 @@ _Found = TypeVar("_Found")
 _CATALOGUE = ("duckdb_", "information_schema", "pg_", "sqlite_master", "query")
 """Words of queries that may look at tables they don't name."""
 _MOST_TRIES = 20
+IN_PATH_DESCRIPTIONS = {
+    "website": "The website's key.",
+    "date": "The look-back date that the rows are the answer for.",
+}
 
 
 class ChangedError(IgniteError):
@@ -215,5 +219,4 @@ def comments(asset: str, schema: pa.Schema, table: Table | None) -> Iterator[str
 
 def _described(field: pa.Field) -> str:
     """What is known of a column; empty when nothing is."""
-    in_path = {"website": "The website's key.", "date": "The look-back date that the rows are the answer for."}
-    return in_path.get(field.name) or (field.metadata or {}).get(b"description", b"").decode()
+    return IN_PATH_DESCRIPTIONS.get(field.name) or (field.metadata or {}).get(b"description", b"").decode()
