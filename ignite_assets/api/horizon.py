@@ -58,11 +58,13 @@ class Horizon:
                 f"{day} has not closed yet; the newest date is {self.yesterday()}", gist="not closed yet"
             )
         if table.history == "current_state" and day != self.yesterday():
-            return DateRefusedError(
+            refusal = DateRefusedError(
                 f"{table.name} only tells the present, and {day} is not the day that just closed "
                 f"({self.yesterday()}): today's answer under a past date would be wrong",
                 gist=f"{table.name} only tells the present",
             )
+            refusal.advice = "leave it out for past dates: those of the group look_back can be captured"
+            return refusal
         return None if table.history == "derived" else self.look_back_refusal(day)
 
     def look_back_refusal(self, day: dt.date) -> DateRefusedError | None:

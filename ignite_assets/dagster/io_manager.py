@@ -86,7 +86,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 obj.record_landed()
                 raise
             except dg.Failure:
-                obj.evaluate()
+                obj.evaluate_for_all()
                 raise
             return
         self._store(context, obj)

@@ -25,6 +25,7 @@ from ignite_assets.dagster.private import DATA_VERSION, log_together
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
+from ignite_assets.tables.checks import CHECKS
 from ignite_assets.tables.made import MadePartition
 
 CONTENT_HASH = "content_hash"
@@ -135,6 +136,7 @@ class Landings:
         self._kept = kept
         self._retry_policy = retry_policy
         self._landed: list[Landing] = []
+        self._failed: list[Partition] = []
         self._evaluator = evaluator
         self.lake: Lake | None = None
         """Where they are stored, once that has begun."""
@@ -146,10 +148,23 @@ class Landings:
 
     def evaluate(self) -> None:
         """Log the checks of the partitions that were recorded."""
-        stored = [each.partition for each in self._landed if each.location]
-        partitions = [*(each.partition for each in self._kept), *stored]
-        if self.lake and partitions:
+        if self.lake and (partitions := self._there()):
             log_together(self._context, self._evaluator.evaluations(self._context.instance, self.lake, partitions))
+
+    def evaluate_for_all(self) -> None:
+        """The same before the step fails; instead of the checks' own step too, if the run has one: it is skipped then.
+
+        What the run planned and doesn't evaluate is shown as failed, also of partitions that it left as they were.
+        """
+        if self.lake and self._evaluator.is_planned(self._context.instance, self._context.run.run_id):
+            partitions = [*self._there(), *filter(self.lake.exists, self._failed)]
+            log_together(self._context, self._evaluator.each(self._context.instance, self.lake, partitions, CHECKS))
+        else:
+            self.evaluate()
+
+    def _there(self) -> list[Partition]:
+        stored = [each.partition for each in self._landed if each.location]
+        return [*(each.partition for each in self._kept), *stored]
 
     def __iter__(self) -> Iterator[Landing]:
         with retrying(self._context, self._retry_policy):
@@ -166,6 +181,7 @@ class Landings:
         for partition, outcome in self._outcomes:
             if isinstance(outcome, IgniteError):
                 errors[_key(partition)] = outcome
+                self._failed.append(partition)
                 continue
             landing = Landing(partition, outcome)
             landed.append(landing)
@@ -174,7 +190,7 @@ class Landings:
             started = time.monotonic()
             if landing.error:
                 errors[_key(partition)] = landing.error
-                landed.pop()
+                self._failed.append(landed.pop().partition)
         there: list[Landing | Kept] = [*self._kept, *landed]
         if errors:
             self._record(there)

@@ -68,6 +68,7 @@ MEMBERS: Mapping[str, str] = {
     "DagsterEvent.engine_event_data": "the process that executes a run",
     "DagsterEvent.step_failure_data": "what a failed step recorded",
     "DagsterEvent.step_materialization_data": "the materialization of an event",
+    "DagsterEvent.asset_check_planned_data": "the check that a run planned",
     "DagsterEvent.asset_check_evaluation_data": "the evaluation of an event",
     "DagsterEvent.materialization": "the materialization of an event of a run in process",
     "DagsterEvent.step_key": "the asset of a failed step",

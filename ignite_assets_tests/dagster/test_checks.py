@@ -256,6 +256,23 @@ def test_days_that_landed_have_their_verdict_when_others_failed(checked: Checked
     assert checked.shown("visitors", "sound") == dict.fromkeys(landed, "SUCCEEDED")
 
 
+@pytest.mark.parametrize("before", [[], [1, 2, 3]])
+def test_what_is_launched_with_its_checks_leaves_none_planned_of_what_the_lake_holds_when_a_day_fails(
+    checked: Checked, sandbox: SandboxServer, before: list[int]
+) -> None:
+    for age in before:
+        checked.run(["visitors"], partition_key=partition_key(days_ago(age), ACME.key))
+    sandbox.faults.add(Fault(endpoint="visitors", status=404, times=1))
+    checked.days(["visitors"], (3, 1), partition_checks(by_name()["visitors"]))
+    assert not checked.success
+    there = checked.instance.get_materialized_partitions(dg.AssetKey("visitors"))
+    assert len(there) == (3 if before else 2)
+    for check in CHECKS:
+        shown = checked.shown("visitors", check)
+        assert {shown.pop(key) for key in there} <= {"SUCCEEDED", "FAILED"}
+        assert set(shown.values()) <= {"EXECUTION_FAILED"}  # there is nothing to evaluate
+
+
 def test_what_was_said_of_a_partition_is_said_anew_when_it_is_captured_again(
     checked: Checked, sandbox: SandboxServer
 ) -> None:

@@ -55,6 +55,12 @@ class Evaluator:
             if verdict.check == "sound" or len(partitions) == 1 or not verdict.passed:
                 yield evaluation(self.key, verdict, partition, target)
 
+    def is_planned(self, instance: dg.DagsterInstance, run: str) -> bool:
+        """Whether a run has a step for the asset's checks."""
+        logs = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
+        events = (log.dagster_event for log in logs if log.dagster_event)
+        return any(event.asset_check_planned_data.asset_key == self.key for event in events)
+
     def each(
         self, instance: dg.DagsterInstance, lake: Lake, partitions: Sequence[Partition], checks: Collection[str]
     ) -> Iterator[dg.AssetCheckEvaluation]:
