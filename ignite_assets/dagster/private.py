@@ -81,6 +81,10 @@ MEMBERS: Mapping[str, str] = {
 _BATCH = 50
 """Events that are stored together: others who record in the same file wait for about a tenth of a second."""
 _BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
+_LARGEST_STEP = 128
+"""More than the partitions that a step of a backfill has (`partitions`), so that all of them are recorded at once.
+
+They are recorded in no order: if Dagster looked in between, it would request what follows from them in many runs."""
 _ENGINES = 8
 _PLAN_AS_ONE = "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"
 
@@ -326,7 +330,7 @@ def store_in_batches() -> None:
     store_event_batch.in_one_transaction = True  # type: ignore[attr-defined]  # tells it from Dagster's
     if not hasattr(SqliteEventLogStorage.store_event_batch, "in_one_transaction"):
         SqliteEventLogStorage.store_event_batch = store_event_batch  # type: ignore[method-assign, assignment]  # no longer the base class's
-    os.environ.setdefault(_BATCH_SIZE, str(_BATCH))
+    os.environ.setdefault(_BATCH_SIZE, str(_LARGEST_STEP))
 
 
 def log_together(

@@ -18,6 +18,7 @@ from dagster._core.storage.runs.sqlite import sqlite_run_storage
 
 from ignite_assets.dagster import private
 from ignite_assets.dagster.io_manager import ParquetIOManager
+from ignite_assets.dagster.partitions import ASKED, DERIVED, LISTED
 from ignite_assets.dagster.private import MEMBERS, TargetMaterialization, held_open, log_together, plan_ranges_as_one
 from ignite_assets_tests.layers import MODULES, room_of
 
@@ -181,6 +182,32 @@ def test_what_is_stored_in_batches_is_what_is_stored_one_by_one(instance: dg.Dag
     found = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(key, "usual"), limit=9)
     assert [record.partition for record in found] == KEYS[::-1]
     assert getattr(instance.get_latest_materialization_event(key), "run_id", None) == run
+
+
+def test_all_partitions_of_a_step_are_recorded_at_once(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")  # quicker
+    with held_open(instance):
+        storage = type(instance.event_log_storage)
+        store, sizes = storage.store_event_batch, list[int]()
+
+        def counted(self: Any, events: Any) -> None:
+            sizes.append(len(events))
+            store(self, events)
+
+        counted.in_one_transaction = True  # type: ignore[attr-defined]  # as the one that it calls
+        monkeypatch.setattr(storage, "store_event_batch", counted)
+        most = max(policy.max_partitions_per_run or 0 for policy in (ASKED, LISTED, DERIVED))
+        days = dg.DailyPartitionsDefinition("2026-01-01")
+
+        @dg.asset(partitions_def=days, backfill_policy=DERIVED)
+        def anything() -> None: ...
+
+        keys = days.get_partition_keys()[:most]
+        tags = {private.RANGE_START: keys[0], private.RANGE_END: keys[-1]}
+        dg.materialize([anything], instance=instance, tags=tags)
+    assert most in sizes
 
 
 def test_events_that_were_logged_before_a_failure_are_stored(instance: dg.DagsterInstance) -> None:
