@@ -62,19 +62,29 @@ class Evaluator:
         return any(event.asset_check_planned_data.asset_key == self.key for event in events)
 
     def each(
-        self, instance: dg.DagsterInstance, lake: Lake, partitions: Sequence[Partition], checks: Collection[str]
+        self,
+        instance: dg.DagsterInstance,
+        lake: Lake,
+        partitions: Sequence[Partition],
+        checks: Collection[str],
+        said: Collection[tuple[str, str | None]] = (),
     ) -> Iterator[dg.AssetCheckEvaluation]:
-        """Some checks of each partition, newest first."""
-        return (evaluation(self.key, *found) for found in self._verdicts(instance, lake, partitions, checks))
+        """Some checks of each partition, newest first, but for what was `said`: checks with keys of partitions."""
+        return (evaluation(self.key, *found) for found in self._verdicts(instance, lake, partitions, checks, said))
 
     def _verdicts(
-        self, instance: dg.DagsterInstance, lake: Lake, partitions: Sequence[Partition], checks: Collection[str]
+        self,
+        instance: dg.DagsterInstance,
+        lake: Lake,
+        partitions: Sequence[Partition],
+        checks: Collection[str],
+        said: Collection[tuple[str, str | None]] = (),
     ) -> Iterator[tuple[Verdict, Partition, TargetMaterialization | None]]:
         examination = Examination(lake, self.table, self._thresholds, self._zone)
         targets = _targets(instance, self.key, partitions)
         for partition in sorted(partitions, reverse=True):
             for check in CHECKS:
-                if check in checks:
+                if check in checks and (check, _key(partition)) not in said:
                     yield examine(examination.subject(partition), check), partition, targets.get(_key(partition))
 
 

@@ -56,9 +56,7 @@ def _checks_of(
         yield from (dg.Output(None, output_name=specs[name].get_python_identifier()) for name in names)
         said = _said(context, evaluator.key)
         partitions = lake_partitions(asset, context.partition_keys)
-        for evaluation in evaluator.each(context.instance, lake_of(context, settings), partitions, names):
-            if (evaluation.check_name, evaluation.partition) not in said:
-                yield evaluation
+        yield from evaluator.each(context.instance, lake_of(context, settings), partitions, names, said)
 
     return checks
 
