@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from click.testing import CliRunner
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import InProcessCodeLocationOrigin
 from dagster._core.storage.runs.schema import RunsTable
@@ -28,7 +29,7 @@ from ignite_assets.dagster.automation.pruning import JOB, JOBS, prune
 from ignite_assets.dagster.automation.schedules import find_gaps, partitions_there, stale_keys
 from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import partition_key
-from ignite_assets.dagster.private import RANGE_END, RANGE_START, record_files
+from ignite_assets.dagster.private import BACKFILL, RANGE_END, RANGE_START, record_files
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import DERIVED, TABLES
@@ -238,6 +239,17 @@ def test_runs_under_way_and_of_others_stay(instance: dg.DagsterInstance, setting
     done = prune(instance, settings, PLAIN, later())
     assert str(done).endswith("; kept: 3 of other jobs and assets than this configuration's")
     assert {run.run_id for run in instance.get_runs()} == set(stay)
+
+
+@pytest.mark.parametrize(("status", "stays"), [("REQUESTED", 1), ("COMPLETED", 0)])
+def test_runs_of_a_backfill_stay_until_it_is_over(
+    instance: dg.DagsterInstance, settings: Settings, status: str, stays: int
+) -> None:
+    backfill = PartitionBackfill("b", BulkActionStatus(status), from_failure=False, tags={}, backfill_timestamp=0.0)
+    instance.add_backfill(backfill)
+    old(instance, "nightly", "visitors", **{BACKFILL: "b"})
+    prune(instance, settings, PLAIN, later())
+    assert len(instance.get_runs()) == stays
 
 
 def test_runs_that_ended_lately_stay(instance: dg.DagsterInstance, settings: Settings) -> None:

@@ -5,7 +5,8 @@ shows a partition as failed, until that lands; and one whose backfill goes on.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,9 +77,11 @@ def prune(
     jobs = {settings.dagster.named(job) for job in JOBS}
     ended = instance.get_run_ids(dg.RunsFilter(statuses=_FINISHED, updated_before=before))
     done, progress = PrunedRuns(), begin("runs", len(ended))
+    # A large backfill is read once, not with each of its runs.
+    goes_on = functools.cache(lambda backfill: not is_over(instance, backfill))
     for record in _records(instance, list(reversed(ended))):
         run = record.dagster_run
-        if why := _why_kept(instance, jobs, keys, run):
+        if why := _why_kept(instance, jobs, keys, goes_on, run):
             done.kept[why] = done.kept.get(why, 0) + 1
         else:
             done.runs += 1
@@ -99,11 +102,17 @@ def _records(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> Iterator[d
         )
 
 
-def _why_kept(instance: dg.DagsterInstance, jobs: Collection[str], keys: AssetKeys, run: dg.DagsterRun) -> _Kept | None:
+def _why_kept(
+    instance: dg.DagsterInstance,
+    jobs: Collection[str],
+    keys: AssetKeys,
+    goes_on: Callable[[str | None], bool],
+    run: dg.DagsterRun,
+) -> _Kept | None:
     selected = run.asset_selection or set()
     if not keys.are_all(selected) or not (selected or run.job_name in jobs):
         return "another's"
-    if not is_over(instance, run.tags.get(BACKFILL)):
+    if goes_on(run.tags.get(BACKFILL)):
         return "a backfill under way"
     if run.status == dg.DagsterRunStatus.FAILURE and shows_failure(instance, run.run_id):
         return "a failed partition"
