@@ -25,7 +25,8 @@ def command_lines(page: Path) -> Iterator[str]:
 
 def commands(program: str) -> list[list[str]]:
     """The words after a program's name, of each of its command lines."""
-    lines = {line.partition(" < ")[0] for page in PAGES for line in command_lines(page)}
+    shell = (line.removeprefix("docker compose exec code ") for page in PAGES for line in command_lines(page))
+    lines = {line.partition(" < ")[0] for line in shell}
     return [
         shlex.split(line.replace("…", "2026-11-01"))[1:] for line in sorted(lines) if line.startswith(f"{program} ")
     ]
