@@ -7,14 +7,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ignite_assets_tests.forks import ForkServer
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 IGNITE_ASSETS = str(BIN / "ignite-assets")
+PATIENCE = 400.0
+"""Seconds that anything may take that is waited for."""
+
+
+def until(found: Callable[[], Any], what: str) -> Any:
+    """What is found, once it is something."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if value := found():
+            return value
+        time.sleep(0.3)
+    pytest.fail(f"not within {PATIENCE:g} s: {what}")
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -9,8 +9,7 @@ import functools
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from ignite_assets.sandbox.faults import SandboxCall
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets_tests.audiences import captures
 from ignite_assets_tests.cli.conftest import Shop, shop_in
-from ignite_assets_tests.commands import BIN, ROOT, environment
+from ignite_assets_tests.commands import BIN, PATIENCE, ROOT, environment, until
 from ignite_assets_tests.conftest import ACME, BAYSIDE, SUMMIT
 from ignite_assets_tests.dagster.both_executors import ENDLESS, UNDER_WAY
 from soak.processes import free_port
@@ -39,7 +38,6 @@ from soak.processes import free_port
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 AGES = 600.0
 """Seconds that the platform takes to answer: longer than any wait here."""
-PATIENCE = 240.0
 _QUEUE = """
 run_coordinator:
   module: dagster.core.run_coordinator
@@ -63,16 +61,6 @@ mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
   ... on RunConfigValidationInvalid { errors { message } } } }
 """
 TERMINATE = "mutation($run: String!) { terminateRun(runId: $run) { __typename ... on PythonError { message } } }"
-
-
-def until(found: Callable[[], Any], what: str) -> Any:
-    """What is found, once it is something."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.2)
-    pytest.fail(f"not within {PATIENCE:g} s: {what}")
 
 
 class Dagster:

@@ -13,36 +13,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 import yaml
 
-from ignite_assets_tests.commands import BIN, ROOT, environment
+from ignite_assets_tests.commands import BIN, PATIENCE, ROOT, environment, until
 from soak.processes import Process
 
 DEPLOY = ROOT / "deploy"
 SERVICES: Mapping[str, Mapping[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 HOME = "/opt/ignite"
 """The folder of the image, for which a temporary one stands."""
-PATIENCE = 400.0
-"""Seconds that anything may take that is waited for."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
 _UNPRIVILEGED = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
-
-
-def until(found: Callable[[], Any], what: str) -> Any:
-    """What is found, once it is something."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := found():
-            return value
-        time.sleep(0.5)
-    pytest.fail(f"not within {PATIENCE:g} s: {what}")
 
 
 def debian(program: str, package: str) -> str:
@@ -158,8 +144,13 @@ class Stack:
     def log(self, name: str) -> str:
         """The end of what a service logged."""
         with contextlib.suppress(FileNotFoundError):
-            return self._log(name).read_text(errors="replace")[-6000:]
+            return self._log(name).read_text(errors="replace")[-3000:]
         return ""
+
+    def print_logs(self) -> None:
+        """Print the end of what each service logged."""
+        for name in SERVICES:
+            print(f"--- {name}\n{self.log(name)}")  # noqa: T201 - for whoever looks at the failure
 
     def logs(self) -> str:
         """All that was logged."""
@@ -216,8 +207,9 @@ command, an address and the service's environment."""
 
 @contextlib.contextmanager
 def running(stack: Stack) -> Iterator[Stack]:
-    """The stack until the end of the block."""
+    """The stack until the end of the block. Prints what was logged, which pytest shows of a test that fails."""
     try:
         yield stack
     finally:
+        stack.print_logs()
         stack.down()

@@ -28,8 +28,9 @@ from ignite_assets.dagster.private import PARTITION
 from ignite_assets.sandbox import Fault, SandboxServer, SandboxWebsite, frozen
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.store import Store
+from ignite_assets_tests.commands import until
 from ignite_assets_tests.conftest import NAMES, variable, zone_at_noon
-from ignite_assets_tests.deploy.services import DEPLOY, Stack, running, until
+from ignite_assets_tests.deploy.services import DEPLOY, Stack, running
 from ignite_assets_tests.uploads import AdPlatform
 from soak.expected import record_of, world_records
 
