@@ -203,7 +203,7 @@ class Dagster(Section):
     executor: Literal["in_process", "multiprocess", "celery", "k8s"] = Field(
         "in_process",
         description="What executes a run's steps: the run's process, a process for each, Celery's workers, or a "
-        "Kubernetes pod for each. All but the first take many times the CPU; runs are the unit to spread.",
+        "Kubernetes pod for each. More processes take more CPU, each loading the code; spread runs rather than steps.",
     )
     broker_env: Variable = Field(
         "CELERY_BROKER_URL",

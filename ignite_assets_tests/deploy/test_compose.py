@@ -280,7 +280,7 @@ def test_the_example_of_an_env_file_has_every_variable_that_the_files_name() -> 
 def test_the_steps_of_a_run_are_spread_over_both_workers_of_celery(agency: Agency) -> None:
     stack = agency.stack
     path = stack.home / "ignite.toml"
-    path.write_text(re.sub(r"^# (\[dagster\]|executor|broker_env)", r"\1", path.read_text(), flags=re.MULTILINE))
+    path.write_text(re.sub(r"^# (executor|broker_env)", r"\1", path.read_text(), flags=re.MULTILINE))
     assert load_settings(path).dagster.executor == "celery"
     stack.up()
     until(stack.answers, "the webserver answers")
