@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Self
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -21,6 +21,8 @@ class S3Server:
         self.requests: list[str] = []
         """`METHOD key`, in the order in which they came; `LIST prefix` of a page of a listing."""
         self._app = DomainDispatcherApplication(create_backend_app)
+        self._one_at_a_time = Lock()
+        """moto fails where an object is replaced while it is copied, as no store does."""
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
 
@@ -77,5 +79,6 @@ class S3Server:
     def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
         self.requests.append(f"LIST {query}" if "list-type=" in query else f"{method} {environ['PATH_INFO']}")
-        answer: Iterable[bytes] = self._app(environ, start)
+        with self._one_at_a_time:
+            answer: Iterable[bytes] = self._app(environ, start)
         return answer

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -38,7 +38,8 @@ def write(relation: "duckdb.DuckDBPyRelation", form: Format, path: Path) -> None
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A file beside this one, to write to; it takes this one's place when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Not by the process's id, which is 1 in every container that shares the folder.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         yield temporary
         temporary.replace(path)
