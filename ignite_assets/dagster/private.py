@@ -21,7 +21,6 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.events.log import EventLogEntry
-from dagster._core.execution.backfill import BulkActionStatus
 
 from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.tables.windows import consecutive
@@ -99,6 +98,8 @@ def plan_ranges_as_one() -> None:
 
 def is_over(instance: dg.DagsterInstance, backfill: str | None) -> bool:
     """Whether a backfill asks for no further run; so for none, and for one that was deleted."""
+    from dagster._core.execution.backfill import BulkActionStatus  # slow to import, and rarely asked
+
     found = instance.get_backfill(backfill) if backfill else None
     return found is None or found.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
 

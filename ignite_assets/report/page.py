@@ -5,10 +5,9 @@ import datetime as dt
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import jinja2
 from markupsafe import Markup
 
 from ignite_assets._version import __version__
@@ -17,6 +16,9 @@ from ignite_assets.config.models import Reports
 from ignite_assets.report import words
 from ignite_assets.report.figures import Figures
 from ignite_assets.report.maps import households_map
+
+if TYPE_CHECKING:
+    import jinja2
 
 DEALER, OPERATIONS = "index.html", "operations.html"
 """The names of a day's two pages."""
@@ -63,7 +65,9 @@ def rendered(template: str, **values: Any) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2  # definitions import this module, and most processes render nothing
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ignite_assets.report", ""),
         autoescape=True,
