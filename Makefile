@@ -117,6 +117,13 @@ bench: $(BENCH) ## the benchmark: every work, every peer that can be installed (
 bench-quick: $(DEV) ## the benchmark in fewer rounds, without peers (10 minutes)
 	@$(BIN)/python -m benchmarks --quick
 
+.PHONY: bench-scale
+
+SCALE :=
+
+bench-scale: $(DEV) ## what hundreds of websites × 400 days cost Dagster, on SQLite and Postgres (hours; SCALE=--quick: minutes)
+	@$(BIN)/python -m benchmarks.scale $(SCALE)
+
 $(BENCH): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets with what its benchmark needs (a few minutes, once)'
 	@$(PIP_INSTALL) -e '.[bench]'
