@@ -16,6 +16,7 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster import partitions
+from ignite_assets.dagster.automation.alerts import Ours, failed_partitions
 from ignite_assets.dagster.automation.schedules import (
     Gap,
     expiring,
@@ -25,9 +26,11 @@ from ignite_assets.dagster.automation.schedules import (
     nightly_requests,
     stale_keys,
 )
+from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import build_partitions, partition_key
 from ignite_assets.dagster.private import PARTITION
 from ignite_assets.dagster.website_runs import WEBSITE_TAG
+from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
@@ -43,6 +46,7 @@ from ignite_assets_tests.conftest import (
     LOOK_BACK,
     NAMES,
     NOW,
+    QUIET,
     RANGE_END,
     RANGE_START,
     SUMMIT,
@@ -121,6 +125,20 @@ def test_runs_of_several_websites_ask_for_each_website_once_and_for_none_beside_
     assert len(found) == -(-of // at_once)
     assert len({request.run_key for request in found}) == len(found)
     assert all(assets_of(request) == set(EVERY) for request in found)
+
+
+def test_each_website_of_a_run_lands_fails_and_is_told_of_alone(
+    runner: Runner, settings: Settings, sandbox: SandboxServer
+) -> None:
+    (request,) = requests_of(list(nightly_requests(YESTERDAY, KEYS, ENDPOINTS[:1], HORIZON, websites_per_run=3)))
+    sandbox.faults.add(Fault(website=BAYSIDE.key, status=401))
+    job = runner.defs.resolve_job_def("nightly").get_subset(asset_selection=set(request.asset_selection or ()))
+    run = job.execute_in_process(
+        instance=runner.instance, tags=request.tags, raise_on_error=False, run_config={"loggers": QUIET}
+    )
+    assert runner.recorded(ENDPOINTS[0].name) == [f"{YESTERDAY}|{key}" for key in (ACME.key, SUMMIT.key)]
+    told = failed_partitions(runner.instance, run.dagster_run, Ours(settings, PLAIN))
+    assert [(each.website, each.days) for each in told] == [(BAYSIDE.key, {YESTERDAY})]
 
 
 # Gaps.
