@@ -138,7 +138,7 @@ def test_each_website_of_a_run_lands_fails_and_is_told_of_alone(
     )
     assert runner.recorded(ENDPOINTS[0].name) == [f"{YESTERDAY}|{key}" for key in (ACME.key, SUMMIT.key)]
     told = failed_partitions(runner.instance, run.dagster_run, Ours(settings, PLAIN))
-    assert [(each.website, each.days) for each in told] == [(BAYSIDE.key, {YESTERDAY})]
+    assert [(each.website, each.days) for each in told] == [(BAYSIDE.key, frozenset([YESTERDAY]))]
 
 
 # Gaps.
