@@ -41,6 +41,10 @@ def test_a_website_that_fails_says_why_in_one_line_while_the_others_land(shop: S
     ]
     assert shop.files() == sorted(f"{asset}/website=acme-honda/date={shop.yesterday}/part-0.parquet" for asset in EVERY)
     assert "wrong" not in done.stdout + done.stderr
+    with shop.instance() as instance:
+        for asset in ("visitors", "sales"):
+            red = shown_as_failed(instance, shop, asset)
+            assert red == {f"{shop.yesterday}|{website}" for website in ("bayside-kia", "summit-ford")}
 
 
 @pytest.mark.slow

@@ -278,9 +278,9 @@ class _Watch:
         self._show_failed()
 
     def _show_failed(self) -> None:
-        """Have Dagster's pages show what failed: this process's workers plan a range as one."""
+        """Have Dagster's pages show what failed: the command's runs plan their partitions as one set, even of one."""
         run = self._instance.get_run_by_id(self._run_id)
-        if run is None or self.run.partition:
+        if run is None:
             return
         for asset in self.run.assets:
             failed = [partition_key(day, self.run.website) for day in self.run.days if self._failed(asset, day)]
