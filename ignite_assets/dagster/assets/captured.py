@@ -1,6 +1,7 @@
 """One asset for each row of the endpoint table. What an asset knows, it knows from its row."""
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import cast
 
@@ -12,7 +13,7 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.checks.evaluations import Evaluator
-from ignite_assets.dagster.io_manager import IO_MANAGER
+from ignite_assets.dagster.io_manager import IO_MANAGER, lake_of
 from ignite_assets.dagster.landing import Kept, Landings, is_late, landed_before
 from ignite_assets.dagster.partitions import ASKED, LISTED, by_website, partition_key, partitions_of
 from ignite_assets.dagster.resources import IGNITE, IgniteResource
@@ -21,6 +22,10 @@ from ignite_assets.dagster.turns import Turns
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.capture import Capture
 from ignite_assets.tables.made import MadeOrFailed
+
+_Ids = tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]
+"""By date, the ids to ask for; and why a date has none."""
+_IdsOf = Callable[[str, Sequence[dt.date]], _Ids]
 
 
 class CaptureConfig(dg.Config):
@@ -84,24 +89,23 @@ def _body(
         there = {each.partition for each in kept}
         due = by_website(each for each in partitions if each not in there)
         turns = Turns(context, ignite.websites, specs.keys)
+        ids_of: _IdsOf = functools.partial(_listed, lake_of(context, settings), listing) if listing else _none_listed
         outcomes = (
             (Partition(endpoint.name, website, day), outcome)
             for website in turns.each(due)
-            for day, outcome in of_website(ignite, lake, website, due[website])
+            for day, outcome in of_website(ignite, ids_of, website, due[website])
         )
         landings = Landings(context, outcomes, evaluator, kept, retry_policy=retry_policy, recorded=before)
         yield from landings.recorded()
 
-    def of_website(
-        ignite: IgniteResource, lake: Lake | None, website: str, days: list[dt.date]
-    ) -> Iterator[MadeOrFailed]:
+    def of_website(ignite: IgniteResource, ids_of: _IdsOf, website: str, days: list[dt.date]) -> Iterator[MadeOrFailed]:
         try:
             client = ignite.client(website, horizon)
         except IgniteError as error:
             yield from ((day, error) for day in days)
             return
         with client:
-            ids, missing = _ids(lake, listing, website, days) if lake and listing else ({}, {})
+            ids, missing = ids_of(website, days)
             yield from missing.items()
             wanted = [day for day in days if day not in missing]
             capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=settings.checks)
@@ -137,9 +141,11 @@ def _kept(
                 yield found
 
 
-def _ids(
-    lake: Lake, listing: str, website: str, days: Sequence[dt.date]
-) -> tuple[dict[dt.date, Sequence[int]], dict[dt.date, IgniteError]]:
+def _none_listed(_website: str, _days: Sequence[dt.date]) -> _Ids:
+    return {}, {}
+
+
+def _listed(lake: Lake, listing: str, website: str, days: Sequence[dt.date]) -> _Ids:
     """The ids that the listing partitions hold, by date, and the dates whose partition is not there."""
     ids: dict[dt.date, Sequence[int]] = {}
     missing: dict[dt.date, IgniteError] = {}
