@@ -96,7 +96,7 @@ def test_a_run_has_its_secrets_memory_scratch_space_and_configuration(instance: 
     assert isinstance(launcher, K8sRunLauncher)
     run = dg.DagsterRun(job_name="nightly", run_id="0" * 32)
     context = launcher.get_container_context_for_run(run)
-    config = context.get_k8s_job_config("registry.internal/ignite-assets:1", launcher)
+    config = context.get_k8s_job_config("your-registry/ignite-assets:1", launcher)
     job = construct_dagster_k8s_job(config, ["dagster"], "run", context.run_k8s_config).to_dict()
     spec = job["spec"]["template"]["spec"]
     (container,) = spec["containers"]
