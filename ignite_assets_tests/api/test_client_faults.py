@@ -56,6 +56,7 @@ class Expected:
 def failure(client: IgniteClient, call: Call, caplog: pytest.LogCaptureFixture) -> RequestError:
     """The failure of a call, with nothing of the credentials in it, in its chain or in any log."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes quiets it where it is imported
     with pytest.raises(RequestError) as caught:
         fetch(client, call)
     error = caught.value
@@ -451,6 +452,7 @@ def test_headers_that_break_the_rules_leak_nothing_into_the_logs(
     client_for: Clients, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes quiets it where it is imported
     with RawServer(b"HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\n[]") as server:
         fetch(client_for(base_url=server.url), VISITORS)
     assert any(record.name.startswith("urllib3") for record in caplog.records)
@@ -460,6 +462,7 @@ def test_headers_that_break_the_rules_leak_nothing_into_the_logs(
 
 def test_a_good_call_leaves_no_secret_in_the_logs(client: IgniteClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes quiets it where it is imported
     fetch(client, VISITORS)
     assert "/api/visitors" in caplog.text
     assert leaks(caplog.text, TOKEN, SECRET) == []

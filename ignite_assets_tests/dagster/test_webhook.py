@@ -192,6 +192,7 @@ def test_a_proxy_never_sees_what_goes_to_loopback(receiver: Receiver, monkeypatc
 
 def test_debug_logs_never_hold_what_follows_the_host(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes quiets it where it is imported
     post(receiver.url, "hello")
     post(f"{receiver.url}?key=sEcReT", "hello")
     receiver.refuse(500)
@@ -206,5 +207,6 @@ def test_debug_logs_never_hold_what_follows_the_host(receiver: Receiver, caplog:
 def test_other_logs_of_the_library_stay_readable(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
     post(receiver.url, "hello")
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # the client of Kubernetes quiets it where it is imported
     logging.getLogger("urllib3.connectionpool").debug('%s "GET %s" %d', "https://host", "/api/visitors", 200)
     assert 'https://host "GET /api/visitors" 200' in caplog.text
