@@ -175,17 +175,18 @@ def _reasons(results: Sequence[PartitionResult]) -> Iterator[str]:
 
 
 def _doubts(results: Sequence[PartitionResult], check: str) -> Iterator[str]:
-    """A line for each thing that a check found, with its partitions, then what to do about it."""
-    alike: dict[Doubt, list[PartitionResult]] = {}
+    """A line for each thing to do that a check found, with its partitions and what was found in the first of them."""
+    alike: dict[str, list[tuple[PartitionResult, Doubt]]] = {}
     for result in results:
         for doubt in result.doubts:
             if doubt.check == check:
-                alike.setdefault(doubt, []).append(result)
+                alike.setdefault(doubt.what_to_do, []).append((result, doubt))
     if alike:
         yield ""
-    for doubt, of in alike.items():
-        yield f"{_SAID[check]}: {_which(of)}: {doubt.found}"
-        yield from (f"  {line}" for line in doubt.what_to_do.splitlines())
+    for what_to_do, of in alike.items():
+        such_as = "such as " if len({doubt.found for _, doubt in of}) > 1 else ""
+        yield f"{_SAID[check]}: {_which([result for result, _ in of])}: {such_as}{of[0][1].found}"
+        yield from (f"  {line}" for line in what_to_do.splitlines())
 
 
 def _which(of: Sequence[PartitionResult]) -> str:

@@ -14,10 +14,13 @@ from ignite_assets_tests.cli.conftest import Shop, shop_in
 from ignite_assets_tests.commands import run
 from ignite_assets_tests.conftest import ACME, BAYSIDE, SUMMIT, variable
 
+pytestmark = pytest.mark.usefixtures("platform")  # in order again, whatever other tests left of it
+
 
 @pytest.fixture(scope="module")
 def captured(tmp_path_factory: pytest.TempPathFactory, standing_platform: SandboxServer) -> Shop:
     """A shop with visitors of two websites, one of them a day behind: captured once, for copies of it."""
+    standing_platform.faults.clear()
     shop = shop_in(tmp_path_factory.mktemp("captured"), standing_platform.url)
     for website, day in ((ACME.key, shop.yesterday), (BAYSIDE.key, shop.days_ago(2))):
         partitions, _ = shop.materialize("--select", "visitors", "--website", website, "--date", str(day))

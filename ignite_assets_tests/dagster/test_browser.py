@@ -91,7 +91,7 @@ def test_a_partition_shows_its_facts_and_no_personal_data(
     newest = max((folder / ".demo/lake/locations/website=acme-honda").iterdir()).name.removeprefix("date=")
     browser.get(f"{dagster_ui}/assets/locations?view=partitions&partition={newest}%7Cacme-honda")
 
-    shown = wait_for(browser, f"{newest}|acme-honda", "Metadata", "preview", "captured_at")
+    shown = wait_for(browser, f"{newest}|acme-honda", "Metadata", "preview", "id latitude")
 
     browser.execute_script("arguments[0].scrollIntoView()", browser.find_element(By.XPATH, "//*[text() = 'requests']"))
     keep(browser, tmp_path, "partition.png")
@@ -196,7 +196,10 @@ def test_schedules_and_sensors_are_on(browser: webdriver.Chrome, dagster_ui: str
 @pytest.mark.parametrize(
     ("page", "told"),
     [
-        ("schedules/nightly_schedule", "Every night at 00:30: captures the day that just closed, one run for each"),
+        (
+            "schedules/nightly_schedule",
+            "Every night at 00:30: captures the day that just closed while the platform's window",
+        ),
         (
             "sensors/audience_export_sensor",
             "Every minute: exports a website's audiences once everything they need has its newest",
