@@ -333,11 +333,22 @@ def materialized(instance: dg.DagsterInstance, run: str) -> list[Any]:
 
 
 def after_the_stop(instance: dg.DagsterInstance, run: str) -> set[str]:
-    """What a run still did after somebody terminated it, of what it should not have."""
-    kinds = [entry.dagster_event.event_type for entry in instance.all_logs(run) if entry.dagster_event]
-    stopped = kinds.index(dg.DagsterEventType.PIPELINE_CANCELING)
+    """What a run still did after somebody terminated it, of what it should not have.
+
+    A step whose process was on its way by then may say that it starts.
+    """
+    events = [entry.dagster_event for entry in instance.all_logs(run) if entry.dagster_event]
+    stopped = [event.event_type for event in events].index(dg.DagsterEventType.PIPELINE_CANCELING)
+    launched = {
+        each.step_key for each in events[:stopped] if each.event_type == dg.DagsterEventType.STEP_WORKER_STARTING
+    }
     begun = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_UP_FOR_RETRY, dg.DagsterEventType.STEP_SUCCESS}
-    return {kind.value for kind in kinds[stopped:] if kind in begun}
+    return {
+        event.event_type.value
+        for event in events[stopped:]
+        if event.event_type in begun
+        and not (event.event_type == dg.DagsterEventType.STEP_START and event.step_key in launched)
+    }
 
 
 def lake_of(lake: Lake, website: str) -> list[Partition]:
