@@ -13,6 +13,8 @@ from typing import Literal
 import dagster as dg
 
 from ignite_assets.config import Settings
+from ignite_assets.dagster.assets import exports, reports
+from ignite_assets.dagster.automation import opt_out_job
 from ignite_assets.dagster.automation.daily import daily_schedule
 from ignite_assets.dagster.automation.schedules import COMMAND
 from ignite_assets.dagster.instance import UNFINISHED
@@ -26,10 +28,10 @@ JOBS = (
     "heal",
     COMMAND,
     "freshness",
-    "report",
-    "export_audiences",
-    "remove_opt_outs",
-    "submit_opt_outs",
+    reports.JOB,
+    exports.JOB,
+    exports.REMOVALS_JOB,
+    opt_out_job.JOB,
     JOB,
 )
 """The jobs of a configuration, whose runs may be deleted; other runs, if they select its assets alone."""

@@ -19,7 +19,7 @@ from ignite_assets.tables.checks import CHECKS, CheckName, Doubt, Verdict, exami
 from ignite_assets.tables.examination import Examination
 
 FINDINGS = "findings"
-"""The metadata key of a check's table: finding, measured, expected, and whether it passed."""
+"""The metadata key of a check's table: finding, measured and, where that did not pass, expected."""
 
 ADVICE = "what_to_do"
 """The metadata key of what to do about findings that did not pass."""
@@ -42,18 +42,14 @@ class Evaluator:
         self._thresholds, self._zone = settings.checks, settings.partitions.zone
 
     def evaluations(
-        self,
-        instance: dg.DagsterInstance,
-        lake: Lake,
-        partitions: Sequence[Partition],
-        checks: Collection[str] = CHECKS,
+        self, instance: dg.DagsterInstance, lake: Lake, partitions: Sequence[Partition]
     ) -> Iterator[dg.AssetCheckEvaluation]:
         """Those of a step's recorded partitions, newest first.
 
         `sound` of each; of several partitions `usual` only where it finds more than lateness, since each evaluation
         costs as much as the capture of a small partition.
         """
-        for verdict, partition, target in self._verdicts(instance, lake, partitions, checks):
+        for verdict, partition, target in self._verdicts(instance, lake, partitions, CHECKS):
             if verdict.check == "sound" or len(partitions) == 1 or verdict.failed.keys() - _EXPECTED_OF_RANGES:
                 yield evaluation(self.key, verdict, partition, target)
 
