@@ -9,6 +9,7 @@ Nothing here may import pandas, directly or through `pyarrow.array` of a list (0
 made by Arrow's readers, casts and buffers.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -58,7 +59,12 @@ class _MisfitError(Exception):
 
 def arrow_schema(table: Table) -> pa.Schema:
     """The schema of an asset's partitions, its stamp last, descriptions as field metadata."""
-    return pa.schema([_field(column) for column in table.all_columns])
+    return _schema(table.all_columns)
+
+
+@functools.lru_cache(maxsize=256)
+def _schema(columns: tuple[Column, ...]) -> pa.Schema:
+    return pa.schema([_field(column) for column in columns])
 
 
 def _field(column: Column) -> pa.Field:
@@ -114,8 +120,7 @@ def batch(endpoint: Endpoint, rows: Iterable[bytes], constants: Constants) -> pa
 
 def _batch(endpoint: Endpoint, columns: "_Columns", constants: Constants) -> pa.RecordBatch:
     arrays, rows = columns
-    schema = arrow_schema(endpoint)
-    schema = schema.remove(len(schema) - 1)
+    schema = _schema(endpoint.columns)
     return pa.RecordBatch.from_arrays(
         [
             arrays[field.name] if field.name in arrays else constant(field.type, constants.get(field.name), rows)

@@ -21,7 +21,7 @@ from ignite_assets.dagster.checks.evaluations import Evaluator
 from ignite_assets.dagster.failures import failure
 from ignite_assets.dagster.metadata import kept_metadata, partition_metadata
 from ignite_assets.dagster.partitions import dimension_tags, partition_key
-from ignite_assets.dagster.private import DATA_VERSION, log_together
+from ignite_assets.dagster.private import DATA_VERSION, describe_partitions, log_together
 from ignite_assets.dagster.retrying import retrying
 from ignite_assets.dagster.waiting import tags
 from ignite_assets.storage.lake import Lake, Partition, StorageError
@@ -201,9 +201,11 @@ class Landings:
 
     def _describe(self, there: Sequence[Landing | Kept]) -> None:
         """Give Dagster, which records the run's partitions itself, what there is to know of each."""
-        for each in there:
-            own = {CONTENT_HASH: each.content_hash} if len(there) > 1 else {}
-            self._context.add_asset_metadata({**each.metadata(), **own}, partition_key=_key(each.partition))
+        described = {_key(each.partition): each.metadata() for each in there}
+        if len(there) > 1:
+            for each in there:
+                described[_key(each.partition)][CONTENT_HASH] = each.content_hash
+        describe_partitions(self._context, described)
         self._context.set_data_version(self._context.asset_key, dg.DataVersion(_data_version(there)))
 
     def _record(self, there: Iterable[Landing | Kept]) -> None:

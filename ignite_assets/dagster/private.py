@@ -238,6 +238,18 @@ def describe_partition(context: dg.OutputContext, key: str, metadata: Mapping[st
     context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
 
 
+def describe_partitions(context: dg.AssetExecutionContext, described: Mapping[Any, Mapping[str, Any]]) -> None:
+    """Describe partitions of the step's run, by their keys.
+
+    `add_asset_metadata` makes the keys of the whole run for each of them, to see whether it is one of these.
+    """
+    step: Any = context.get_step_execution_context()
+    told = step._metadata_accumulator  # noqa: SLF001 - what `add_asset_metadata` adds to
+    for key, metadata in described.items():
+        told = told.with_additional_asset_metadata(asset_key=context.asset_key, partition_key=key, metadata=metadata)
+    step._metadata_accumulator = told  # noqa: SLF001
+
+
 def keep_engines() -> None:
     """Have this process make SQLAlchemy's engine of each SQLite file of Dagster's once.
 
@@ -292,11 +304,32 @@ def _keeping(create_engine: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def store_in_batches() -> None:
-    """Have this process store the materializations of a ranged run in batches where Dagster records in SQLite files.
+    """Have this process store the events of a ranged run in batches where Dagster records in SQLite files.
 
-    Dagster buffers them, and its SQLite storage then stores one by one. Each takes five connections and three
-    transactions, and looks up twice what tables there are: two thirds of what a record costs.
+    Dagster buffers materializations, and its SQLite storage then stores one by one. Each takes five connections and
+    three transactions, looks up twice what tables there are, and replaces what the asset's row says of its last event:
+    most of what a record costs. A batch replaces it once, as Dagster's Postgres storage does.
     """
+    from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+    def store_event_batch(self: SqliteEventLogStorage, events: Sequence[EventLogEntry]) -> None:
+        with contextlib.ExitStack() as files:
+            batch = _batch_class()(self, files)
+            for event in events:
+                batch.store_event(event)
+            with batch.index_connection() as connection:
+                for last in batch.last.values():
+                    SqliteEventLogStorage._store_asset_event(batch, connection, *last)  # noqa: SLF001 - see `Batch`
+
+    store_event_batch.in_one_transaction = True  # type: ignore[attr-defined]  # tells it from Dagster's
+    if not hasattr(SqliteEventLogStorage.store_event_batch, "in_one_transaction"):
+        SqliteEventLogStorage.store_event_batch = store_event_batch  # type: ignore[method-assign, assignment]  # no longer the base class's
+    os.environ.setdefault(_BATCH_SIZE, str(_LARGEST_STEP))
+
+
+@functools.cache
+def _batch_class() -> Any:
+    """The class of what stores a batch of events; made when it is needed, since its imports are slow."""
     from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
     class Batch(SqliteEventLogStorage):
@@ -308,6 +341,8 @@ def store_in_batches() -> None:
             self._connections: dict[str, Any] = {}
             self.has_table = functools.cache(super().has_table)  # type: ignore[method-assign]  # remembers
             self._columns: dict[str, bool] = {}
+            self.last: dict[tuple[str, str], tuple[EventLogEntry, int]] = {}
+            self._checked = functools.cache(functools.partial(_partitions_checked, self))
 
         @contextlib.contextmanager
         def _connect(self, shard: str) -> Iterator[Any]:
@@ -322,16 +357,36 @@ def store_in_batches() -> None:
                 self._columns[column_name] = super()._has_asset_key_col_on_connection(conn, column_name)
             return self._columns[column_name]
 
-    def store_event_batch(self: SqliteEventLogStorage, events: Sequence[EventLogEntry]) -> None:
-        with contextlib.ExitStack() as files:
-            batch = Batch(self, files)
-            for event in events:
-                batch.store_event(event)
+        def _store_asset_event(self, conn: Any, event: EventLogEntry, event_id: int) -> None:  # noqa: ARG002 - Dagster's
+            """Keep the last event of each kind, for the end of the batch."""
+            told = event.get_dagster_event()
+            kind = str(told.asset_key), told.event_type_value
+            self.last.pop(kind, None)
+            self.last[kind] = event, event_id
 
-    store_event_batch.in_one_transaction = True  # type: ignore[attr-defined]  # tells it from Dagster's
-    if not hasattr(SqliteEventLogStorage.store_event_batch, "in_one_transaction"):
-        SqliteEventLogStorage.store_event_batch = store_event_batch  # type: ignore[method-assign, assignment]  # no longer the base class's
-    os.environ.setdefault(_BATCH_SIZE, str(_LARGEST_STEP))
+        def _update_asset_check_evaluation(self, event: EventLogEntry, event_id: int | None) -> None:
+            """Insert an evaluation where there is none to update: it wasn't planned, nor made by an earlier try."""
+            evaluation = event.get_dagster_event().asset_check_evaluation_data
+            checked = self._checked(event.run_id, evaluation.asset_key.to_string(), evaluation.check_name)
+            if evaluation.partition in checked:
+                super()._update_asset_check_evaluation(event, event_id)
+            else:
+                self._store_runless_asset_check_evaluation(event, event_id)
+                checked.add(evaluation.partition)
+
+    return Batch
+
+
+def _partitions_checked(storage: Any, run: str, asset: str, check: str) -> set[str | None]:
+    """The partitions for which a run has planned or made an evaluation of a check."""
+    import sqlalchemy
+    from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable as Checks
+
+    planned = sqlalchemy.select(Checks.c.partition).where(
+        Checks.c.run_id == run, Checks.c.asset_key == asset, Checks.c.check_name == check
+    )
+    with storage.index_connection() as connection:
+        return set(connection.scalars(planned))
 
 
 def log_together(

@@ -117,12 +117,12 @@ class Subject:
         """What was gathered when it was written; None for files of earlier versions."""
         return facts.read(self.footer)
 
-    @property
+    @functools.cached_property
     def rows(self) -> int:
         """How many rows it has."""
         return int(self.footer["ignite.rows"])
 
-    @property
+    @functools.cached_property
     def closes(self) -> dt.date:
         """The day of its capture: its window holds the days from its date until the one before."""
         return captured_at(self.footer).astimezone(self.examination.zone).date()

@@ -159,10 +159,11 @@ class _Lists:
         self._add(owners, column_words(values.drop_null()))
 
     def _add(self, owners: npt.NDArray[np.int64], words: KeyWords) -> None:
-        entities, places = np.unique(owners, return_inverse=True)
-        counts, sums = np.bincount(places, minlength=len(entities)), np.zeros(len(entities), dtype=np.uint64)
-        np.add.at(sums, places, words)
-        for entity, count, total in zip(entities.tolist(), counts.tolist(), sums.tolist(), strict=True):
+        if not len(owners):
+            return
+        starts = np.flatnonzero(np.diff(owners, prepend=owners[0] - 1))  # of the stretches of one entity's rows
+        counts, sums = np.diff(starts, append=len(owners)), np.add.reduceat(words, starts)
+        for entity, count, total in zip(owners[starts].tolist(), counts.tolist(), sums.tolist(), strict=True):
             before = self._found.get(entity, (0, 0))
             self._found[entity] = before[0] + count, (before[1] + total) % (1 << 64)
 

@@ -125,5 +125,6 @@ def share_within(mine: Sample, other: Sample) -> float:
 
 def median_of(past: Sequence[Subject], measure: Callable[[Subject], float | None]) -> float | None:
     """The median of what the nearest partitions show, of those that show anything."""
-    found = [value for each in past if (value := measure(each)) is not None][:NEAREST]
+    values = (value for each in past if (value := measure(each)) is not None)
+    found = list(itertools.islice(values, NEAREST))
     return statistics.median(found) if found else None
