@@ -162,7 +162,7 @@ class Workspace:
             _check_columns(fragments, schemas, columns)
             return pads.FileSystemDataset(fragments, schemas[0], pads.ParquetFileFormat(), store.filesystem)
 
-        self._rows(store, files, columns, dataset, in_path=False).create_view(name)
+        self.name(name, self._rows(name, store, files, columns, dataset, in_path=False))
 
     def view_partitions(
         self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]
@@ -170,23 +170,27 @@ class Workspace:
         """Name these columns (SQL types by name) of the rows of some partitions of an asset, and each row's `date`."""
         wanted = {**columns, "date": IN_PATH["date"]}
         files = [partition.file for partition in partitions]
-        rows = self._rows(lake.store, files, wanted, lambda: lake.scanned(lake.listed(partitions)), in_path=True)
-        rows.project(", ".join(map(quoted, wanted))).create_view(name)
+        rows = self._rows(name, lake.store, files, wanted, lambda: lake.scanned(lake.listed(partitions)), in_path=True)
+        self.name(name, f"SELECT {', '.join(map(quoted, wanted))} FROM ({rows})")  # noqa: S608 - quoted
 
     def _rows(
         self,
+        name: str,
         store: Store,
         files: Sequence[str],
         columns: Mapping[str, str],
         dataset: "Callable[[], pads.Dataset]",
         *,
         in_path: bool,
-    ) -> "duckdb.DuckDBPyRelation":
+    ) -> str:
+        """SQL for the rows of files, those of a dataset under a name of its own."""
         if not files:
-            return self._session.sql(no_rows(columns))
+            return no_rows(columns)
         if reads_itself(store):
-            return self._session.sql(read_parquet([pattern(store.path(file)) for file in files], in_path=in_path))
-        return self._session.from_arrow(dataset())
+            return read_parquet([pattern(store.path(file)) for file in files], in_path=in_path)
+        scanned = f"dataset_of_{name}"
+        self._session.register(scanned, dataset())
+        return f"FROM {quoted(scanned)}"
 
     def table(self, name: str, sql: str, values: Mapping[str, object] | None = None) -> None:
         """Keep the rows of a query in memory, spilled when they don't fit; it finds values by `getvariable(…)`."""
@@ -196,7 +200,7 @@ class Workspace:
 
     def name(self, name: str, sql: str) -> None:
         """Name the rows of a query."""
-        self._session.sql(sql).create_view(name)
+        self._session.execute(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {sql}")
 
     def write(self, name: str, sql: str, values: Mapping[str, object]) -> Path:
         """Write a query's rows to a Parquet file in the folder; the query finds values by `getvariable(…)`."""

@@ -128,8 +128,8 @@ class Derivations:
 
     def _name_rows(self, workspace: Workspace, of: Input, day: dt.date, shared: Pasts) -> None:
         days = self._inputs.days(of, day)
-        if days and of.asset in shared:
-            shared[of.asset].name_rows(day, days)
+        if of.asset in shared:
+            shared[of.asset].move_to(day, days)
             return
         partitions = [Partition(of.asset, self._website, each) for each in days]
         workspace.view_partitions(of.asset, self._lake, partitions, self._types(of))

@@ -20,28 +20,34 @@ class Past:
         self._taken: set[dt.date] = set()
         self._table, self._new = f"past_{of.asset}", f"new_{of.asset}"
         self._names = ", ".join(map(quoted, of.columns))
-        workspace.table(self._table, no_rows({**types, "date": IN_PATH["date"]}))
+        for table in (self._table, self._new):
+            workspace.table(table, no_rows({**types, "date": IN_PATH["date"]}))
+        workspace.name(of.asset, f"FROM {self._table} UNION ALL FROM {self._new}")
 
-    def name_rows(self, day: dt.date, days: Sequence[dt.date]) -> None:
-        """Name the input's rows for a day after all that were asked for; `days`: those that are read, in order."""
-        earlier = [each for each in days if each < day]
-        self._take([each for each in earlier if each not in self._taken], since=days[0])
-        self._view(self._new, [day] if day in days else [])
-        rows = f"FROM {self._table} WHERE date >= DATE '{days[0]}' UNION ALL BY NAME FROM {self._new}"
-        self._workspace.name(self._of.asset, rows)
+    def move_to(self, day: dt.date, days: Sequence[dt.date]) -> None:
+        """Have the input's name stand for its rows of a day's window; `days`: those that are read, in order.
 
-    def _take(self, days: Sequence[dt.date], *, since: dt.date) -> None:
-        """Add the rows of days, and drop those of days before `since`."""
-        if not days:
-            return
-        self._view(self._new, days)
-        rows = f"FROM {self._table} WHERE date >= DATE '{since}' UNION ALL BY NAME FROM {self._new}"
+        The day comes after all that were asked for.
+        """
+        since = days[0] if days else day
+        self._merge(self._new, since)
+        if gap := [each for each in days if each < day and each not in self._taken]:
+            self._merge(self._read(gap), since)
+            self._taken.update(gap)
+        self._workspace.table(self._new, f"FROM {self._read([day] if day in days else [])}")
+        self._taken.add(day)
+
+    def _read(self, days: Sequence[dt.date]) -> str:
+        """The name of the rows of days, which are read anew whenever it is used."""
+        partitions = [Partition(self._of.asset, self._website, day) for day in days]
+        self._workspace.view_partitions(f"read_{self._of.asset}", self._lake, partitions, self._types)
+        return f"read_{self._of.asset}"
+
+    def _merge(self, rows: str, since: dt.date) -> None:
+        """Add rows to those of earlier days, and drop those of days before `since`."""
+        found = f"FROM {self._table} UNION ALL FROM {rows}"
         self._workspace.table(
             self._table,
-            f"SELECT {self._names}, max(date) AS date FROM ({rows}) GROUP BY {self._names}",  # noqa: S608 - quoted
+            f"SELECT {self._names}, max(date) AS date FROM ({found}) WHERE date >= DATE '{since}' "  # noqa: S608 - quoted
+            f"GROUP BY {self._names}",
         )
-        self._taken.update(days)
-
-    def _view(self, name: str, days: Sequence[dt.date]) -> None:
-        partitions = [Partition(self._of.asset, self._website, day) for day in days]
-        self._workspace.view_partitions(name, self._lake, partitions, self._types)
