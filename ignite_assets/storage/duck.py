@@ -168,10 +168,14 @@ class Workspace:
         self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]
     ) -> None:
         """Name these columns (SQL types by name) of the rows of some partitions of an asset, and each row's `date`."""
+        self.name(name, self.partitions(name, lake, partitions, columns))
+
+    def partitions(self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]) -> str:
+        """SQL for the same rows; `name` tells what it reads from what other SQL does."""
         wanted = {**columns, "date": IN_PATH["date"]}
         files = [partition.file for partition in partitions]
         rows = self._rows(name, lake.store, files, wanted, lambda: lake.scanned(lake.listed(partitions)), in_path=True)
-        self.name(name, f"SELECT {', '.join(map(quoted, wanted))} FROM ({rows})")  # noqa: S608 - quoted
+        return f"SELECT {', '.join(map(quoted, wanted))} FROM ({rows})"  # noqa: S608 - quoted
 
     def _rows(
         self,

@@ -30,22 +30,20 @@ class Past:
         The day comes after all that were asked for.
         """
         since = days[0] if days else day
-        self._merge(self._new, since)
+        self._merge(f"FROM {self._new}", since)
         if gap := [each for each in days if each < day and each not in self._taken]:
-            self._merge(self._read(gap), since)
+            self._merge(self._rows(gap), since)
             self._taken.update(gap)
-        self._workspace.table(self._new, f"FROM {self._read([day] if day in days else [])}")
+        self._workspace.table(self._new, self._rows([day] if day in days else []))
         self._taken.add(day)
 
-    def _read(self, days: Sequence[dt.date]) -> str:
-        """The name of the rows of days, which are read anew whenever it is used."""
+    def _rows(self, days: Sequence[dt.date]) -> str:
         partitions = [Partition(self._of.asset, self._website, day) for day in days]
-        self._workspace.view_partitions(f"read_{self._of.asset}", self._lake, partitions, self._types)
-        return f"read_{self._of.asset}"
+        return self._workspace.partitions(self._new, self._lake, partitions, self._types)
 
     def _merge(self, rows: str, since: dt.date) -> None:
         """Add rows to those of earlier days, and drop those of days before `since`."""
-        found = f"FROM {self._table} UNION ALL FROM {rows}"
+        found = f"FROM {self._table} UNION ALL {rows}"
         self._workspace.table(
             self._table,
             f"SELECT {self._names}, max(date) AS date FROM ({found}) WHERE date >= DATE '{since}' "  # noqa: S608 - quoted
