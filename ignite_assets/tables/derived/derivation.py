@@ -29,6 +29,8 @@ from ignite_assets.tables.windows import Window, day_ranges
 _ROWS = "derived_rows"
 _MEMORY_MIB = 256
 """What DuckDB may use before it spills: with the captures that it reads and Python, a derivation stays below 500 MB."""
+_SHARED_BYTES = 4 << 20
+"""Of a capture of 120,000 hashes: DuckDB shares out rows among its threads in groups of so many."""
 Pasts = Mapping[str, Past]
 """What windows share, by input."""
 
@@ -71,10 +73,16 @@ class Derivations:
 
     def each(self, days: Sequence[dt.date]) -> Iterator[MadeOrFailed]:
         """Each day, in order, with its partition, or with its error: one day's failure doesn't end the others."""
-        with Workspace(memory_mib=_MEMORY_MIB) as workspace:
-            shared = self._shared(workspace) if self._derived.newest_alone and len(days) > 1 else {}
+        in_one_pass = self._derived.newest_alone and len(days) > 1
+        with Workspace(memory_mib=_MEMORY_MIB, threads=1 if in_one_pass and self._is_small() else 2) as workspace:
+            shared = self._shared(workspace) if in_one_pass else {}
             for day in sorted(days):
                 yield day, self._outcome(workspace, day, shared)
+
+    def _is_small(self) -> bool:
+        """Whether no day has more rows than DuckDB hands to one thread: a second one only costs."""
+        sizes = (info.size for each in self._derived.reads for info in self._inputs.captured(each).values())
+        return max(sizes, default=0) < _SHARED_BYTES
 
     def _shared(self, workspace: Workspace) -> Pasts:
         """What the days' windows share of each input that is read by windows."""

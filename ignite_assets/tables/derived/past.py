@@ -1,4 +1,4 @@
-"""What the windows of several days share: the rows of the days before each, read once. No Dagster."""
+"""What the windows of several days share: the rows of the days in each, read once. No Dagster."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,10 @@ from ignite_assets.tables.derived.row import Input
 
 
 class Past:
-    """One input's rows, for one day after another: each distinct row of earlier days once, at the newest of them.
+    """One input's rows, for one day after another: each distinct row of the window once, at the newest of its days.
 
-    What left the window is forgotten, so that it holds no more than one window does.
+    Where the window that ended the day before is read too, the day's own rows stand beside those of earlier days. What
+    left the window is forgotten, so that it holds no more than one window does. Each file is read once.
     """
 
     def __init__(self, workspace: Workspace, lake: Lake, website: str, of: Input, types: Mapping[str, str]) -> None:
@@ -29,23 +30,22 @@ class Past:
 
         The day comes after all that were asked for.
         """
-        since = days[0] if days else day
-        self._merge(f"FROM {self._new}", since)
-        if gap := [each for each in days if each < day and each not in self._taken]:
-            self._merge(self._rows(gap), since)
-            self._taken.update(gap)
-        self._workspace.table(self._new, self._rows([day] if day in days else []))
-        self._taken.add(day)
+        apart = [day] if self._of.days == "both_windows" and day in days else []
+        due = [each for each in days if each not in self._taken and each not in apart]
+        self._merge(due, since=days[0] if days else day)
+        if self._of.days == "both_windows":
+            self._workspace.table(self._new, self._rows(apart))
+        self._taken.update(due, apart)
 
-    def _rows(self, days: Sequence[dt.date]) -> str:
-        partitions = [Partition(self._of.asset, self._website, day) for day in days]
-        return self._workspace.partitions(self._new, self._lake, partitions, self._types)
-
-    def _merge(self, rows: str, since: dt.date) -> None:
-        """Add rows to those of earlier days, and drop those of days before `since`."""
-        found = f"FROM {self._table} UNION ALL {rows}"
+    def _merge(self, days: Sequence[dt.date], *, since: dt.date) -> None:
+        """Add the rows of the day before, and of more days, to those of earlier ones, and drop what is too old."""
+        found = f"FROM {self._table} UNION ALL FROM {self._new} UNION ALL {self._rows(days)}"
         self._workspace.table(
             self._table,
             f"SELECT {self._names}, max(date) AS date FROM ({found}) WHERE date >= DATE '{since}' "  # noqa: S608 - quoted
             f"GROUP BY {self._names}",
         )
+
+    def _rows(self, days: Sequence[dt.date]) -> str:
+        partitions = [Partition(self._of.asset, self._website, day) for day in days]
+        return self._workspace.partitions(self._new, self._lake, partitions, self._types)

@@ -53,8 +53,8 @@ class Derived(Table):
     the day before.
     """
     newest_alone: bool = False
-    """Whether the SQL needs of equal rows on several days before the day only the newest. Several days are then
-    derived in one pass over their windows."""
+    """Whether the SQL needs of equal rows on several days only the newest; of `both_windows`, the newest before the day
+    and that of the day. Several days are then derived in one pass over their windows."""
     numbers: str
     """What Dagster plots of a partition, beside its rows and its coverage: SQL expressions over all of its rows."""
     sources: Lineage
