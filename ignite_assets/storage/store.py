@@ -58,6 +58,7 @@ class Store:
         else:
             self.filesystem, self._base = pafs.LocalFileSystem(), str(Path(root).absolute())
         self.is_local = isinstance(self.filesystem, pafs.LocalFileSystem)
+        self._durable: dict[Path, int] = {}
 
     def __repr__(self) -> str:
         return f"Store({self.shown!r})"
@@ -135,7 +136,8 @@ class Store:
         source, target = Path(self.path(name)), Path(self.path(to))
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
-        _sync(*self._from_root(target.parent), source.parent)
+        self._sync_to_root(target.parent)
+        _sync(source.parent)
 
     def delete(self, name: str) -> None:
         """Delete a file, if there is one."""
@@ -207,22 +209,31 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
             path.rename(target)
-        _sync(*self._from_root(target.parent))
+        self._sync_to_root(target.parent)
 
-    def _from_root(self, folder: Path) -> Iterator[Path]:
-        """A local folder and those that it stands in, up to the root."""
-        base = Path(self._base)
-        return (path for path in (folder, *folder.parents) if path.is_relative_to(base))
+    def _sync_to_root(self, folder: Path) -> None:
+        """Make a rename in a folder, and the folders that it may have needed, survive a power cut.
+
+        What a folder stands in is synced once: the folder is known by its inode, so one that was made anew counts anew.
+        """
+        synced = {}
+        for path in (folder, *folder.parents):
+            if not path.is_relative_to(self._base):
+                break
+            synced[path] = _sync(path)
+            if self._durable.get(path) == synced[path]:
+                break
+        self._durable.update(synced)
 
 
-def _sync(*folders: Path) -> None:
-    """Make a rename, and the folders it may have needed, survive a power cut."""
-    for folder in folders:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _sync(folder: Path) -> int:
+    """Make the names in a folder survive a power cut; returns the folder's inode."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        return os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
 
 
 def _in_one_put(root: str) -> str:

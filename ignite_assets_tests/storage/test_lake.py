@@ -85,6 +85,28 @@ def test_a_commit_replaces_the_version_before(lake: Lake, root: Path) -> None:
     assert files(root) == [FILE]
 
 
+def test_a_commit_syncs_its_folder_and_every_other_that_a_power_cut_could_take(
+    lake: Lake, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    website = root / "visitors" / "website=acme-honda"
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+
+    def commit(day: int) -> list[str]:
+        """The folders below the root that the commit of a day syncs, in order."""
+        synced.clear()
+        lake.commit(Partition("visitors", "acme-honda", dt.date(2026, 11, day)), parquet(day))
+        folders = {path.stat().st_ino: path for path in (root, *root.rglob("*")) if path.is_dir()}
+        return [folders[inode].name for inode in synced if inode in folders]
+
+    whole_way = ["website=acme-honda", "visitors", "lake"]
+    assert commit(1) == ["date=2026-11-01", *whole_way]
+    assert commit(2) == ["date=2026-11-02", "website=acme-honda"]
+    assert commit(2) == ["date=2026-11-02"]
+    website.rename(root / "old")  # so that its inode is not used again
+    assert commit(2) == ["date=2026-11-02", "website=acme-honda", "visitors"]
+
+
 def test_a_reader_that_opened_the_old_version_reads_it_to_its_end(lake: Lake, root: Path) -> None:
     lake.commit(ONE, parquet("old"))
     with (root / FILE).open("rb") as reader:
