@@ -2,13 +2,15 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ignite_assets.api.errors import ResponseShapeError
 
 SHORTEST, LONGEST = 28, 128
 """Characters of a digest. The vendor's samples have 30 and 31: lengths are counted, not asserted."""
 
-_HEX = b"0123456789abcdefABCDEF"
+_LOWER_HEX = b"0123456789abcdef"
+_HEX = _LOWER_HEX + b"ABCDEF"
 
 
 def is_digest(text: str) -> bool:
@@ -18,15 +20,28 @@ def is_digest(text: str) -> bool:
 
 def are_digests(texts: pa.Array) -> bool:
     """Whether all texts of an array are digests; nulls count as such."""
-    texts = texts.drop_null()
+    shortest, longest, characters = _measured(texts.drop_null())
+    return shortest >= SHORTEST and longest <= LONGEST and not characters.translate(None, _HEX)
+
+
+def malformed(hashes: pa.Array, length: int) -> int:
+    """How many texts of an array without nulls aren't so many lower-case hexadecimal characters."""
+    shortest, longest, characters = _measured(hashes)
+    if not len(hashes) or (shortest == longest == length and not characters.translate(None, _LOWER_HEX)):
+        return 0
+    good = pc.sum(pc.match_substring_regex(hashes, f"^[0-9a-f]{{{length}}}$")).as_py()
+    return len(hashes) - int(good or 0)
+
+
+def _measured(texts: pa.Array) -> tuple[int, int, bytes]:
+    """The lengths of the shortest and the longest text in bytes, and all texts' bytes; of no text those of a digest."""
     if not len(texts):
-        return True
+        return SHORTEST, SHORTEST, b""
     _, offsets, data = texts.buffers()
     bounds = np.frombuffer(offsets, dtype=np.int32, count=len(texts) + 1, offset=texts.offset * 4)
     lengths = np.diff(bounds)
-    if lengths.min() < SHORTEST or lengths.max() > LONGEST:
-        return False
-    return not bytes(memoryview(data)[bounds[0] : bounds[-1]]).translate(None, _HEX)
+    characters = bytes(memoryview(data)[bounds[0] : bounds[-1]]) if data else b""
+    return int(lengths.min()), int(lengths.max()), characters
 
 
 def clear_text(text: str) -> ResponseShapeError:

@@ -68,7 +68,7 @@ class Sample:
         """Of the keys that both samples would show: those in both sets, those in this one, those in the other."""
         bounds = [each.words[-1] for each in (self, other) if not each.whole]
         mine, others = (each.words[each.words <= min(bounds)] if bounds else each.words for each in (self, other))
-        return len(np.intersect1d(mine, others)), len(mine), len(others)
+        return len(np.intersect1d(mine, others, assume_unique=True)), len(mine), len(others)
 
     def dump(self) -> str:
         """The sample as text."""

@@ -77,7 +77,7 @@ MEMBERS: Mapping[str, str] = {
 }
 """Members of Dagster's public classes that it doesn't mark as public, with what each is used for."""
 
-_BATCH = 50
+_BATCH = 100
 """Events that are stored together: others who record in the same file wait for about a tenth of a second."""
 _BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
 _LARGEST_STEP = 128

@@ -34,7 +34,9 @@ from ignite_assets.tables.thresholds import Thresholds
 
 _WINDOWS_AT_ONCE = 8
 _GATHERED_ROWS = 1 << 13
-_GATHERED_ANSWERS = 128
+_GATHERED_ANSWERS = 512
+_GATHERED_BYTES = 1 << 21
+"""Of answers that are gathered: fewer and larger batches cost less, and hold more memory."""
 
 
 class Capture:
@@ -195,15 +197,16 @@ class Capture:
         calls = (Call(endpoint=self._endpoint, look_back=day, entity=entity) for entity in entities)
         progress = begin(self._listing.replace("_", " "), len(entities))
         some: list[tuple[int, EntityAnswer | RequestError]] = []
-        rows = 0
+        rows = size = 0
         for call, outcome in self._client.read_each(calls, self._reader_for, tally):
             vanished = isinstance(outcome, NotFoundError)
             progress.add(failed=isinstance(outcome, RequestError) and not vanished)
             some.append((call.entity or 0, outcome))
-            rows += 0 if isinstance(outcome, RequestError) else outcome.rows
-            if rows >= _GATHERED_ROWS or len(some) >= _GATHERED_ANSWERS:
+            if not isinstance(outcome, RequestError):
+                rows, size = rows + outcome.rows, size + sum(map(len, outcome.fitted))
+            if rows >= _GATHERED_ROWS or size >= _GATHERED_BYTES or len(some) >= _GATHERED_ANSWERS:
                 yield self._gathered(some)
-                some, rows = [], 0
+                some, rows, size = [], 0, 0
         if some:
             yield self._gathered(some)
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ignite_assets.api.arrow import constant, fixed_width
+from ignite_assets.api.digests import malformed
 from ignite_assets.api.endpoints import ALGO, EXTRA, Endpoint
 from ignite_assets.api.keysets import KeySet, KeyWords, Sample, column_words, row_words
 from ignite_assets.api.table import HASH_LENGTHS, Algo, Column, Table
@@ -93,14 +94,8 @@ class Gathering:
         values = batch.column(column.name)
         flat = (values.flatten() if pa.types.is_list(values.type) else values).drop_null()
         self.hashes += len(flat)
-        self._malformed += self._odd(flat)
+        self._malformed += malformed(flat, self._length) if self._length else 0
         self._lists.take(batch, values)
-
-    def _odd(self, hashes: pa.Array) -> int:
-        if not self._length or not len(hashes):
-            return 0
-        good = pc.sum(pc.match_substring_regex(hashes, f"^[0-9a-f]{{{self._length}}}$")).as_py()
-        return len(hashes) - int(good or 0)
 
     def key_set(self) -> KeySet:
         """The keys of the rows so far."""

@@ -1,5 +1,6 @@
 """The criteria of the check `sound`: a partition that fails one of them must not be used."""
 
+import itertools
 import statistics
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ from ignite_assets.api.keysets import Sample
 from ignite_assets.api.table import HASH_LENGTHS
 from ignite_assets.tables import history
 from ignite_assets.tables.examination import FEWEST_COMPARABLE, Subject, captured_at
+from ignite_assets.tables.facts import Facts
 from ignite_assets.tables.finding import Finding, finding, unknown
 
 _MALFORMED_SHARE = 0.05
@@ -81,11 +83,13 @@ def hollow(subject: Subject) -> Finding:
     facts = subject.facts
     if facts is None or subject.rows < _FEW_ROWS:
         return unknown(_NO_FACTS if facts is None else f"{subject.rows:,} rows, too few to tell")
+    near = ((each.facts, each.rows) for each in subject.past if each.facts and each.rows >= _FEW_ROWS)
+    past = list(itertools.islice(near, history.NEAREST))
     hollowed = []
     for column in subject.table.columns:
-        norm = _usually_filled(subject, column.name)
-        share = 1 - facts.empty.get(column.name, 0) / subject.rows
-        if norm is not None and share < norm * (1 - subject.thresholds.hollow_share):
+        norm = statistics.median(_filled(each, column.name, rows) for each, rows in past) if past else 0.0
+        share = _filled(facts, column.name, subject.rows)
+        if norm * subject.rows >= _FEW_ROWS / 2 and share < norm * (1 - subject.thresholds.hollow_share):
             hollowed.append(f"{column.name} {share:.0%} (usually {norm:.0%})")
     return finding(
         not hollowed,
@@ -95,16 +99,9 @@ def hollow(subject: Subject) -> Finding:
     )
 
 
-def _usually_filled(subject: Subject, name: str) -> float | None:
-    """The share of rows that usually have a value; None where that isn't many, or not known."""
-
-    def measure(other: Subject) -> float | None:
-        if other.facts is None or other.rows < _FEW_ROWS:
-            return None
-        return 1 - other.facts.empty.get(name, 0) / other.rows
-
-    norm = history.median_of(subject.past, measure)
-    return norm if norm is not None and norm * subject.rows >= _FEW_ROWS / 2 else None
+def _filled(facts: Facts, name: str, rows: int) -> float:
+    """The share of rows that have a value in a column."""
+    return 1 - facts.empty.get(name, 0) / rows
 
 
 def rows(subject: Subject) -> Finding:

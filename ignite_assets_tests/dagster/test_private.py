@@ -215,12 +215,12 @@ def test_all_partitions_of_a_step_are_recorded_at_once(
 
 def test_events_that_were_logged_before_a_failure_are_stored(instance: dg.DagsterInstance) -> None:
     def failing() -> Iterator[dg.AssetCheckEvaluation]:
-        yield from doubts(KEYS * 10)  # a batch
+        yield from doubts(KEYS * 20)  # a batch
         raise ValueError
 
     with held_open(instance):
         stored = kinds(instance, ranged_run(instance, failing()))
-    assert stored.count("ASSET_CHECK_EVALUATION") == 50
+    assert stored.count("ASSET_CHECK_EVALUATION") == 100
     assert stored.count("STEP_FAILURE") == 1
 
 
