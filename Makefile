@@ -9,7 +9,13 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 RUNTIME := .venv/.installed
 DEV := .venv/.installed-dev
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+
+# $(call install,environment,constraints,what): all cores compile what one process of pip would. The tests of
+# libraries are never imported, and a file that can't be compiled is a template.
+define install
+	@$(1)/bin/python -m pip install -qq --no-compile --disable-pip-version-check --no-input -c $(2) -e '$(3)'
+	@$(1)/bin/python -m compileall -qq -j 0 -x /tests/ $(1)/lib || true
+endef
 
 export DAGSTER_DISABLE_TELEMETRY := yes
 
@@ -90,19 +96,19 @@ clean: ## remove .venv, caches and what `make run` and `make dev` left
 
 $(RUNTIME): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets (a minute or two, once)'
-	@$(PIP_INSTALL) -e .
+	$(call install,.venv,constraints.txt,.)
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets with what its development needs (a few minutes, once)'
-	@$(PIP_INSTALL) -e '.[dev]'
+	$(call install,.venv,constraints.txt,.[dev])
 	@touch $(RUNTIME) $@
 
 $(OLDEST): pyproject.toml | $(DEV)
 	@echo 'installing the oldest versions that pyproject.toml allows (a few minutes, once)'
 	@$(BIN)/python -m venv .venv-oldest
 	@$(BIN)/python -m ignite_assets_tests.oldest > .venv-oldest/constraints.txt
-	@.venv-oldest/bin/python -m pip install -qq --disable-pip-version-check --no-input -c .venv-oldest/constraints.txt -e '.[dev]'
+	$(call install,.venv-oldest,.venv-oldest/constraints.txt,.[dev])
 	@touch $@
 
 # The benchmark (benchmarks/README.md); results go to .bench/results.
@@ -126,7 +132,7 @@ bench-scale: $(DEV) ## what hundreds of websites × 400 days cost Dagster, on SQ
 
 $(BENCH): pyproject.toml constraints.txt | .venv/bin/python
 	@echo 'installing ignite_assets with what its benchmark needs (a few minutes, once)'
-	@$(PIP_INSTALL) -e '.[bench]'
+	$(call install,.venv,constraints.txt,.[bench])
 	@touch $(RUNTIME) $(DEV) $@
 
 # The soak (soak/__init__.py); everything of it is in .soak.

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -84,6 +85,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
         full = test._hypothesis_internal_use_settings
         fewer = min(full.max_examples, max(5, full.max_examples // 4))
         test._hypothesis_internal_use_settings = hypothesis.settings(full, max_examples=fewer)
+
+
+def pytest_collection_finish() -> None:
+    """Keep out of garbage collection what importing and collecting made, which outlives the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def days_ago(days: int) -> dt.date:
