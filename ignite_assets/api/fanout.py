@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from functools import partial
 from typing import TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+_SIGNALS_EVERY = 0.5
+"""Seconds after which a wait is begun anew. Python handles a signal that comes just before a wait only at its end."""
 
 
 def in_order(
@@ -43,4 +45,6 @@ def _discard(discard: Callable[[V], None], done: Future[V]) -> None:
 
 def _first(under_way: deque[tuple[K, Future[V]]]) -> tuple[K, V]:
     key, future = under_way.popleft()
+    while not wait([future], timeout=_SIGNALS_EVERY).done:
+        pass
     return key, future.result()
