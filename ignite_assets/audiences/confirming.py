@@ -15,7 +15,6 @@ from ignite_assets.audiences.lists import List
 from ignite_assets.audiences.rules import ExportRule, Scope
 from ignite_assets.storage.duck import Workspace, told
 from ignite_assets.storage.lake import Lake
-from ignite_assets.storage.store import Store
 
 Examine = Callable[[str, dt.datetime], list[str]]
 """The lists of which a recorded file and the others of its day take too much, in words; by its SHA-256 and the time."""
@@ -57,7 +56,7 @@ def _large_losses(
     max_share: float,
 ) -> Iterator[str]:
     """The lists of which more than a share, and more than one person, opted out by this file and since a moment."""
-    ledger.view_opt_outs(workspace, lake, files.names)
+    ledger.view_opt_outs(workspace, lake, files.listed)
     values = {"source": source_hash, "since": since, "aside": sorted(files.settled)}
     made = set[str]()
     for of in known:
@@ -69,7 +68,7 @@ def _large_losses(
             continue
         if algo not in made:
             path = workspace.write(f"recent-{algo}", _RECENT.format(column=ledger.COLUMNS[algo]), values)
-            workspace.view(f"recent_{algo}", Store(str(workspace.folder)), [path.name], {})
+            workspace.view(f"recent_{algo}", [path.name], {})
             made.add(algo)
         count = workspace.one(_COUNT.format(algo=algo))
         if count["taken"] > 1 and count["taken"] > max_share * count["listed"]:
@@ -85,7 +84,7 @@ def _view_list(workspace: Workspace, of: List, since: dt.datetime) -> str | None
     names = [f"listed-{number}.parquet" for number in range(len(exports))]
     for export, name in zip(exports, names, strict=True):
         history.fetch_state(export, workspace.folder / name)
-    workspace.view("states", Store(str(workspace.folder)), names, {})
+    workspace.view("states", names, {})
     return newest.manifest.algo
 
 

@@ -22,7 +22,6 @@ from ignite_assets.audiences.history import DamagedError, Export, fetch_state
 from ignite_assets.audiences.holding import Allowed, Standing
 from ignite_assets.audiences.rules import Mode
 from ignite_assets.storage.duck import Workspace, strings
-from ignite_assets.storage.store import Store
 
 STATE = {"hash": "VARCHAR", "first_sent": "DATE", "last_sent": "DATE", "listed": "BOOLEAN", "withdrawn": "BOOLEAN"}
 """The columns of a state. `first_sent`, `last_sent`: dates of exports that added the person; `listed`: on the list
@@ -84,18 +83,17 @@ def stand(workspace: Workspace, reckoned: Sequence[Export], missing: tuple[dt.da
     Needs the workspace's `membership`, `suppressed` and `unconfirmed`. Raises `DamagedError` for a state that can't be
     relied on.
     """
-    store = Store(str(workspace.folder))
     names = [f"state-{number}.parquet" for number in range(len(reckoned))]
     for export, name in zip(reckoned, names, strict=True):
         fetch_state(export, workspace.folder / name)
-        workspace.view("state", store, [name], STATE)
+        workspace.view("state", [name], STATE)
         found = workspace.one("SELECT count(*) FILTER (listed) AS listed FROM state")["listed"]
         if found != export.manifest.state.rows:
             told = f"it lists {found:,} people, its manifest says {export.manifest.state.rows:,}"
             raise DamagedError(f"{export.location(export.manifest.state.name)}: {told}")
-    workspace.view("states", store, names, STATE)
+    workspace.view("states", names, STATE)
     path = workspace.write("standing", _STANDING, {"exports": len(reckoned)})
-    workspace.view("standing", store, [path.name], {})
+    workspace.view("standing", [path.name], {})
     return Standing(**workspace.one(_COUNTS), missing=missing)
 
 
@@ -112,7 +110,7 @@ def change(
         "stale": day - keep if again and keep else dt.date.min,
     }
     path = workspace.write("changes", _CHANGES.replace("{listed}", _LISTED[allowed]), values)
-    workspace.view("changes", Store(str(workspace.folder)), [path.name], {})
+    workspace.view("changes", [path.name], {})
     return Changes(path=path, **workspace.one(_SUMS))
 
 

@@ -96,15 +96,15 @@ def export(
     are left out: nothing is committed on a ledger that has grown since it was read, and it is looked at once more
     afterwards. Lists that version 0.1.0 wrote are known once they are adopted (`lists.adopt`).
     """
-    known = lists.on_record(lake, website, [rule])
+    known, seen = lists.on_record(lake, website, [rule]), lake.listed_once()
     captures = doubts.look(
-        lake, rule, website, day, thresholds=options.thresholds, zone=options.zone, first_day=options.first_day
+        seen, rule, website, day, thresholds=options.thresholds, zone=options.zone, first_day=options.first_day
     )
     window = membership.gather(
-        workspace, lake, rule, website, day, options.algo, options.first_day, unusable=captures.empty
+        workspace, seen, rule, website, day, options.algo, options.first_day, unusable=captures.empty
     )
     owed = [of for of, event in known.items() if event != "retired"]
-    found = targets(lake, rule, website, day, owed)
+    found = targets(seen, rule, website, day, owed)
     progress = begin("lists", len(found))
     outcomes: list[Outcome] = []
     for target in found:
@@ -182,17 +182,13 @@ class _List:
             return outcomes
         raise OptOutsArriveError(f"{self._target.of.title}: people kept opting out while it was exported")
 
-    def _names(self) -> frozenset[str]:
-        return ledger.in_scope(self._lake, self._target.of.website, self._options.scope)
-
     def _is_current(self) -> bool:
-        return self._names() == self._read
+        return ledger.in_scope(self._lake, self._target.of.website, self._options.scope) == self._read
 
     def _once(self, *, again: bool) -> list[Outcome]:
         """One try; `again`: the list is written, and only people who opted out since are to be removed."""
         options, of = self._options, self._target.of
-        self._read = self._names()
-        ledger.suppress(self._workspace, self._lake, of.website, options.scope)
+        self._read = ledger.suppress(self._workspace, self._lake, of.website, options.scope)
         try:
             before = history.read(of)
             extent = Ledger.of(self._read)
@@ -208,18 +204,17 @@ class _List:
         return [attempt.outcome(written)]
 
     def _commit(self, attempt: "_Attempt") -> Export:
-        of, now = self._target.of, attempt.now
+        of = self._target.of
         manifest, files = attempt.write()
         if not self._is_current():
             raise _MoreOptOutsError
         if self._event not in ("begun", "written"):
-            lists.note(self._lake, of, "begun")
+            lists.note(self._lake, of, "begun", is_first=self._event is None and self._source is not None)
             self._event = "begun"
         made = history.commit(of, manifest, files)
         if self._event != "written":
             lists.note(self._lake, of, "written")
             self._event = "written"
-        history.sweep(of, now)
         return made
 
     def _damaged(self, error: DamagedError) -> Outcome:

@@ -14,14 +14,16 @@ Numbers are counts of exports reckoned with, so where the highest number is the 
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow.fs as pafs
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.lists import List
 from ignite_assets.audiences.manifest import FileEntry, Follows, Manifest, load
-from ignite_assets.storage.store import Store
+from ignite_assets.storage.store import Listed, Store
 
 MANIFEST = "manifest.json"
 LEFT_OVER = dt.timedelta(days=7)
@@ -29,7 +31,7 @@ LEFT_OVER = dt.timedelta(days=7)
 
 _FOLDER = re.compile(r"(?P<number>\d{6,})-(?P<date>\d{4}-\d\d-\d\d)-(?P<id>[0-9a-f]{16})")
 _EARLIER = re.compile(r"date=(?P<date>\d{4}-\d\d-\d\d)/(?:audience=(?P<audience>\d+)/)?(?:\.staged/)?manifest\.json")
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 1 << 23
 
 
 class DamagedError(IgniteError):
@@ -87,32 +89,35 @@ class Chain:
 def read(of: List) -> Chain:
     """What is to be followed, checked. Raises `DamagedError`, which names the file."""
     store = Store(of.to)
-    folders = sorted(_committed(store, of))
-    if not folders:
-        earlier = _newest_earlier(store, of)
+    listed = store.listing(of.folder)
+    manifests = _manifests(listed, of)
+    if not manifests:
+        earlier = _newest_earlier(store, of) if listed or of.folder != of.base else None
         found = () if earlier is None else (_export(store, of, earlier),)
         return Chain(found, found)
-    newest = _export(store, of, folders[-1])
-    if newest.manifest.number == len(folders):
-        return Chain((newest,), (newest,), len(folders))
-    return _branched({folder: _export(store, of, folder) for folder in folders})
+    last = max(manifests)
+    newest = _export(store, of, last, manifests[last])
+    if newest.manifest.number == len(manifests):
+        return Chain((newest,), (newest,), len(manifests))
+    return _branched({folder: _export(store, of, folder, info) for folder, info in manifests.items()})
 
 
 def newest(of: List, day: dt.date | None = None) -> Export | None:
     """The newest export of a list, or the newest one for a date or before. Raises `DamagedError`."""
     store = Store(of.to)
-    folders = [folder for folder in sorted(_committed(store, of)) if day is None or _date(folder) <= day]
-    if not folders and (earlier := _newest_earlier(store, of, day)):
-        folders = [earlier]
-    return _export(store, of, folders[-1]) if folders else None
+    manifests = _manifests(store.listing(of.folder), of)
+    if found := max((folder for folder in manifests if day is None or _date(folder) <= day), default=None):
+        return _export(store, of, found, manifests[found])
+    earlier = _newest_earlier(store, of, day)
+    return _export(store, of, earlier) if earlier else None
 
 
 def newest_by(of: List, moment: dt.datetime) -> Export | None:
     """The newest export that was written by a moment, or the first one of all. Raises `DamagedError`."""
     store = Store(of.to)
     export = None
-    for folder in sorted(_committed(store, of), reverse=True):
-        export = _export(store, of, folder)
+    for folder, info in reversed(_manifests(store.listing(of.folder), of).items()):
+        export = _export(store, of, folder, info)
         if export.manifest.written_at <= moment:
             break
     return export
@@ -135,12 +140,19 @@ def _branched(exports: Mapping[str, Export]) -> Chain:
     return Chain(tuple(exports[f] for f in heads), tuple(exports[f] for f in reckoned), len(exports))
 
 
-def _committed(store: Store, of: List) -> Iterator[str]:
-    """The folders of a list's exports."""
-    for name in store.files(of.folder):
+def _manifests(listed: Listed, of: List) -> dict[str, pafs.FileInfo]:
+    """The folders of a list's exports, sorted, with their manifests' files."""
+    return {folder: files[MANIFEST] for folder, files in _folders(listed, of).items() if MANIFEST in files}
+
+
+def _folders(listed: Listed, of: List) -> Mapping[str, Listed]:
+    """The folders of a list that are exports' or may become one, each with its files."""
+    found: dict[str, dict[str, pafs.FileInfo]] = {}
+    for name, info in listed.items():
         folder, _, file = name.removeprefix(f"{of.folder}/").partition("/")
-        if file == MANIFEST and _FOLDER.fullmatch(folder):
-            yield folder
+        if file and _FOLDER.fullmatch(folder):
+            found.setdefault(folder, {})[file] = info
+    return found
 
 
 def _newest_earlier(store: Store, of: List, day: dt.date | None = None) -> str | None:
@@ -156,10 +168,10 @@ def _newest_earlier(store: Store, of: List, day: dt.date | None = None) -> str |
     return found[max(found)] if found else None
 
 
-def _export(store: Store, of: List, folder: str) -> Export:
+def _export(store: Store, of: List, folder: str, info: pafs.FileInfo | None = None) -> Export:
     match = _FOLDER.fullmatch(folder)
     path = f"{of.folder if match else of.base}/{folder}/{MANIFEST}"
-    data = store.read(path)
+    data = store.read(path, info.size if info else None)
     digest = hashlib.sha256(data).hexdigest()
     if match and not digest.startswith(match["id"]):
         raise DamagedError(f"{store.location(path)}: its bytes are not those that were written")
@@ -177,7 +189,7 @@ def fetch_state(export: Export, target: Path) -> None:
     entry, digest, size = export.manifest.state, hashlib.sha256(), 0
     store, name = Store(export.of.to), _state_of(export)
     try:
-        with store.open(name) as source, target.open("wb") as file:
+        with store.open(name, entry.bytes) as source, target.open("wb") as file:
             while piece := source.read(_COPY_BYTES):
                 digest.update(piece)
                 size += file.write(piece)
@@ -195,7 +207,7 @@ def _state_of(export: Export) -> str:
 
 
 def commit(of: List, manifest: Manifest, files: Sequence[tuple[FileEntry, Path]]) -> Export:
-    """Make an export of finished local files."""
+    """Make an export of finished local files, and delete what writers that were killed left of others."""
     store, data = Store(of.to), manifest.dump()
     digest = hashlib.sha256(data).hexdigest()
     folder = f"{manifest.number:06}-{manifest.date.isoformat()}-{digest[:16]}"
@@ -203,35 +215,29 @@ def commit(of: List, manifest: Manifest, files: Sequence[tuple[FileEntry, Path]]
         with path.open("rb") as file:
             store.put(f"{of.folder}/{folder}/{entry.name}", file)
     store.put(f"{of.folder}/{folder}/{MANIFEST}", data)
-    _point(store, of, folder)
-    return Export(of, folder, manifest, digest)
+    made = Export(of, folder, manifest, digest)
+    _sweep(store, of, _point(store, of, made), manifest.written_at)
+    return made
 
 
-def _point(store: Store, of: List, folder: str) -> None:
-    """Let the list's `manifest.json` name the newest export: of two writers, the one who is last looks again."""
-    named = ""
-    while named < (newest := max([folder, *_committed(store, of)])):
-        export = _export(store, of, newest)
-        store.put(f"{of.folder}/{MANIFEST}", export.manifest.pointer(newest))
-        named = newest
+def _point(store: Store, of: List, made: Export) -> Mapping[str, Listed]:
+    """Let the list's `manifest.json` name the newest export: of two writers, the one who is last looks again.
+
+    Returns the folders that there are.
+    """
+    newest = made
+    while True:
+        store.put(f"{of.folder}/{MANIFEST}", newest.manifest.pointer(newest.folder))
+        folders = _folders(store.listing(of.folder), of)
+        last = max((folder for folder, files in folders.items() if MANIFEST in files), default="")
+        if last <= newest.folder:
+            return folders
+        newest = _export(store, of, last, folders[last][MANIFEST])
 
 
-def sweep(of: List, now: dt.datetime) -> None:
+def _sweep(store: Store, of: List, folders: Mapping[str, Listed], now: dt.datetime) -> None:
     """Delete folders that never became an export and that nobody has written to for `LEFT_OVER`."""
-    store = Store(of.to)
-    names: dict[str, list[str]] = {}
-    for name in store.files(of.folder):
-        folder, _, file = name.removeprefix(f"{of.folder}/").partition("/")
-        if file and _FOLDER.fullmatch(folder):
-            names.setdefault(folder, []).append(name)
-    for found in names.values():
-        if any(name.endswith(f"/{MANIFEST}") for name in found):
-            continue
-        if all(now - at >= LEFT_OVER for at in _changed(store, found)):
-            for name in found:
-                store.delete(name)
-
-
-def _changed(store: Store, names: Sequence[str]) -> list[dt.datetime]:
-    infos = store.filesystem.get_file_info([store.path(name) for name in names])
-    return [info.mtime or dt.datetime.now(dt.UTC) for info in infos]
+    for folder, files in folders.items():
+        if MANIFEST not in files and all(info.mtime and now - info.mtime >= LEFT_OVER for info in files.values()):
+            for name in files:
+                store.delete(f"{of.folder}/{folder}/{name}")

@@ -28,7 +28,7 @@ import hashlib
 import io
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -41,7 +41,7 @@ from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences.rules import Scope
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake
-from ignite_assets.storage.store import Store
+from ignite_assets.storage.store import Listed, Store
 
 FOLDER = "_opt_outs"
 _TIME = pa.timestamp("us", "UTC")
@@ -168,31 +168,33 @@ def unclear(lake: Lake, website: str) -> dict[Hashes, int]:
 
 def in_scope(lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:
     """The files that say whom exports of a website must not contain: there is one more when somebody opts out."""
-    where = None if scope == "all" else website
-    names = _names(lake, where)
-    return frozenset([*_of_kinds(names, *_SUPPRESSING, "withdrawn"), *_marks_of(names)])
+    return _that_count(_listing(lake, None if scope == "all" else website))
+
+
+def _that_count(files: Iterable[str]) -> frozenset[str]:
+    return frozenset([*_of_kinds(files, *_SUPPRESSING, "withdrawn"), *_marks_of(files)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptOutFiles:
     """The files with the opt-outs of a website, or of all."""
 
-    names: tuple[str, ...]
+    listed: Listed
     settled: frozenset[str]
     """The sources that a person has to confirm, or has confirmed."""
 
 
 def opt_out_files(lake: Lake, website: str | None) -> OptOutFiles:
     """The opt-outs of a website (None: of any)."""
-    marks = _marks(lake, website)
-    settled = frozenset(_source(name) for name in marks if _kind(name) in ("held", "confirmed"))
-    return OptOutFiles(names=tuple(_files(lake, website, *_SUPPRESSING)), settled=settled)
+    files = _listing(lake, website)
+    settled = frozenset(_source(name) for name in _marks_of(files) if _kind(name) in ("held", "confirmed"))
+    return OptOutFiles(listed=_some(files, *_SUPPRESSING), settled=settled)
 
 
-def view_opt_outs(workspace: Workspace, lake: Lake, names: Sequence[str]) -> None:
+def view_opt_outs(workspace: Workspace, lake: Lake, files: Listed) -> None:
     """Make the workspace's `opted_out`: hashes, `first_seen` and `source_hash` of each record in these files."""
-    with _naming_the_unreadable(lake.store, names):
-        workspace.view("opted_out", lake.store, names, {**_TIMED, "source_hash": "VARCHAR"})
+    with _naming_the_unreadable(lake.store, files):
+        workspace.view_files("opted_out", lake, files, {**_TIMED, "source_hash": "VARCHAR"})
 
 
 def mark(lake: Lake, website: str, kind: Mark, source_hash: str, *, at: dt.datetime, reason: str = "") -> None:
@@ -212,7 +214,11 @@ def confirm(lake: Lake, website: str, *, at: dt.datetime, reason: str = "") -> i
 
 def held(lake: Lake, website: str | None) -> frozenset[str]:
     """The sources of a website (None: of any) from which nothing but suppression follows yet."""
-    names = _marks(lake, website)
+    return _held(_listing(lake, website))
+
+
+def _held(files: Iterable[str]) -> frozenset[str]:
+    names = _marks_of(files)
     done = {(name.rpartition("/")[0], _source(name)) for name in names if _kind(name) in _SETTLED}
     waiting = [name for name in names if _kind(name) in _WAITING]
     return frozenset(_source(name) for name in waiting if (name.rpartition("/")[0], _source(name)) not in done)
@@ -228,10 +234,6 @@ def is_held(lake: Lake, website: str, source_hash: str) -> bool:
     return lake.store.exists(f"{_folder(website)}/held-{source_hash}.json")
 
 
-def _marks(lake: Lake, website: str | None) -> list[str]:
-    return _marks_of(_names(lake, website))
-
-
 def _marks_of(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.endswith(".json") and _kind(name) in get_args(Mark)]
 
@@ -240,8 +242,10 @@ def _source(mark: str) -> str:
     return mark.rpartition("-")[2].removesuffix(".json")
 
 
-def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "website") -> None:
+def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "website") -> frozenset[str]:
     """Make the workspace's tables `suppressed` and `unconfirmed` (`hash`): whom exports of a website must not contain.
+
+    Returns the files that were in scope (`in_scope`) when they were listed, which is once.
 
     `unconfirmed`: those of them whose every opt-out is of a file that nobody has confirmed (`hold`): they aren't added
     to a list, and aren't removed from one.
@@ -249,34 +253,34 @@ def suppress(workspace: Workspace, lake: Lake, website: str, scope: Scope = "web
     Every hash of everyone in scope, whatever the algorithm of the export. A person known here by one hash alone and
     elsewhere by all three is suppressed by all three. Raises `LedgerError` naming a file that can't be read.
     """
-    everyone = _files(lake, None, *_SUPPRESSING, "submitted")
-    withdrawn = _files(lake, None if scope == "all" else website, "withdrawn")
+    listed = _listing(lake, None)
+    in_scope = listed if scope == "all" else _below(listed, _folder(website))
+    everyone, withdrawn = _some(listed, *_SUPPRESSING, "submitted"), _some(in_scope, "withdrawn")
     with _naming_the_unreadable(lake.store, [*everyone, *withdrawn]):
-        mine = [name for name in everyone if scope == "all" or name.startswith(f"{_folder(website)}/")]
+        mine = _some(in_scope, *_SUPPRESSING, "submitted")
         workspace.table("in_scope", "SELECT NULL::VARCHAR AS hash WHERE false")
         for folder in sorted({name.rpartition("/")[0] for name in withdrawn}):
-            seen = [name for name in mine if name.startswith(f"{folder}/") and _kind(name) in _SUPPRESSING]
-            workspace.view("opted_out", lake.store, seen, _TIMED)
-            here = [name for name in withdrawn if name.startswith(f"{folder}/")]
-            workspace.view("withdrawn", lake.store, here, _TIMED)
+            workspace.view_files("opted_out", lake, _some(_below(mine, folder), *_SUPPRESSING), _TIMED)
+            workspace.view_files("withdrawn", lake, _below(withdrawn, folder), _TIMED)
             workspace.table("in_scope", f"FROM in_scope UNION {_standing()}")
-            mine = [name for name in mine if not name.startswith(f"{folder}/")]
-        workspace.view("ledger_in_scope", lake.store, mine, _HASHES)
+            mine = {name: info for name, info in mine.items() if not name.startswith(f"{folder}/")}
+        workspace.view_files("ledger_in_scope", lake, mine, _HASHES)
         workspace.table("in_scope", f"FROM in_scope UNION {_each_hash('ledger_in_scope')}")
-        workspace.view("ledger", lake.store, everyone, _HASHES)
+        workspace.view_files("ledger", lake, everyone, _HASHES)
         linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM in_scope)" for name in _HASHES)
         workspace.table("suppressed", f"FROM in_scope UNION {_each_hash(linked)}")
-        _unconfirmed(workspace, lake, None if scope == "all" else website)
+        _unconfirmed(workspace, lake, in_scope)
+    return _that_count(in_scope)
 
 
-def _unconfirmed(workspace: Workspace, lake: Lake, website: str | None) -> None:
+def _unconfirmed(workspace: Workspace, lake: Lake, in_scope: Listed) -> None:
     """Make the table `unconfirmed` of `suppressed` and `ledger`."""
-    sources = held(lake, website)
+    sources = _held(in_scope)
     if not sources:
         workspace.table("unconfirmed", "FROM suppressed WHERE false")
         return
-    files = _files(lake, website, *_SUPPRESSING)
-    workspace.view("opted_out", lake.store, files, {**_HASHES, "source_hash": "VARCHAR"})
+    columns = {**_HASHES, "source_hash": "VARCHAR"}
+    workspace.view_files("opted_out", lake, _some(in_scope, *_SUPPRESSING), columns)
     listed = ", ".join(f"'{source}'" for source in sorted(sources))
     workspace.table("confirmed", _each_hash(f"opted_out WHERE source_hash NOT IN ({listed})"))
     linked = "ledger WHERE " + " OR ".join(f"{name} IN (FROM confirmed)" for name in _HASHES)
@@ -357,17 +361,25 @@ def _kind(name: str) -> str:
 
 def _files(lake: Lake, website: str | None, *kinds: LedgerKind) -> list[str]:
     """The ledger's files of these kinds (all, unless given), of a website or of all."""
-    return _of_kinds(_names(lake, website), *kinds)
+    return _of_kinds(_listing(lake, website), *kinds)
 
 
-def _names(lake: Lake, website: str | None) -> list[str]:
-    """All files of a website, or of all; one listing."""
-    return lake.store.files(FOLDER if website is None else _folder(website))
+def _listing(lake: Lake, website: str | None) -> Listed:
+    """All files of a website, or of all."""
+    return lake.store.listing(FOLDER if website is None else _folder(website))
 
 
 def _of_kinds(names: Iterable[str], *kinds: LedgerKind) -> list[str]:
     wanted = kinds or get_args(LedgerKind)
     return [name for name in names if name.endswith(".parquet") and _kind(name) in wanted]
+
+
+def _some(files: Listed, *kinds: LedgerKind) -> Listed:
+    return {name: files[name] for name in _of_kinds(files, *kinds)}
+
+
+def _below(files: Listed, folder: str) -> Listed:
+    return {name: info for name, info in files.items() if name.startswith(f"{folder}/")}
 
 
 LedgerRecord = tuple[Hashes, dt.datetime, str]

@@ -126,12 +126,15 @@ def orphans(known: Iterable[List], rules: Collection[ExportRule]) -> list[List]:
     )
 
 
-def note(lake: Lake, of: List, event: Event, *, reason: str | None = None) -> None:
-    """Add an event to the record of a list; it comes after those that are there, whatever the clock says."""
+def note(lake: Lake, of: List, event: Event, *, reason: str | None = None, is_first: bool = False) -> None:
+    """Add an event to the record of a list; it comes after those that are there, whatever the clock says.
+
+    `is_first`: there was none when the caller listed them (`on_record`).
+    """
     place = stored(lake, of.to)
     inner = "" if of.audience is None else f"audience={of.audience}/"
     folder = f"{FOLDER}/website={of.website}/{of.name}/{inner}{_digest(place)}"
-    at = _after(lake.store.files(folder), dt.datetime.now(dt.UTC))
+    at = _after([] if is_first else lake.store.files(folder), dt.datetime.now(dt.UTC))
     told = {"format": 1, "event": event, "at": at.isoformat(), "reason": reason, "to": place}
     told |= {"name": of.name, "website": of.website, "audience": of.audience}
     lake.store.put(f"{folder}/{at:{_TIME}}-{event}.json", (json.dumps(told, indent=2) + "\n").encode())

@@ -9,7 +9,6 @@ from ignite_assets.api.table import HASH_LENGTHS, Algo
 from ignite_assets.audiences.rules import MEMBERS, ExportRule, matching
 from ignite_assets.storage.duck import Workspace
 from ignite_assets.storage.lake import Lake, Partition
-from ignite_assets.storage.store import Store
 from ignite_assets.tables.windows import Window, trailing
 
 
@@ -48,7 +47,9 @@ def audience_ids(lake: Lake, rule: ExportRule, website: str, day: dt.date) -> li
     newest = listing_day(lake, rule, website, day)
     if newest is None:
         return None
-    rows = lake.read([Partition(rule.source, website, newest)], ["id", *(name for name in rule.match if name != "id")])
+    listing = Partition(rule.source, website, newest)
+    columns = ["id", *(name for name in rule.match if name != "id")]
+    rows = lake.read({listing: lake.files(rule.source, website)[listing]}, columns)
     return matching(rule, rows.to_pylist())
 
 
@@ -79,12 +80,13 @@ def gather(
     asset, column = MEMBERS[rule.source]
     days = window(lake, asset, website, day, rule.window_days, first_day)
     columns = {"hashed_email": "VARCHAR", "algo": "VARCHAR", **({column: "BIGINT"} if column else {})}
-    workspace.view_partitions("captured", lake, [Partition(asset, website, each) for each in days.captured], columns)
+    captured = {each: info for each, info in lake.files(asset, website).items() if each.date in days.captured}
+    workspace.view_partitions("captured", lake, captured, columns)
     of_another = {row["date"] for row in workspace.rows(_OF_ANOTHER_ALGO, algo=algo)}
     if not rule.combine:
         sql = f"SELECT DISTINCT {column}, hashed_email, algo FROM captured ORDER BY {column}"  # noqa: S608 - our own name
         path = workspace.write("gathered", sql, {})
-        workspace.view("captured", Store(str(workspace.folder)), [path.name], columns)
+        workspace.view("captured", [path.name], columns)
     return trailing(set(days.captured) - of_another - set(unusable), day, rule.window_days, first_day)
 
 
@@ -104,15 +106,13 @@ def measure(
     form = f"[0-9a-f]{{{HASH_LENGTHS[algo]}}}"
     values = {"algo": algo, "form": form, "audiences": list(audiences or [])}
     path = workspace.write("membership", _everyone(column, empty=audiences == []), values)
-    workspace.view("membership", Store(str(workspace.folder)), [path.name], {})
+    workspace.view("membership", [path.name], {})
     return Membership(path=path, window=window, **workspace.one(_COUNTS))
 
 
 def nobody(workspace: Workspace) -> None:
     """Make the workspace's `membership` empty, where only opt-outs are looked for."""
-    workspace.view(
-        "membership", Store(str(workspace.folder)), [], {"hash": "VARCHAR", "good": "BOOLEAN", "member": "BOOLEAN"}
-    )
+    workspace.view("membership", [], {"hash": "VARCHAR", "good": "BOOLEAN", "member": "BOOLEAN"})
 
 
 def _everyone(column: str | None, *, empty: bool) -> str:

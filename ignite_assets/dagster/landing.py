@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ignite_assets.api.errors import IgniteError, MissingPartitionError
 from ignite_assets.dagster.checks.evaluations import Evaluator
@@ -47,6 +48,8 @@ class Landing:
     """From asking for it to its being committed."""
     error: StorageError | None = None
     """Why it could not be stored."""
+    end: pq.FileMetaData | None = None
+    """Of its file."""
 
     @property
     def content_hash(self) -> str:
@@ -60,6 +63,7 @@ class Landing:
     def store(self, lake: Lake) -> None:
         """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
         with self.made.staged.file as file:
+            self.end = pq.read_metadata(file)
             try:
                 self.location = lake.commit(self.partition, file, self.made.misfits)
             except StorageError as error:
@@ -149,7 +153,8 @@ class Landings:
     def evaluate(self) -> None:
         """Log the checks of the partitions that were recorded."""
         if self.lake and (partitions := self._there()):
-            log_together(self._context, self._evaluator.evaluations(self._context.instance, self.lake, partitions))
+            found = self._evaluator.evaluations(self._context.instance, self.lake, partitions, self._written())
+            log_together(self._context, found)
 
     def evaluate_for_all(self) -> None:
         """The same before the step fails; instead of the checks' own step too, if the run has one: it is skipped then.
@@ -158,13 +163,17 @@ class Landings:
         """
         if self.lake and self._evaluator.is_planned(self._context.instance, self._context.run.run_id):
             partitions = [*self._there(), *filter(self.lake.exists, self._failed)]
-            log_together(self._context, self._evaluator.each(self._context.instance, self.lake, partitions, CHECKS))
+            found = self._evaluator.each(self._context.instance, self.lake, partitions, CHECKS, written=self._written())
+            log_together(self._context, found)
         else:
             self.evaluate()
 
     def _there(self) -> list[Partition]:
         stored = [each.partition for each in self._landed if each.location]
         return [*(each.partition for each in self._kept), *stored]
+
+    def _written(self) -> dict[Partition, pq.FileMetaData]:
+        return {each.partition: each.end for each in self._landed if each.location}
 
     def __iter__(self) -> Iterator[Landing]:
         with retrying(self._context, self._retry_policy):

@@ -42,11 +42,15 @@ def read(readings: Readings, settings: Settings, now: dt.datetime) -> OptOutFigu
 
 
 def _known(readings: Readings, now: dt.datetime) -> Query:
-    files = readings.lake.store.files(f"{ledger.FOLDER}/website={readings.website}")
+    files = readings.lake.store.listing(f"{ledger.FOLDER}/website={readings.website}")
     columns = dict.fromkeys(ledger.COLUMNS.values(), "VARCHAR") | {"first_seen": "TIMESTAMPTZ"}
     sources = {}
     for kind in ("seen", "submitted", "withdrawn"):
-        mine = [file for file in files if file.rpartition("/")[2].startswith(f"{kind}-") and file.endswith(".parquet")]
+        mine = {
+            name: info
+            for name, info in files.items()
+            if name.rpartition("/")[2].startswith(f"{kind}-") and name.endswith(".parquet")
+        }
         shown = f"{ledger.FOLDER}/website={pattern(readings.website)}/{kind}-*.parquet"
         sources[kind] = readings.files(kind, mine, shown, columns)
     return readings.ask("opt_outs", _KNOWN, sources, since=now - WEEK)

@@ -12,6 +12,7 @@ from ignite_assets.config import Settings
 from ignite_assets.report.words import day_ranges, day_words
 from ignite_assets.storage.duck import IN_PATH, SQL_TYPES, Workspace, literal, no_rows, pattern, quoted
 from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.store import Listed
 from ignite_assets.tables.examination import captured_at
 from ignite_assets.tables.registry import TABLES
 from ignite_assets.tables.windows import days_between, trailing
@@ -130,9 +131,9 @@ class Readings:
         rows = self._workspace.rows(text.format(**named, **ran))
         return Query(name, text.format(**named, **shown), tuple(rows))
 
-    def files(self, name: str, files: Sequence[str], shown: str, columns: Mapping[str, str]) -> str:
+    def files(self, name: str, files: Listed, shown: str, columns: Mapping[str, str]) -> str:
         """Make the rows of files that are no partitions a source of queries; the SQL that reads them."""
-        self._workspace.view(f"of_{name}", self.lake.store, files, columns)
+        self._workspace.view_files(f"of_{name}", self.lake, files, columns)
         return f"read_parquet({literal(shown)})" if files else f"({no_rows(columns)})"
 
     def known(self, name: str, rows: Sequence[Mapping[str, str]], shown: str, columns: Sequence[str]) -> str:

@@ -79,8 +79,8 @@ class Contents:
         return ordered
 
     def dataset(self, asset: str, files: Files) -> "pads.Dataset":
-        """Some of an asset's files as a dataset that is read when it is scanned, with `website` and `date` columns."""
-        return self.lake.scanned(dict.fromkeys(files), self.schema(asset, files))
+        """Some of an asset's files, as they were listed, as a dataset with `website` and `date` columns."""
+        return self.lake.scanned(files, self.schema(asset, files))
 
     def _footers(self, files: Files) -> Iterator[pa.Schema | None]:
         """The columns of each file; None where they can't be read."""

@@ -2,12 +2,11 @@
 
 import contextlib
 import mmap
-import posixpath
 import re
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,8 +16,8 @@ import pyarrow.parquet as pq
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.api.table import ColumnType
-from ignite_assets.storage.lake import Lake, Partition, fragment
-from ignite_assets.storage.store import Store
+from ignite_assets.storage.lake import Lake, Partition
+from ignite_assets.storage.store import Listed, Store
 
 if TYPE_CHECKING:
     import duckdb
@@ -148,50 +147,63 @@ class Workspace:
         if interrupt := error and _interrupt_of(error):
             raise interrupt from None
 
-    def view(self, name: str, store: Store, files: Sequence[str], columns: Mapping[str, str]) -> None:
-        """Name the rows of some Parquet files; without files, no rows of these columns (SQL types by name)."""
+    def view(self, name: str, files: Sequence[str], columns: Mapping[str, str]) -> None:
+        """Name the rows of Parquet files of the folder; without files, no rows of these columns (SQL types by name)."""
+        paths = [pattern(str(self.folder / file)) for file in files]
+        self.name(name, read_parquet(paths, in_path=False) if files else no_rows(columns))
+
+    def view_files(self, name: str, lake: Lake, files: Listed, columns: Mapping[str, str]) -> None:
+        """Name the rows of files of a lake that are no partitions, by name, as they were listed; all have the columns.
+
+        Without files, no rows of these columns (SQL types by name). Raises `ArrowInvalid` for a file without a column,
+        which Arrow would read as NULL.
+        """
 
         def dataset() -> "pads.Dataset":
-            import pyarrow.dataset as pads  # it imports pandas
+            found = lake.scanned(files)
+            schemas = lake.store.each(lambda fragment: fragment.physical_schema, found.get_fragments())
+            for file, schema in zip(files, schemas, strict=True):
+                if missing := set(columns).difference(schema.names):
+                    raise pa.ArrowInvalid(f"{file} has no column {min(missing)}")
+            return found
 
-            # They have one folder: a listing tells their sizes, for which each would be asked.
-            infos = store.infos(posixpath.commonpath([file.rpartition("/")[0] for file in files]))
-            sizes = {info.path: info.size for info in infos}
-            fragments = [fragment(store, file, sizes.get(store.path(file))) for file in files]
-            schemas = store.each(lambda each: each.physical_schema, fragments)
-            _check_columns(fragments, schemas, columns)
-            return pads.FileSystemDataset(fragments, schemas[0], pads.ParquetFileFormat(), store.filesystem)
-
-        self.name(name, self._rows(name, store, files, columns, dataset, in_path=False))
+        self.name(name, self._rows(name, lake, files, columns, dataset))
 
     def view_partitions(
-        self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]
+        self, name: str, lake: Lake, partitions: Collection[Partition], columns: Mapping[str, str]
     ) -> None:
         """Name these columns (SQL types by name) of the rows of some partitions of an asset, and each row's `date`."""
         self.name(name, self.partitions(name, lake, partitions, columns))
 
-    def partitions(self, name: str, lake: Lake, partitions: Sequence[Partition], columns: Mapping[str, str]) -> str:
-        """SQL for the same rows; `name` tells what it reads from what other SQL does."""
+    def partitions(self, name: str, lake: Lake, partitions: Collection[Partition], columns: Mapping[str, str]) -> str:
+        """SQL for the same rows; `name` tells what it reads from what other SQL does.
+
+        Partitions with their files from a listing (`Files`) are read as they were listed; others are listed.
+        """
+
+        def dataset() -> "pads.Dataset":
+            return lake.scanned(partitions if isinstance(partitions, Mapping) else lake.listed(partitions))
+
         wanted = {**columns, "date": IN_PATH["date"]}
-        files = [partition.file for partition in partitions]
-        rows = self._rows(name, lake.store, files, wanted, lambda: lake.scanned(lake.listed(partitions)), in_path=True)
+        rows = self._rows(name, lake, [each.file for each in partitions], wanted, dataset, in_path=True)
         return f"SELECT {', '.join(map(quoted, wanted))} FROM ({rows})"  # noqa: S608 - quoted
 
     def _rows(
         self,
         name: str,
-        store: Store,
-        files: Sequence[str],
+        lake: Lake,
+        files: Iterable[str],
         columns: Mapping[str, str],
         dataset: "Callable[[], pads.Dataset]",
         *,
-        in_path: bool,
+        in_path: bool = False,
     ) -> str:
         """SQL for the rows of files, those of a dataset under a name of its own."""
-        if not files:
+        paths = [pattern(lake.store.path(file)) for file in files]
+        if not paths:
             return no_rows(columns)
-        if reads_itself(store):
-            return read_parquet([pattern(store.path(file)) for file in files], in_path=in_path)
+        if reads_itself(lake.store):
+            return read_parquet(paths, in_path=in_path)
         scanned = f"dataset_of_{name}"
         self._session.register(scanned, dataset())
         return f"FROM {quoted(scanned)}"
@@ -286,15 +298,6 @@ def _stopping_at_signals(session: "duckdb.DuckDBPyConnection") -> Iterator[None]
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _check_columns(
-    files: Sequence["pads.ParquetFileFragment"], schemas: Sequence[pa.Schema], columns: Collection[str]
-) -> None:
-    """Raise `ArrowInvalid` for a file without one of the columns, which Arrow would read as NULL."""
-    for file, schema in zip(files, schemas, strict=True):
-        if missing := set(columns).difference(schema.names):
-            raise pa.ArrowInvalid(f"{file.path} has no column {min(missing)}")
 
 
 def strings(path: Path, column: str, where: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ A partition is one file, committed by the store: a reader sees the old file or t
 import contextlib
 import datetime as dt
 import functools
-import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from ignite_assets.api.arrow import constant
 from ignite_assets.api.errors import ConfigurationError, IgniteError, MissingPartitionError
 from ignite_assets.api.names import MISFITS, is_asset_name, is_website_key
+from ignite_assets.storage.fragments import MOST_KEPT, Fragments
 from ignite_assets.storage.store import Store
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 FILE_NAME = "part-0.parquet"
 _SMALLEST_BYTES = 12
 """Of a Parquet file: its marks and the length of its footer."""
-_FRAGMENTS = 1024
-"""Files of an object store whose ends are kept, a few kB each."""
 _IN_PATH = re.compile(rf"/website=(?P<website>[^/]+)/date=(?P<date>\d{{4}}-\d\d-\d\d)/{re.escape(FILE_NAME)}$")
 PARTITION_FIELDS = (
     pa.field("website", pa.string(), nullable=False),
@@ -150,7 +148,7 @@ class Lake:
     def __init__(self, root: str) -> None:
         self.store = Store(root)
         self.root = self.store.root
-        self._fragments = functools.lru_cache(_FRAGMENTS)(lambda stored, size, _: fragment(self.store, stored, size))
+        self._fragments = Fragments(self.store)
 
     def __repr__(self) -> str:
         return f"Lake({self.store.shown!r})"
@@ -169,8 +167,9 @@ class Lake:
         try:
             if misfits and isinstance(partition, Partition):
                 self.store.put(partition.misfits, misfits)
+                self._with_misfits.add(partition.asset)
             self.store.put(partition.file, finished)
-            if misfits == b"" and isinstance(partition, Partition):
+            if misfits == b"" and isinstance(partition, Partition) and self._may_have_misfits(partition.asset):
                 self.store.delete(partition.misfits)
         except OSError as error:
             raise StorageError(
@@ -178,6 +177,14 @@ class Lake:
                 gist=f"can't be stored: {error.strerror or error}",
             ) from error
         return self.location(partition)
+
+    def _may_have_misfits(self, asset: str) -> bool:
+        """Whether to look for a partition's; an object store, which is slow to ask, is asked once for all assets."""
+        return self.store.is_local or asset in self._with_misfits
+
+    @functools.cached_property
+    def _with_misfits(self) -> set[str]:
+        return {info.base_name for info in self.store.infos(MISFITS, recursive=False)}
 
     def exists(self, partition: Stored) -> bool:
         """Whether the partition has been captured."""
@@ -232,6 +239,10 @@ class Lake:
         infos = self.store.filesystem.get_file_info([f"{folder}/date={day}/{FILE_NAME}" for day in some])
         return {day: info for day, info in zip(some, infos, strict=True) if (info.size or 0) >= _SMALLEST_BYTES}
 
+    def listed_once(self) -> "Lake":
+        """The same lake for one piece of work: `files` are those of one moment, an asset of a website at a time."""
+        return _ListedOnce(self)
+
     def partitions(self, asset: str) -> list[Partition]:
         """The partitions of an asset that exist, sorted by website and date."""
         return list(self.files(asset))
@@ -247,29 +258,24 @@ class Lake:
     def metadata(self, partition: Partition, info: pafs.FileInfo | None = None) -> pq.FileMetaData:
         """The end of the partition's file: its columns and what it says of itself (`columns`, `told`).
 
-        `info`, from a listing, saves an object store the question for the file's size.
+        `info`, from a listing, saves an object store the question for the file's size, and reading it a second time.
         """
         if info and not self.store.is_local:
             with contextlib.suppress(OSError, pa.ArrowException):  # replaced since it was listed
-                return self._fragment(partition, info).metadata
+                return self._fragments.of(partition.file, info, partition.in_path).metadata
         with self._open(partition) as file:
             return pq.ParquetFile(file).metadata
-
-    def _fragment(self, stored: Stored, info: pafs.FileInfo | None) -> "pads.ParquetFileFragment":
-        """The file as Arrow scans it; of a version that was listed the same one each time, which keeps its end."""
-        if info is None:
-            return fragment(self.store, stored)
-        return self._fragments(stored, info.size, info.mtime_ns)
 
     def read(self, partitions: Iterable[Stored], columns: list[str] | None = None) -> pa.Table:
         """The partitions as one table, with `website` and `date` columns, in the order given.
 
-        Raises `MissingPartitionError` naming the first that has not been captured.
+        Those with their files from a listing (`Files`) are read as they were listed. Raises `MissingPartitionError`
+        naming the first that has not been captured.
         """
         # Promoted, since a later version of the package may know more columns.
-        return pa.concat_tables(
-            [self._table(partition, columns) for partition in partitions], promote_options="default"
-        )
+        infos = partitions if isinstance(partitions, Mapping) else {}
+        tables = [self._table(partition, columns, infos.get(partition)) for partition in partitions]
+        return pa.concat_tables(tables, promote_options="default")
 
     def dataset(self, partitions: Iterable[Stored]) -> "pads.Dataset":
         """The partitions as a dataset, read when it is scanned, with `website` and `date` columns.
@@ -291,45 +297,48 @@ class Lake:
         return found
 
     def scanned(self, files: Mapping[Any, pafs.FileInfo | None], schema: pa.Schema | None = None) -> "pads.Dataset":
-        """Partitions (`Stored`) that are known to be there, as a dataset in a schema, or that of the first.
+        """Partitions (`Stored`), or other files by name, that are there, as a dataset in a schema or that of the first.
 
-        With its file from a listing, an object store isn't asked for a partition's size: a scan soon after, which fails
-        where the partition was replaced since. None: each scan asks.
+        With its file from a listing, an object store isn't asked for a size, and a small file is read at once: a scan
+        soon after, which fails where a large one was replaced since. None: each scan asks.
         """
         import pyarrow.dataset as pads
 
-        fragments = [self._fragment(stored, info) for stored, info in files.items()]
+        fragments = self.store.each(lambda each: self._fragment(each, files[each], few=len(files) <= MOST_KEPT), files)
         if schema is None:
             fields = [*fragments[0].physical_schema.remove_metadata()] if fragments else []
             schema = pa.schema([*fields, *_fields(files)])
         return pads.FileSystemDataset(fragments, schema, pads.ParquetFileFormat(), self.store.filesystem)
 
-    def _table(self, partition: Stored, columns: list[str] | None) -> pa.Table:
-        with self._open(partition) as file:
+    def _fragment(self, of: Stored | str, info: pafs.FileInfo | None, *, few: bool) -> "pads.ParquetFileFragment":
+        name, in_path = (of, {}) if isinstance(of, str) else (of.file, of.in_path)
+        if info is None or self.store.is_local:
+            return self._fragments.unread(name, in_path)
+        return self._fragments.of(name, info, in_path) if few else self._fragments.unread(name, in_path, info.size)
+
+    def _table(self, partition: Stored, columns: list[str] | None, info: pafs.FileInfo | None) -> pa.Table:
+        with self._open(partition, info) as file:
             table = pq.ParquetFile(file).read(columns=columns)
         for name, value in partition.in_path.items():
             table = table.append_column(_FIELDS[name], _repeated(value, len(table)))
         return table
 
-    def _open(self, partition: Stored) -> pa.NativeFile:
+    def _open(self, partition: Stored, info: pafs.FileInfo | None = None) -> pa.NativeFile:
         try:
+            if info and not self.store.is_local:
+                return self._fragments.of(partition.file, info, partition.in_path).open()
             return self.store.open(partition.file)
         except FileNotFoundError:
             raise not_captured(partition) from None
 
 
-def fragment(store: Store, stored: Stored | str, size: int | None = None) -> "pads.ParquetFileFragment":
-    """A partition's file, or a file by its name, as Arrow scans it; a size that is given isn't asked for."""
-    import pyarrow.dataset as pads  # it imports pandas
+class _ListedOnce(Lake):
+    def __init__(self, lake: Lake) -> None:
+        vars(self).update(vars(lake))
+        self._files = functools.cache(lake.files)
 
-    in_path = {} if isinstance(stored, str) else stored.in_path
-    known = [pads.field(name) == pa.scalar(value, _FIELDS[name].type) for name, value in in_path.items()]
-    return pads.ParquetFileFormat().make_fragment(
-        store.path(stored if isinstance(stored, str) else stored.file),
-        store.filesystem,
-        partition_expression=functools.reduce(operator.and_, known) if known else None,
-        file_size=size,
-    )
+    def files(self, asset: str, website: str | None = None) -> Files:
+        return self._files(asset, website)
 
 
 def told(metadata: pq.FileMetaData) -> dict[str, str]:
@@ -355,9 +364,11 @@ def _repeated(value: str | dt.date, times: int) -> pa.Array:
     return constant(pa.string(), value, times)
 
 
-def _fields(wanted: Iterable[Stored]) -> list[pa.Field]:
+def _fields(wanted: Iterable[Stored | str]) -> list[pa.Field]:
     """The columns that the paths of some files of an asset hold."""
     first = next(iter(wanted), None)
+    if isinstance(first, str):
+        return []
     return [field for field in PARTITION_FIELDS if first is None or field.name in first.in_path]
 
 

@@ -5,13 +5,16 @@ each folder, says which websites and then which days can hold rows: the files of
 filter that DuckDB doesn't hand on prunes nothing, and DuckDB applies it to the rows.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from ignite_assets.storage.fragments import InPath, holding
 from ignite_assets.storage.lake import Files, Lake, Version, version
+
+_Place = TypeVar("_Place")
 
 
 class Pruned(pads.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
@@ -24,11 +27,13 @@ class Pruned(pads.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no type
 
     def scanner(self, **options: Any) -> pads.Scanner:
         """A scan of the files that hold what `filter` asks for."""
+        kept = options.get("filter")
+        websites = self._left({each: {"website": each} for each in self._lake.websites(self._asset)}, kept)
         files: Files = {}
-        websites = self._websites(options.get("filter"))
-        for website, found in zip(websites, self._listed(websites), strict=True):
-            self._read.setdefault(website, set()).update(map(version, found.values()))
-            files |= found
+        for website, listed in zip(websites, self._listed(websites), strict=True):
+            found = self._left({each: each.in_path for each in listed}, kept)
+            self._read.setdefault(website, set()).update(version(listed[each]) for each in found)
+            files |= {each: listed[each] for each in found}
         return self._lake.scanned(files, self.schema).scanner(**options)
 
     def forget(self) -> None:
@@ -43,12 +48,12 @@ class Pruned(pads.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no type
     def _listed(self, websites: Iterable[str]) -> list[Files]:
         return self._lake.store.each(lambda website: self._lake.files(self._asset, website), websites)
 
-    def _websites(self, kept: pads.Expression | None) -> list[str]:
-        """The websites whose partitions can hold rows that a filter keeps, sorted."""
-        websites = self._lake.websites(self._asset)
+    def _left(self, places: Mapping[_Place, InPath], kept: pads.Expression | None) -> list[_Place]:
+        """The places that can hold rows that a filter keeps, in their order."""
+        known = list(places)
         if kept is None:
-            return websites
+            return known
         form, files = pads.ParquetFileFormat(), self._lake.store.filesystem
-        folders = [form.make_fragment(each, files, pads.field("website") == each) for each in websites]
-        left = pads.FileSystemDataset(folders, self.schema, form, files).get_fragments(kept)
-        return [folder.path for folder in left]
+        fragments = [form.make_fragment(str(n), files, holding(places[each])) for n, each in enumerate(known)]
+        left = pads.FileSystemDataset(fragments, self.schema, form, files).get_fragments(kept)
+        return [known[n] for n in sorted(int(fragment.path) for fragment in left)]

@@ -80,7 +80,8 @@ class LakeReader:
 
     def dataset(self, asset: str, *, website: Websites = None, dates: Dates = None) -> "pads.Dataset":
         """The rows as a dataset, which reads them when it is scanned: for more than fits in memory."""
-        return self._contents.dataset(asset, self._chosen(asset, website, dates))
+        files = self._chosen(asset, website, dates)
+        return self._contents.lake.scanned(dict.fromkeys(files), self._contents.schema(asset, files))
 
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation | None":
         """Run SQL in DuckDB, where each asset is a view with `website` and `date` columns.

@@ -16,13 +16,15 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
+
+from ignite_assets.storage.whole import SMALL_BYTES, read_whole
 
 _COPY_BYTES = 1 << 20
 _MEMORY_BYTES = 1 << 23
@@ -35,6 +37,8 @@ _USER = re.compile(r"(?<=://)[^/]*@")
 _REMOTE_THREADS = 32
 _Asked = TypeVar("_Asked")
 _Told = TypeVar("_Told")
+Listed = Mapping[str, pafs.FileInfo]
+"""Files by their names, in order, as they were listed."""
 _LEFTOVER_AGE = dt.timedelta(days=1)
 """An object under a hidden name that is older is no upload under way."""
 
@@ -87,13 +91,27 @@ class Store:
 
     def files(self, folder: str) -> list[str]:
         """The names of all files in a folder and below it, sorted; none when there is no such folder."""
-        base = self.path("")
-        found = (info.path.removeprefix(f"{base}/") for info in self.infos(folder) if info.type == pafs.FileType.File)
-        return sorted(found)
+        return list(self.listing(folder))
 
-    def open(self, name: str) -> pa.NativeFile:
-        """The file, to read. `FileNotFoundError` when there is none."""
-        return self.filesystem.open_input_file(self.path(name))
+    def listing(self, folder: str) -> Listed:
+        """The same names, each with its size and time."""
+        base = self.path("")
+        infos = (info for info in self.infos(folder) if info.type == pafs.FileType.File)
+        return {info.path.removeprefix(f"{base}/"): info for info in sorted(infos, key=lambda info: str(info.path))}
+
+    def open(self, name: str, size: int | None = None) -> pa.NativeFile:
+        """The file, to read. `FileNotFoundError` when there is none.
+
+        A small file of an object store is read now, whole; `size`, from a listing, saves the question for it.
+        """
+        if size is not None and size <= SMALL_BYTES and not self.is_local:
+            with contextlib.suppress(OSError):  # which doesn't tell an object that is gone from other trouble
+                return pa.BufferReader(read_whole(self.filesystem, self.path(name), size))
+        file = self.filesystem.open_input_file(self.path(name))
+        if self.is_local or file.size() > SMALL_BYTES:
+            return file
+        with file:
+            return pa.BufferReader(file.read())
 
     def each(self, ask: Callable[[_Asked], _Told], of: Iterable[_Asked]) -> list[_Told]:
         """What each answers, in their order; an object store is asked for many at a time."""
@@ -102,9 +120,9 @@ class Store:
         with ThreadPoolExecutor(_REMOTE_THREADS) as threads:
             return list(threads.map(ask, of))
 
-    def read(self, name: str) -> bytes:
-        """All of the file. `FileNotFoundError` when there is none."""
-        with self.open(name) as file:
+    def read(self, name: str, size: int | None = None) -> bytes:
+        """All of the file; `size` as `open` takes it. `FileNotFoundError` when there is none."""
+        with self.open(name, size) as file:
             return bytes(file.read())
 
     @contextlib.contextmanager

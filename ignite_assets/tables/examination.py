@@ -18,6 +18,7 @@ from ignite_assets.tables.thresholds import Thresholds
 
 TRAILING_DAYS = 28
 FEWEST_COMPARABLE = 3
+NONE_WRITTEN: Mapping[Partition, pq.FileMetaData] = {}
 
 
 def captured_at(footer: Mapping[str, str]) -> dt.datetime:
@@ -34,10 +35,15 @@ class Examination:
         table: Table,
         thresholds: Thresholds,
         zone: ZoneInfo,
+        written: Mapping[Partition, pq.FileMetaData] = NONE_WRITTEN,
     ) -> None:
-        """`table` may be a derived asset's; `zone` is the time zone in which days begin."""
+        """`table` may be a derived asset's; `zone` is the time zone in which days begin.
+
+        `written`: the ends of the files of partitions that were just committed, which aren't read back.
+        """
         self.lake, self.table = lake, table
         self.thresholds, self.zone = thresholds, zone
+        self.written = written
         self._subjects: dict[Partition, Subject] = {}
         self._files: dict[str, Files] = {}
 
@@ -73,6 +79,8 @@ class Subject:
 
     @functools.cached_property
     def _metadata(self) -> pq.FileMetaData | None:
+        if written := self.examination.written.get(self.partition):
+            return written
         info = self.examination.files(self.partition).get(self.partition)
         try:
             return self.examination.lake.metadata(self.partition, info) if info else None

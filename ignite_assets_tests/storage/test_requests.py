@@ -1,16 +1,22 @@
 """How many requests reading a lake on an object store takes, counted by a real S3 server."""
 
 import datetime as dt
+import io
 import itertools
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ignite_assets.storage import fragments
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.storage.reader import LakeReader
+from ignite_assets.storage.store import Store
+from ignite_assets.storage.whole import SMALL_BYTES
 from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.audiences.captures import capture, hashed
 from ignite_assets_tests.lakes import ACME, BAYSIDE, store
@@ -70,14 +76,76 @@ def test_one_website_and_day_takes_ten_requests_whatever_the_lakes_size(
     assert {request for request in s3.requests if "website" not in request} == set(), "other websites are not listed"
 
 
-def test_a_filter_that_says_nothing_of_the_path_takes_two_requests_a_file(s3: S3Server, tmp_path: Path) -> None:
-    """Its end and its rows."""
+@pytest.mark.parametrize(("small", "each"), [(SMALL_BYTES, 1), (100, 2)])
+def test_a_small_file_takes_one_request_and_a_large_one_two(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: int, each: int
+) -> None:
+    """Of a large one its end and its rows; the filter says nothing of the path."""
+    monkeypatch.setattr(fragments, "SMALL_BYTES", small)
     fill(s3, tmp_path, 3)
     s3.requests.clear()
     assert found(new_reader(), "SELECT count(hashed_email) FROM visitors WHERE strftime(date, '%Y') > ''") == [
         (9 * ROWS,)
     ]
-    assert (s3.counts["GET"], s3.counts["HEAD"]) == (2 * 9, 0)
+    assert (s3.counts["GET"], s3.counts["HEAD"]) == (each * 9, 0)
+
+
+def test_a_column_that_no_asset_declares_takes_one_request_a_file(s3: S3Server, tmp_path: Path) -> None:
+    fill(s3, tmp_path, 3)
+    store(Lake(f"{URL}/lake"), "visitors", {"hashed_email": ["new"], "channel": ["web"]}, LAST)
+    s3.requests.clear()
+    assert found(new_reader(), "SELECT count(*) FROM visitors WHERE channel = 'web'") == [(1,)]
+    assert (s3.counts["GET"], s3.counts["HEAD"]) == (9, 0)
+
+
+def test_a_table_is_read_with_one_request_a_file(s3: S3Server, tmp_path: Path) -> None:
+    fill(s3, tmp_path, 3)
+    s3.requests.clear()
+    assert len(new_reader().read("visitors", website=ACME)) == 3 * ROWS
+    assert dict(s3.counts) == {"LIST": 1, "GET": 3}
+
+
+def rows(*emails: str) -> bytes:
+    """A file of visitors."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"hashed_email": emails}), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (rows("a"), rows("b")),
+        (rows("a"), rows("b", *map(hashed, range(50)))),
+        (rows("a", *map(hashed, range(50))), rows("b")),
+        (rows("a"), rows("b", *map(hashed, range(5_000)))),
+    ],
+    ids=["of the same size", "longer", "shorter", "large"],
+)
+def test_what_was_replaced_since_it_was_listed_is_read_as_it_is(s3: S3Server, before: bytes, after: bytes) -> None:
+    s3.empty()
+    one = Partition("visitors", ACME, LAST)
+    s3.put([(f"lake/{one.file}", before)])
+    lake = Lake(f"{URL}/lake")
+    listed = lake.files("visitors", ACME)
+    s3.put([(f"lake/{one.file}", after)])
+    there = pq.read_table(io.BytesIO(after))
+    assert lake.scanned(listed).to_table(["hashed_email"]).equals(there)
+    assert lake.read(listed, ["hashed_email"]).select(["hashed_email"]).equals(there)
+    assert lake.metadata(one, listed[one]).num_rows == len(there)
+
+
+def test_a_small_object_is_read_byte_by_byte_as_it_is(s3: S3Server) -> None:
+    s3.empty()
+    every = bytes(range(256)) * (SMALL_BYTES // 256)
+    objects = {"a": every, "b": b"\r\n\n\r", "c": b"", "d": b'"\x00,"', "e": every[:-1]}
+    s3.put((f"lake/{name}", data) for name, data in objects.items())
+    whole = Store(f"{URL}/lake")
+    s3.requests.clear()
+    assert {name: whole.read(name, len(data)) for name, data in objects.items()} == objects
+    assert dict(s3.counts) == {"GET": 4}, "of no bytes none"
+    with pytest.raises(FileNotFoundError):
+        whole.read("nothing", 5)
 
 
 _DAYS = st.integers(-1, 5).map(lambda n: LAST - dt.timedelta(n))

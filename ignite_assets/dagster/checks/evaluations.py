@@ -7,6 +7,7 @@ their own: a check in the run's plan costs three events and more.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import dagster as dg
+import pyarrow.parquet as pq
 
 from ignite_assets.api.table import Table
 from ignite_assets.config import Settings
@@ -16,7 +17,7 @@ from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import TargetMaterialization
 from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.checks import CHECKS, CheckName, Doubt, Verdict, examine
-from ignite_assets.tables.examination import Examination
+from ignite_assets.tables.examination import NONE_WRITTEN, Examination
 
 FINDINGS = "findings"
 """The metadata key of a check's table: finding, measured and, where that did not pass, expected."""
@@ -42,14 +43,18 @@ class Evaluator:
         self._thresholds, self._zone = settings.checks, settings.partitions.zone
 
     def evaluations(
-        self, instance: dg.DagsterInstance, lake: Lake, partitions: Sequence[Partition]
+        self,
+        instance: dg.DagsterInstance,
+        lake: Lake,
+        partitions: Sequence[Partition],
+        written: Mapping[Partition, pq.FileMetaData],
     ) -> Iterator[dg.AssetCheckEvaluation]:
-        """Those of a step's recorded partitions, newest first.
+        """Those of a step's recorded partitions, newest first. `written`: as `Examination` takes it.
 
         `sound` of each; of several partitions `usual` only where it finds more than lateness, since each evaluation
         costs as much as the capture of a small partition.
         """
-        for verdict, partition, target in self._verdicts(instance, lake, partitions, CHECKS):
+        for verdict, partition, target in self._verdicts(instance, lake, partitions, CHECKS, (), written):
             if verdict.check == "sound" or len(partitions) == 1 or verdict.failed.keys() - _EXPECTED_OF_RANGES:
                 yield evaluation(self.key, verdict, partition, target)
 
@@ -66,9 +71,11 @@ class Evaluator:
         partitions: Sequence[Partition],
         checks: Collection[str],
         said: Collection[tuple[str, str | None]] = (),
+        written: Mapping[Partition, pq.FileMetaData] = NONE_WRITTEN,
     ) -> Iterator[dg.AssetCheckEvaluation]:
         """Some checks of each partition, newest first, but for what was `said`: checks with keys of partitions."""
-        return (evaluation(self.key, *found) for found in self._verdicts(instance, lake, partitions, checks, said))
+        found = self._verdicts(instance, lake, partitions, checks, said, written)
+        return (evaluation(self.key, *each) for each in found)
 
     def _verdicts(
         self,
@@ -76,9 +83,10 @@ class Evaluator:
         lake: Lake,
         partitions: Sequence[Partition],
         checks: Collection[str],
-        said: Collection[tuple[str, str | None]] = (),
+        said: Collection[tuple[str, str | None]],
+        written: Mapping[Partition, pq.FileMetaData],
     ) -> Iterator[tuple[Verdict, Partition, TargetMaterialization | None]]:
-        examination = Examination(lake, self.table, self._thresholds, self._zone)
+        examination = Examination(lake, self.table, self._thresholds, self._zone, written)
         targets = _targets(instance, self.key, partitions)
         for partition in sorted(partitions, reverse=True):
             for check in CHECKS:

@@ -139,8 +139,10 @@ class Derivations:
         if of.asset in shared:
             shared[of.asset].move_to(day, days)
             return
-        partitions = [Partition(of.asset, self._website, each) for each in days]
-        workspace.view_partitions(of.asset, self._lake, partitions, self._types(of))
+        captured = self._inputs.captured(of.asset)
+        files = {Partition(of.asset, self._website, each): captured[each] for each in days}
+        # Of several days the later ones list their inputs anew, since the first listing may be hours old.
+        workspace.view_partitions(of.asset, self._lake, list(files) if shared else files, self._types(of))
 
     def _types(self, of: Input) -> Mapping[str, str]:
         return {name: SQL_TYPES[self._tables[of.asset].column(name).type] for name in of.columns}
