@@ -11,7 +11,7 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +104,10 @@ def is_over(instance: dg.DagsterInstance, backfill: str | None) -> bool:
     return found is None or found.status not in (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING)
 
 
-def recorded_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey, days: Iterable[dt.date]) -> set[str]:
-    """The keys of an asset's partitions of some days that are on record, of partitions by date and something else.
+def recorded_partitions(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, days: Iterable[dt.date], websites: Collection[str] | None = None
+) -> set[str]:
+    """The keys of an asset's partitions by date and website that are on record, of some days; of some websites or all.
 
     `get_materialized_partitions` reads those of every day there is.
     """
@@ -115,14 +117,17 @@ def recorded_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey, days: 
 
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
-        wanted = {str(day) for day in days}
-        return {key for key in instance.get_materialized_partitions(asset) if key.partition("|")[0] in wanted}
+        wanted, recorded = {str(day) for day in days}, instance.get_materialized_partitions(asset)
+        parts = ((key, *key.split("|")) for key in recorded)
+        return {key for key, day, website in parts if day in wanted and (websites is None or website in websites)}
     there = (
         sqlalchemy.select(Events.c.partition)
         .distinct()
         .where(Events.c.asset_key == asset.to_string())
         .where(Events.c.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION.value)
     )
+    if websites is not None:
+        there = there.where(sqlalchemy.func.substr(Events.c.partition, len("2026-01-01|") + 1).in_(websites))
     # What was wiped is on record, but counts no more.
     wiped = storage._get_assets_details([asset])  # noqa: SLF001 - no other way tells when an asset was wiped
     there = storage._add_assets_wipe_filter_to_query(there, wiped, [asset])  # noqa: SLF001 - as Dagster filters it
@@ -131,7 +136,7 @@ def recorded_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey, days: 
         for stretch in consecutive(list(days)):
             # Up to the next day rather than to a character: collations differ in what follows a date.
             first, after = str(stretch[0]), str(stretch[-1] + dt.timedelta(days=1))
-            found.update(connection.scalars(there.where(Events.c.partition >= first, Events.c.partition < after)))
+            found.update(connection.scalars(there.where(Events.c.partition >= first, Events.c.partition < after)).all())
     return found
 
 

@@ -40,7 +40,7 @@ def reconcile(
     for table in tables:
         found = {f"{day}|{website}" for website in websites for day in lake.files_of(table.name, website, days)}
         unreadable = set()
-        for key in sorted(found - recorded_partitions(instance, keys[table.name], days), reverse=True):
+        for key in sorted(found - recorded_partitions(instance, keys[table.name], days, websites), reverse=True):
             if time.monotonic() > deadline:
                 break
             day, website = read_key(key)

@@ -240,7 +240,7 @@ class Lake:
         return {day: info for day, info in zip(some, infos, strict=True) if (info.size or 0) >= _SMALLEST_BYTES}
 
     def listed_once(self) -> "Lake":
-        """The same lake for one piece of work: `files` are those of one moment, an asset of a website at a time."""
+        """The same lake for one piece of work: each file is as it was when it was first asked for."""
         return _ListedOnce(self)
 
     def partitions(self, asset: str) -> list[Partition]:
@@ -336,9 +336,19 @@ class _ListedOnce(Lake):
     def __init__(self, lake: Lake) -> None:
         vars(self).update(vars(lake))
         self._files = functools.cache(lake.files)
+        self._seen: dict[tuple[str, str], dict[dt.date, pafs.FileInfo | None]] = {}
 
     def files(self, asset: str, website: str | None = None) -> Files:
         return self._files(asset, website)
+
+    def files_of(self, asset: str, website: str, days: Iterable[dt.date]) -> dict[dt.date, pafs.FileInfo]:
+        if not self.store.is_local:
+            return super().files_of(asset, website, days)
+        some, seen = list(days), self._seen.setdefault((asset, website), {})
+        if unseen := [day for day in some if day not in seen]:
+            seen.update(dict.fromkeys(unseen))
+            seen.update(super().files_of(asset, website, unseen))
+        return {day: info for day in some if (info := seen.get(day))}
 
 
 def told(metadata: pq.FileMetaData) -> dict[str, str]:

@@ -115,7 +115,7 @@ def plan(instance: dg.DagsterInstance, settings: Settings) -> Any:
     """What the healer asks for."""
     horizon, days = Horizon(now=frozen(NOW)), [days_ago(age) for age in range(5, 0, -1)]
     websites = sorted(settings.websites)
-    there = partitions_there(instance, TABLES, websites, days, lambda: Lake(settings.root), PLAIN)
+    there = partitions_there(instance, TABLES, websites, days, Lake(settings.root), PLAIN)
     stale = stale_keys(settings, DERIVED, horizon)
     return find_gaps(ENDPOINTS, websites, there, horizon, derived=DERIVED, stale=stale, days=days)
 

@@ -16,6 +16,7 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster import partitions
+from ignite_assets.dagster.automation import schedules
 from ignite_assets.dagster.automation.alerts import Ours, failed_partitions
 from ignite_assets.dagster.automation.schedules import (
     Gap,
@@ -23,8 +24,11 @@ from ignite_assets.dagster.automation.schedules import (
     find_gaps,
     healed_days,
     healing_requests,
+    in_turn,
     nightly_requests,
+    nights_of_a_round,
     stale_keys,
+    websites_made_again,
 )
 from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import build_partitions, partition_key
@@ -255,6 +259,19 @@ def test_every_gap_can_be_captured_whatever_the_moment_and_the_zone(now: dt.date
     assert all(horizon.refusal(rows[name], gap.date) is None for gap in gaps for name in gap.assets)
     assert {gap.date for gap in gaps} >= {horizon.yesterday() - dt.timedelta(days=age) for age in range(58)}
     assert horizon.look_back_refusal(gaps[0].date - dt.timedelta(days=1))
+
+
+@given(count=st.integers(1, 600), night=st.dates(dt.date(2026, 1, 1), dt.date(2027, 1, 1)))
+def test_every_website_has_its_turn_and_every_older_day_is_looked_at_within_a_month(count: int, night: dt.date) -> None:
+    websites = [f"site-{n:03}" for n in range(count)]
+    nights = [night + dt.timedelta(days=n) for n in range(nights_of_a_round(websites))]
+    turns = [in_turn(websites, each) for each in nights]
+    assert sorted(website for turn in turns for website in turn) == websites
+    assert max(map(len, turns)) <= 60
+
+    looks = [Horizon(now=frozen(NOW + dt.timedelta(days=n))) for n in range(0, 30 + len(nights), len(nights))]
+    seen = {day for look in looks for day in healed_days(days_ago(150), look, len(nights))}
+    assert seen >= set(days_between(days_ago(150), days_ago(1)))
 
 
 GAPS = [Gap(days_ago(age), key, ("visitors",)) for age in (9, 8, 7) for key in (ACME.key, BAYSIDE.key)]
@@ -517,3 +534,30 @@ def test_the_healer_leaves_alone_what_a_run_is_under_way_for(
     expected = {f"{days_ago(age)}|{ACME.key}" for age in ((3, 2, 1) if not under_way else {3, 2, 1} - spared)}
     assert {key for key in found if key.endswith(ACME.key)} == expected
     assert len({key for key in found if key.endswith(BAYSIDE.key)}) == 3
+
+
+def test_of_many_websites_the_healer_looks_at_files_in_turn_and_where_the_records_lack_something(
+    tick: Tick, settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "_WEBSITES_A_NIGHT", 1)
+    recent = with_partitions(settings, start_date=YESTERDAY)
+    night = HEALING_TIME.date()
+    (turn,) = in_turn(sorted(KEYS), night)
+    lacking, whole = sorted({*KEYS} - {turn})
+    for website, name in itertools.product(KEYS, EVERY):  # on record; none of the files is there
+        if (website, name) != (lacking, "sales"):
+            event = dg.AssetMaterialization(name, partition=partition_key(YESTERDAY, website))
+            instance.report_runless_asset_event(event)
+    found = keys_of(tick("heal_schedule", HEALING_TIME, of=recent))
+    assert set(found) == {f"{YESTERDAY}|{turn}", f"{YESTERDAY}|{lacking}"}
+    later = [in_turn(sorted(KEYS), night + dt.timedelta(days=n)) for n in (1, 2)]
+    assert {whole} in later
+
+
+def test_a_website_whose_other_days_were_made_again_is_looked_at(instance: dg.DagsterInstance) -> None:
+    for website, day in zip(KEYS, (YESTERDAY, days_ago(2), days_ago(3)), strict=True):
+        instance.run_storage.add_run(dg.DagsterRun("heal", tags={PARTITION: f"{day}|{website}"}))
+    first, then = dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+    assert websites_made_again(instance, KEYS, YESTERDAY, first) == set(KEYS[1:])
+    assert websites_made_again(instance, KEYS[2:], YESTERDAY, first) == set(KEYS[2:])
+    assert websites_made_again(instance, KEYS, YESTERDAY, then) == set()

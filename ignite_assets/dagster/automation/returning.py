@@ -65,7 +65,7 @@ def build_come_back_sensor(
         websites = sorted({website for _, website in looked_at} & settings.websites.keys())
         first, last = settings.partitions.start_date, horizon.yesterday()
         days = sorted({day for day, _ in looked_at if first <= day <= last})
-        there = partitions_there(context.instance, tables, websites, days, lake, keys)
+        there = partitions_there(context.instance, tables, websites, days, lake() if lake else None, keys)
         gaps = find_gaps(
             endpoints,
             websites,

@@ -7,6 +7,7 @@ Thin shells over pure functions. Backfills need no job: launch them from an asse
 """
 
 import datetime as dt
+import math
 import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ from ignite_assets.dagster.automation.daily import Requests, daily_schedule, for
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.keys import PLAIN, AssetKeys
 from ignite_assets.dagster.liveness import give_up_lost_runs
-from ignite_assets.dagster.partitions import keys_of, partition_key
+from ignite_assets.dagster.partitions import keys_of, partition_key, read_key
 from ignite_assets.dagster.private import recorded_partitions
 from ignite_assets.dagster.records import reconcile
 from ignite_assets.dagster.stale import stale_partitions
@@ -40,6 +41,9 @@ EXPIRING_DAYS = 3
 """A gap this close to the end of the look-back window is named as expiring."""
 _NAMED = 5
 _NIGHTS_FOR_OLDER_DAYS = 30
+_WEBSITES_A_NIGHT = 60
+"""Of more websites, the healer goes by the records, and looks at the files of so many a night: a file that is gone
+while its record stands is found when the website's turn comes."""
 
 
 @dataclass(frozen=True, order=True)
@@ -105,19 +109,35 @@ def build_schedules(
         websites, at_once = sorted(settings.websites), settings.schedule.websites_per_run
         yield from nightly_requests(day, websites, endpoints, horizon, derived, keys, websites_per_run=at_once)
 
+    def looked_at(context: dg.ScheduleEvaluationContext, going: Collection[str]) -> list[str]:
+        """The websites whose files are looked at tonight: those whose turn it is, and those that may lack something."""
+        turn = in_turn(sorted(settings.websites), night_of(context, settings))
+        others = sorted(settings.websites.keys() - turn)
+        if not others:
+            return sorted(turn)
+        days = days_between(max(settings.partitions.start_date, horizon.oldest()), horizon.yesterday())
+        there = partitions_there(context.instance, tables, others, days, None, keys)
+        gaps = find_gaps(endpoints, others, there, horizon, derived=derived, days=days, under_way=going)
+        since = context.scheduled_execution_time - dt.timedelta(days=1)
+        again = websites_made_again(context.instance, others, horizon.yesterday(), since, keys)
+        return sorted(turn | {gap.website for gap in gaps} | again)
+
     def close_gaps(context: dg.ScheduleEvaluationContext) -> Requests:
         give_up_lost_runs(context.instance, horizon, keys)
-        days = healed_days(settings.partitions.start_date, horizon)
-        there = partitions_there(context.instance, tables, sorted(settings.websites), days, lake, keys)
+        held, going = lake().listed_once() if lake else None, under_way(context.instance, settings.websites, keys)
+        websites = looked_at(context, going) if held else sorted(settings.websites)
+        nights = nights_of_a_round(settings.websites) if held else 1
+        days = healed_days(settings.partitions.start_date, horizon, nights)
+        there = partitions_there(context.instance, tables, websites, days, held, keys)
         gaps = find_gaps(
             endpoints,
-            sorted(settings.websites),
+            websites,
             there,
             horizon,
             derived=derived,
-            stale=stale_keys(settings, derived, horizon),
+            stale=stale_keys(settings, derived, horizon, held, websites),
             days=days,
-            under_way=under_way(context.instance, settings.websites, keys),
+            under_way=going,
         )
         alone = waiting(context.instance, horizon, settings.websites, keys)
         gaps = [gap for gap in gaps if gap.website not in alone]
@@ -153,15 +173,36 @@ def _runs_of(settings: Settings) -> str:
     return "one run for each website" if several == 1 else f"in runs of {several} websites"
 
 
-def healed_days(start: dt.date, horizon: Horizon) -> list[dt.date]:
+def healed_days(start: dt.date, horizon: Horizon, nights: int = 1) -> list[dt.date]:
     """The days that a night's healer looks at: those that can be captured, and one in thirty of the older ones.
 
     Of an older day, what the lake holds without a record, or without what is derived from it, waits a month at most.
+    `nights`: those since the same websites were looked at, each of which adds its older days.
     """
     oldest, last = horizon.oldest(), horizon.yesterday()
     return [
-        day for day in days_between(start, last) if day >= oldest or (last - day).days % _NIGHTS_FOR_OLDER_DAYS == 0
+        day for day in days_between(start, last) if day >= oldest or (last - day).days % _NIGHTS_FOR_OLDER_DAYS < nights
     ]
+
+
+def nights_of_a_round(websites: Collection[str]) -> int:
+    """The nights in which the files of every website are looked at once."""
+    return max(1, math.ceil(len(websites) / _WEBSITES_A_NIGHT))
+
+
+def in_turn(websites: Sequence[str], night: dt.date) -> set[str]:
+    """The websites whose files are looked at in a night, whatever is on record."""
+    nights = nights_of_a_round(websites)
+    return set(websites[night.toordinal() % nights :: nights])
+
+
+def websites_made_again(
+    instance: dg.DagsterInstance, websites: Collection[str], last: dt.date, since: dt.datetime, keys: AssetKeys = PLAIN
+) -> set[str]:
+    """The websites of which runs made other days than the last since a moment: what is derived may be stale."""
+    runs = instance.get_runs(dg.RunsFilter(updated_after=since))
+    made = (read_key(key) for run in runs if keys.concerns(run) for key in keys_of(run.tags, websites))
+    return {website for day, website in made if day != last}.intersection(websites)
 
 
 def partitions_there(
@@ -169,12 +210,12 @@ def partitions_there(
     tables: Iterable[Table],
     websites: Collection[str],
     days: Collection[dt.date],
-    lake: Callable[[], Lake] | None,
+    lake: Lake | None,
     keys: AssetKeys,
 ) -> Mapping[str, Collection[str]]:
     """By asset, the keys of the partitions of some days that the lake holds; without a lake of ours, on record."""
     if lake:
-        return reconcile(instance, lake(), tables, websites, days, keys)
+        return reconcile(instance, lake, tables, websites, days, keys)
     return {table.name: recorded_partitions(instance, keys[table.name], days) for table in tables}
 
 
@@ -280,9 +321,15 @@ def _days_left(run: WebsiteRun, horizon: Horizon) -> dict[str, str]:
     return {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(run.days[0]))}
 
 
-def stale_keys(settings: Settings, derived: Sequence[Derived], horizon: Horizon) -> dict[str, set[str]]:
-    """By derived asset, the keys of stale partitions."""
-    found = stale_partitions(settings, derived, horizon)
+def stale_keys(
+    settings: Settings,
+    derived: Sequence[Derived],
+    horizon: Horizon,
+    lake: Lake | None = None,
+    websites: Iterable[str] | None = None,
+) -> dict[str, set[str]]:
+    """By derived asset, the keys of stale partitions of some websites; of all unless given."""
+    found = stale_partitions(settings, derived, horizon, lake, websites)
     return {name: {partition_key(p.date, p.website) for p in partitions} for name, partitions in found.items()}
 
 
