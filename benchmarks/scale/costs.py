@@ -1,4 +1,4 @@
-"""One cost of a project, in this process: `python -m benchmarks.scale.costs COST FOLDER`; prints it as JSON.
+"""One cost of a project, in this process: `python -m benchmarks.scale.costs COST`; prints it as JSON.
 
 A schedule's runs are queued by Dagster's own function over a code server of its own, as the daemon does; ticks of the
 healer and of sensors are evaluated as the code server does.
@@ -17,9 +17,9 @@ from typing import Any
 import dagster as dg
 
 from benchmarks.measure import measure, report
+from benchmarks.scale.records import KEPT_DAYS
 
 Costs = dict[str, float]
-_KEPT_DAYS = 60
 _MOST_TICKS = 100
 _THREADS = 4
 _PAGE = """query Page($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
@@ -59,7 +59,7 @@ def heal() -> Costs:
             schedule.evaluate_tick(context)
 
     tick()
-    return measure(tick)
+    return {**measure(tick), "process_mib": _memory([os.getpid()])}
 
 
 def sensors() -> dict[str, Any]:
@@ -127,8 +127,12 @@ def queue() -> dict[str, Any]:
         schedule = next(each for each in repository.get_schedules() if each.name == "nightly_schedule")
         began = ScheduleInstigatorData(schedule.cron_schedule, (_tonight() - dt.timedelta(hours=3)).timestamp())
         running = (InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, began)
-        instance.add_instigator_state(InstigatorState(schedule.get_remote_origin(), *running))
-        before = instance.get_runs_count()
+        state = InstigatorState(schedule.get_remote_origin(), *running)
+        known = instance.get_instigator_state(schedule.get_remote_origin_id(), schedule.selector_id)
+        (instance.update_instigator_state if known else instance.add_instigator_state)(state)
+        now = dt.datetime.now(dt.UTC).timestamp()
+        instance.purge_ticks(schedule.get_remote_origin_id(), schedule.selector_id, before=now)
+        before, server_cpu = instance.get_runs_count(), _cpu(_children())
         with ThreadPoolExecutor(_THREADS) as pool:
             costs = measure(
                 lambda: list(
@@ -145,6 +149,7 @@ def queue() -> dict[str, Any]:
         server = _memory(_children())
         return {
             **costs,
+            "code_server_cpu": _cpu(_children()) - server_cpu,
             "runs": instance.get_runs_count() - before,
             "daemon_mib": _memory([os.getpid()]),
             "code_server_mib": server,
@@ -174,6 +179,14 @@ def _children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
 
+def _cpu(pids: list[int]) -> float:
+    """CPU seconds of some processes so far."""
+    fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(user) + int(system) for *_, user, system in (each[:13] for each in fields)) / os.sysconf(
+        "SC_CLK_TCK"
+    )
+
+
 def _memory(pids: list[int]) -> float:
     """The largest resident memory of some processes so far, in MiB."""
     peaks = (Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0] for pid in pids)
@@ -181,12 +194,12 @@ def _memory(pids: list[int]) -> float:
 
 
 def prune() -> dict[str, Any]:
-    """Deleting the runs that ended more than 60 days ago, with what the records take before and after it."""
+    """Deleting the runs of the oldest night whose runs are on record, as the job does every day."""
     from ignite_assets.config import load_settings
     from ignite_assets.dagster.automation.pruning import prune as prune_runs
     from ignite_assets.dagster.keys import PLAIN
 
-    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=_KEPT_DAYS)
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=KEPT_DAYS - 1)
     with dg.DagsterInstance.get() as instance:
         runs: list[int] = []
         costs = measure(lambda: runs.append(prune_runs(instance, load_settings(), PLAIN, before).runs))

@@ -1,10 +1,11 @@
 """A project of many websites that captures from a sandbox, and one night of one website captured into it."""
 
+import contextlib
 import datetime as dt
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Project:
     days: tuple[dt.date, ...]
 
     @classmethod
-    def new(cls, folder: Path, websites: int, days: int, storage: str = "", more: str = "") -> "Project":
+    def new(cls, folder: Path, websites: int, days: int, storage: str = "") -> "Project":
         """Write the configuration and the `dagster.yaml`; `storage`: its lines where it isn't SQLite's."""
         yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
         project = cls(
@@ -36,7 +37,7 @@ class Project:
         )
         (folder / "home").mkdir(parents=True)
         (folder / "home" / "dagster.yaml").write_text(DAGSTER_YAML + storage)
-        (folder / "ignite.toml").write_text(project._configuration("http://127.0.0.1:9") + more)
+        (folder / "ignite.toml").write_text(project._configuration("http://127.0.0.1:9"))
         return project
 
     @property
@@ -65,6 +66,15 @@ class Project:
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
+        file.write_text(before)
+
+    @contextlib.contextmanager
+    def with_more(self, lines: str) -> Iterator[None]:
+        """More lines in the configuration, until the block ends."""
+        file = self.folder / "ignite.toml"
+        before = file.read_text()
+        file.write_text(before + lines)
+        yield
         file.write_text(before)
 
     def _configuration(self, url: str) -> str:
