@@ -13,7 +13,7 @@ import yaml
 
 from ignite_assets.api.errors import ConfigurationError
 from ignite_assets.config import Settings
-from ignite_assets.dagster.private import keep_migrations
+from ignite_assets.dagster.private import keep_engines, keep_migrations
 
 HOME_VARIABLE = "DAGSTER_HOME"
 
@@ -155,4 +155,5 @@ def inherited_instance() -> dg.DagsterInstance:
     # An interrupt while a connection to the records closes is raised, and would be logged with a traceback as well.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     keep_migrations()
+    keep_engines()
     return dg.DagsterInstance.get()

@@ -299,7 +299,9 @@ def _keeping(create_engine: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.lru_cache(maxsize=_ENGINES)
     def kept(url: str, poolclass: type, connect_args: frozenset[tuple[str, Any]]) -> Any:
-        return create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
+        engine = create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
+        engine.dispose = lambda: None  # asked for after each connection; the pool keeps none
+        return engine
 
     def engine(url: str, *, poolclass: type, connect_args: Mapping[str, Any] | None = None) -> Any:
         return kept(url, poolclass, frozenset((connect_args or {}).items()))

@@ -39,7 +39,7 @@ from ignite_assets.dagster.website_runs import WebsiteRun, runs_of
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import TABLES
 
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 _GRACE_SECONDS = 5
 _BY_NAME = {table.name: table for table in TABLES}
 _EVENTS = {
