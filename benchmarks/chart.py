@@ -9,6 +9,7 @@ from benchmarks.report import short
 _COLORS = {
     "floor": "#9aa5b1",
     "requests+orjson+pyarrow": "#7fb3d5",
+    "requests+orjson+pyarrow, synced": "#2e86c1",
     "hand": "#e59866",
     "dlt (arrow)": "#af7ac5",
     "dlt (rest_api)": "#cd6155",

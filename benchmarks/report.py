@@ -85,7 +85,7 @@ def short(variant: str) -> str:
         "variants.site_works": "the nine works",
         "variants.backfill_floor": "floor",
         "variants.light": "requests+orjson+pyarrow",
-        "variants.light_synced": "the same, synced",
+        "variants.light_synced": "requests+orjson+pyarrow, synced",
         "variants.wire": "raw client",
         "peers.dlt.arrow": "dlt (arrow)",
         "peers.dlt.rest": "dlt (rest_api)",

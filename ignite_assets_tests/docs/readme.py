@@ -7,8 +7,9 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.chart import WORKS, others_times
 from benchmarks.report import Verdict, row
@@ -67,26 +68,46 @@ def commands() -> str:
 
 def benchmark() -> str:
     """What the last `make bench` whose results are kept here measured, as ratios."""
-    others = ("floor", "hand", "dlt (arrow)", "dlt (rest_api)")
-    document = json.loads((DOCS / "benchmark.json").read_text())
-    lines = [f"| work | {' | '.join(f'÷ {other}' for other in others)} | memory over imports |", f"|{'---|' * 6}"]
-    for work in document["works"]:
-        if work["name"] in WORKS:
-            ours, longer = next(iter(work["variants"].values())), dict(others_times(work))
-            ratios = [f"{1 / longer[other]:.2f}" if other in longer else "–" for other in others]
-            lines.append(f"| {work['title']} | {' | '.join(ratios)} | {ours['mib']:.0f} MiB |")
+    others = ("floor", "requests+orjson+pyarrow, synced", "hand", "dlt (arrow)", "dlt (rest_api)")
+    document = _measured()
+    shown = [work for work in document["works"] if work["name"] in WORKS]
+    lines = [_rounds(document, shown), ""]
+    lines += [f"| work | {' | '.join(f'÷ {other}' for other in others)} | memory over imports |", f"|{'---|' * 7}"]
+    for work in shown:
+        ours, longer = next(iter(work["variants"].values())), dict(others_times(work))
+        ratios = [f"{1 / longer[other]:.2f}" if other in longer else "–" for other in others]
+        lines.append(f"| {work['title']} | {' | '.join(ratios)} | {ours['mib']:.0f} MiB |")
     return "\n".join(lines)
 
 
 def waits() -> str:
     """The bars of whole processes, as the last kept results have them."""
-    document = json.loads((DOCS / "benchmark.json").read_text())
+    document = _measured()
     measured = {work["title"]: work for work in document["works"]}
-    lines = ["| what a user waits for | measured | quartiles | limit | |", "|---|---|---|---|---|"]
-    for bar in (bar for work in WHOLES if work.title in measured for bar in measured[work.title]["bars"]):
+    shown = [measured[work.title] for work in WHOLES if work.title in measured]
+    lines = [
+        _rounds(document, shown),
+        "",
+        "| what a user waits for | measured | quartiles | limit | |",
+        f"|{'---|' * 5}",
+    ]
+    for bar in (bar for work in shown for bar in work["bars"]):
         _, what, found, spread, limit, met = row(Verdict(**{name: bar[name] for name in bar if name != "met"}))
         lines.append(f"| {bar['work']}: {what} | {found} | {spread} | {limit} | {met} |")
-    return "\n".join(lines) if len(lines) > 2 else "No results are kept yet: run the first command above with `--keep`."
+    return "\n".join(lines) if shown else "No results are kept yet: run the first command above with `--keep`."
+
+
+def _measured() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads((DOCS / "benchmark.json").read_text())
+    return kept
+
+
+def _rounds(document: Mapping[str, Any], works: Sequence[Mapping[str, Any]]) -> str:
+    """How often some works were measured, and where."""
+    counts = {variant["rounds"] for work in works for variant in work["variants"].values() if "rounds" in variant}
+    rounds = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
+    cores = document["machine"]["cores"]
+    return f"Medians of {rounds} interleaved rounds on one machine with {cores} cores."
 
 
 def transcript(printed: str) -> str:
