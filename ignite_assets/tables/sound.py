@@ -86,7 +86,7 @@ def hollow(subject: Subject) -> Finding:
     near = ((each.facts, each.rows) for each in subject.past if each.facts and each.rows >= _FEW_ROWS)
     past = list(itertools.islice(near, history.NEAREST))
     hollowed = []
-    for column in subject.table.columns:
+    for column in (column for column in subject.table.columns if column.name in facts.empty):
         norm = statistics.median(_filled(each, column.name, rows) for each, rows in past) if past else 0.0
         share = _filled(facts, column.name, subject.rows)
         if norm * subject.rows >= _FEW_ROWS / 2 and share < norm * (1 - subject.thresholds.hollow_share):
