@@ -32,7 +32,7 @@ def examiner(
         import duckdb
 
         lists.adopt(lake, rules)
-        known = [of for of, event in lists.on_record(lake, None, rules).items() if event != "retired"]
+        known = lists.owed(lists.on_record(lake, None, rules))
         mine = lists.in_order(of for of in known if of.website in websites)
         if not mine:
             return []

@@ -88,23 +88,30 @@ class _MoreOptOutsError(Exception):
 
 
 def export(
-    workspace: Workspace, lake: Lake, rule: ExportRule, website: str, day: dt.date, options: Options
+    workspace: Workspace,
+    lake: Lake,
+    rule: ExportRule,
+    website: str,
+    day: dt.date,
+    options: Options,
+    known: Mapping[List, Event] | None = None,
 ) -> list[Outcome]:
     """Export a rule's lists for a website and a date; an outcome for each export.
+
+    `known`: the website's lists on record (`lists.on_record`), where the caller has them.
 
     The date is that of the newest captured day (`membership.newest_day`). People who opt out while it is under way
     are left out: nothing is committed on a ledger that has grown since it was read, and it is looked at once more
     afterwards. Lists that version 0.1.0 wrote are known once they are adopted (`lists.adopt`).
     """
-    known, seen = lists.on_record(lake, website, [rule]), lake.listed_once()
+    known, seen = lists.on_record(lake, website, [rule]) if known is None else known, lake.listed_once()
     captures = doubts.look(
         seen, rule, website, day, thresholds=options.thresholds, zone=options.zone, first_day=options.first_day
     )
     window = membership.gather(
         workspace, seen, rule, website, day, options.algo, options.first_day, unusable=captures.empty
     )
-    owed = [of for of, event in known.items() if event != "retired"]
-    found = targets(seen, rule, website, day, owed)
+    found = targets(seen, rule, website, day, lists.owed(known))
     progress = begin("lists", len(found))
     outcomes: list[Outcome] = []
     for target in found:
@@ -114,13 +121,12 @@ def export(
     return outcomes
 
 
-def unasked(lake: Lake, rules: Collection[ExportRule], website: str | None = None) -> list[List]:
+def unasked(lake: Lake, rules: Collection[ExportRule]) -> list[List]:
     """The lists that were once written and that no rule asks for: people who opt out are still removed from them.
 
     Those of audiences that a rule of that name and place covers are `export`'s matter.
     """
-    known = lists.on_record(lake, website, rules)
-    return lists.orphans((of for of, event in known.items() if event != "retired"), rules)
+    return lists.orphans(lists.owed(lists.on_record(lake, None, rules)), rules)
 
 
 def remove_opt_outs(

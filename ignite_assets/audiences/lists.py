@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -176,23 +176,29 @@ def on_record(lake: Lake, website: str | None = None, rules: Iterable[ExportRule
     return last
 
 
+def owed(known: Mapping[List, Event]) -> list[List]:
+    """The lists from which people who opt out are still removed, of those on record."""
+    return [of for of, event in known.items() if event != "retired"]
+
+
 def owed_websites(lake: Lake, rules: Iterable[ExportRule]) -> set[str]:
-    """The websites with lists from which people who opt out are still removed. Raises `RecordError`."""
-    return {of.website for of, event in on_record(lake, None, rules).items() if event != "retired"}
+    """The websites of such lists. Raises `RecordError`."""
+    return {of.website for of in owed(on_record(lake, None, rules))}
 
 
 def adopt(lake: Lake, rules: Iterable[ExportRule]) -> None:
     """Put on record the lists at the rules' places that version 0.1.0, or a lake that is gone, wrote: once a place."""
-    store = lake.store
+    adopted = set(lake.store.files(f"{FOLDER}/places"))
     for to in sorted({rule.to for rule in rules}):
-        seen = f"{FOLDER}/places/{_digest(stored(lake, to))}.json"
-        if store.exists(seen):
+        place = f"{FOLDER}/places/{_digest(stored(lake, to))}.json"
+        if place in adopted:
             continue
-        known = on_record(lake, None, rules)
-        for of in in_order(_found_at(to)):
-            if of not in known:
-                note(lake, of, "written")
-        store.put(seen, (json.dumps({"format": 1, "to": stored(lake, to)}) + "\n").encode())
+        if found := in_order(_found_at(to)):
+            known = on_record(lake, None, rules)
+            for of in found:
+                if of not in known:
+                    note(lake, of, "written")
+        lake.store.put(place, (json.dumps({"format": 1, "to": stored(lake, to)}) + "\n").encode())
 
 
 def _found_at(to: str) -> Iterator[List]:

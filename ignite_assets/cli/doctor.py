@@ -157,7 +157,7 @@ def _lists(settings: "Settings") -> Findings:
     from ignite_assets.storage.lake import Lake
 
     lake, rules, due = Lake(settings.root), settings.rules(), 0
-    known = lists.in_order(of for of, event in lists.on_record(lake, None, rules).items() if event != "retired")
+    known = lists.in_order(lists.owed(lists.on_record(lake, None, rules)))
     with Workspace() as workspace:
         for website, of_website in groupby(known, key=lambda of: of.website):
             due += owed(workspace, lake, website, settings.opt_outs.scope, of_website)

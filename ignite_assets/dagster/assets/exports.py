@@ -190,12 +190,13 @@ def run_exports(
     options = _options(settings, website, force=force, dry_run=dry_run)
     if not dry_run:
         lists.adopt(lake, settings.rules())
+    known = lists.on_record(lake, website, settings.rules())
     due = [rule for rule in settings.rules() if rule.covers(website) and (rule.name in names or not names)]
-    rest = [of for of in unasked(lake, settings.rules(), website) if of.name in names or not names]
+    rest = [of for of in lists.orphans(lists.owed(known), settings.rules()) if of.name in names or not names]
     run = _Run(website, day)
     with Workspace() as workspace:
         for rule in due:
-            run.of(rule.name, lambda rule=rule: export(workspace, lake, rule, website, day, options))  # type: ignore[misc]  # mypy can't infer the default
+            run.of(rule.name, lambda rule=rule: export(workspace, lake, rule, website, day, options, known))  # type: ignore[misc]  # mypy can't infer the default
         for of in rest:
             run.of(of.name, lambda of=of: remove_opt_outs(workspace, lake, of, options, orphaned=True))  # type: ignore[misc]  # mypy can't infer the default
     return run.exported()
@@ -206,7 +207,7 @@ def run_removals(settings: Settings, lake: Lake, website: str | None = None, *, 
     rules = settings.rules()
     if not dry_run:
         lists.adopt(lake, rules)
-    known = [of for of, event in lists.on_record(lake, website, rules).items() if event != "retired"]
+    known = lists.owed(lists.on_record(lake, website, rules))
     orphans = set(lists.orphans(known, rules))
     run = _Run(website or "", dt.date.min)
     with Workspace() as workspace:
