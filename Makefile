@@ -127,7 +127,7 @@ bench-quick: $(DEV) ## the benchmark in fewer rounds, without peers (10 minutes)
 
 SCALE :=
 
-bench-scale: $(DEV) ## what hundreds of websites × 400 days cost Dagster, on SQLite and Postgres (hours; SCALE=--quick: minutes)
+bench-scale: $(DEV) ## what hundreds of websites × 400 days cost Dagster, on SQLite and Postgres (an hour or two; SCALE=--quick: minutes)
 	@$(BIN)/python -m benchmarks.scale $(SCALE)
 
 $(BENCH): pyproject.toml constraints.txt | .venv/bin/python

@@ -554,10 +554,8 @@ def test_of_many_websites_the_healer_looks_at_files_in_turn_and_where_the_record
     assert {whole} in later
 
 
-def test_a_website_whose_other_days_were_made_again_is_looked_at(instance: dg.DagsterInstance) -> None:
-    for website, day in zip(KEYS, (YESTERDAY, days_ago(2), days_ago(3)), strict=True):
-        instance.run_storage.add_run(dg.DagsterRun("heal", tags={PARTITION: f"{day}|{website}"}))
-    first, then = dt.datetime(1990, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
-    assert websites_made_again(instance, KEYS, YESTERDAY, first) == set(KEYS[1:])
-    assert websites_made_again(instance, KEYS[2:], YESTERDAY, first) == set(KEYS[2:])
-    assert websites_made_again(instance, KEYS, YESTERDAY, then) == set()
+def test_a_website_whose_other_days_were_made_again_is_looked_at() -> None:
+    days = dict(zip(KEYS, (YESTERDAY, days_ago(2), days_ago(3)), strict=True))
+    runs = [dg.DagsterRun("heal", tags={PARTITION: f"{day}|{website}"}) for website, day in days.items()]
+    runs.append(dg.DagsterRun("heal", tags={RANGE_START: f"{days_ago(4)}|gone", RANGE_END: f"{YESTERDAY}|gone"}))
+    assert websites_made_again(runs, KEYS, YESTERDAY) == set(KEYS[1:])

@@ -119,7 +119,9 @@ def build_schedules(
         there = partitions_there(context.instance, tables, others, days, None, keys)
         gaps = find_gaps(endpoints, others, there, horizon, derived=derived, days=days, under_way=going)
         since = context.scheduled_execution_time - dt.timedelta(days=1)
-        again = websites_made_again(context.instance, others, horizon.yesterday(), since, keys)
+        runs = context.instance.get_runs(dg.RunsFilter(updated_after=since))
+        other_jobs = [run for run in runs if run.job_name != nightly.name and keys.concerns(run)]
+        again = websites_made_again(other_jobs, others, horizon.yesterday())
         return sorted(turn | {gap.website for gap in gaps} | again)
 
     def close_gaps(context: dg.ScheduleEvaluationContext) -> Requests:
@@ -196,12 +198,9 @@ def in_turn(websites: Sequence[str], night: dt.date) -> set[str]:
     return set(websites[night.toordinal() % nights :: nights])
 
 
-def websites_made_again(
-    instance: dg.DagsterInstance, websites: Collection[str], last: dt.date, since: dt.datetime, keys: AssetKeys = PLAIN
-) -> set[str]:
-    """The websites of which runs made other days than the last since a moment: what is derived may be stale."""
-    runs = instance.get_runs(dg.RunsFilter(updated_after=since))
-    made = (read_key(key) for run in runs if keys.concerns(run) for key in keys_of(run.tags, websites))
+def websites_made_again(runs: Iterable[dg.DagsterRun], websites: Collection[str], last: dt.date) -> set[str]:
+    """The websites of which runs made other days than the last: what is derived from these may be stale."""
+    made = (read_key(key) for run in runs for key in keys_of(run.tags, websites))
     return {website for day, website in made if day != last}.intersection(websites)
 
 
