@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 1024
 """Versions of objects that are kept: a small one whole, of a large one its end, a few kB."""
-_MARK = b"PAR1"
-"""At the end of a Parquet file."""
 InPath = Mapping[str, object]
 """The columns that a file's path holds, with their values."""
 _Known = tuple[tuple[str, object], ...]
@@ -46,10 +44,13 @@ class Fragments:
         in_path = dict(known)
         if size > SMALL_BYTES:
             return self.unread(name, in_path, size)
-        data = self._store.read(name, size)
-        if data.endswith(_MARK):
-            return _format().make_fragment(pa.py_buffer(data), partition_expression=holding(in_path))
-        return self.unread(name, in_path)  # another has taken its place
+        data = pa.py_buffer(self._store.read(name, size))
+        whole = _format().make_fragment(data, partition_expression=holding(in_path))
+        try:
+            whole.ensure_complete_metadata()
+        except (OSError, pa.ArrowException):  # another has taken its place, or it is damaged: a scan names the file
+            return self.unread(name, in_path)
+        return whole
 
 
 def holding(in_path: InPath) -> "pads.Expression | None":

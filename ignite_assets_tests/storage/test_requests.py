@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import itertools
+import re
 from pathlib import Path
 
 import duckdb
@@ -133,6 +134,14 @@ def test_what_was_replaced_since_it_was_listed_is_read_as_it_is(s3: S3Server, be
     assert lake.scanned(listed).to_table(["hashed_email"]).equals(there)
     assert lake.read(listed, ["hashed_email"]).select(["hashed_email"]).equals(there)
     assert lake.metadata(one, listed[one]).num_rows == len(there)
+
+
+def test_a_damaged_file_is_named(s3: S3Server) -> None:
+    s3.empty()
+    one = Partition("visitors", ACME, LAST)
+    s3.put([(f"lake/{one.file}", b"no Parquet, but the mark at its end: PAR1")])
+    with pytest.raises(pa.ArrowInvalid, match=re.escape(one.file)):
+        new_reader().read("visitors", website=ACME)
 
 
 def test_a_small_object_is_read_byte_by_byte_as_it_is(s3: S3Server) -> None:
