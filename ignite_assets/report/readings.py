@@ -44,7 +44,7 @@ class Readings:
     """A website's partitions for a day and the window that ends with it; folders and footers are read once."""
 
     def __init__(self, lake: Lake, workspace: Workspace, website: str, day: dt.date, settings: Settings) -> None:
-        self.lake, self.website, self.day = lake, website, day
+        self.lake, self.website, self.day = lake.listed_once(), website, day
         self.window_days = settings.derived.window_days
         self.first_day, self.zone = settings.partitions.start_date, settings.partitions.zone
         self._workspace = workspace
@@ -72,8 +72,9 @@ class Readings:
 
     def _footer(self, asset: str, day: dt.date) -> dict[str, str] | None:
         """The footer of a partition's file; None when there is none."""
+        partition = Partition(asset, self.website, day)
         try:
-            return self.lake.footer(Partition(asset, self.website, day))
+            return self.lake.footer(partition, self.lake.files(asset, self.website).get(partition))
         except MissingPartitionError:
             return None
 
@@ -146,11 +147,11 @@ class Readings:
 
     def _source(self, asset: str) -> str:
         """Make an asset's rows a source of queries; the SQL that reads them in the lake's folder."""
-        days = [day for day in self.captured(asset) if self.day - self.look_back <= day <= self.day]
+        files = self.lake.files(asset, self.website).items()
+        read = {each: info for each, info in files if self.day - self.look_back <= each.date <= self.day}
         columns = {column.name: SQL_TYPES[column.type] for column in _TABLES[asset].all_columns}
-        partitions = [Partition(asset, self.website, day) for day in days]
-        self._workspace.view_partitions(f"of_{asset}", self.lake, partitions, columns)
-        if not days:
+        self._workspace.view_partitions(f"of_{asset}", self.lake, read, columns)
+        if not read:
             return f"({no_rows(columns | {'date': IN_PATH['date']})})"
         path = f"{asset}/website={pattern(self.website)}/*/*.parquet"
         return f"read_parquet({literal(path)}, hive_partitioning = true, union_by_name = true)"
