@@ -340,14 +340,12 @@ def _batch_class() -> Any:
     from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
     class Batch(SqliteEventLogStorage):
-        """The same files with one connection and one transaction each, and what it knows of their tables."""
+        """The same files with one connection and one transaction each."""
 
         def __init__(self, storage: SqliteEventLogStorage, files: contextlib.ExitStack) -> None:
             vars(self).update(vars(storage))
             self._files = files
             self._connections: dict[str, Any] = {}
-            self.has_table = functools.cache(super().has_table)  # type: ignore[method-assign]  # remembers
-            self._columns: dict[str, bool] = {}
             self.last: dict[tuple[str, str], tuple[EventLogEntry, int]] = {}
             self._checked = functools.cache(functools.partial(_partitions_checked, self))
 
@@ -358,11 +356,6 @@ def _batch_class() -> Any:
                     engine = connection.engine
                 self._connections[shard] = self._files.enter_context(engine.begin())
             yield self._connections[shard]
-
-        def _has_asset_key_col_on_connection(self, conn: Any, column_name: str) -> bool:
-            if column_name not in self._columns:
-                self._columns[column_name] = super()._has_asset_key_col_on_connection(conn, column_name)
-            return self._columns[column_name]
 
         def _store_asset_event(self, conn: Any, event: EventLogEntry, event_id: int) -> None:  # noqa: ARG002 - Dagster's
             """Keep the last event of each kind, for the end of the batch."""
@@ -450,6 +443,22 @@ def _stored_together(instance: dg.DagsterInstance) -> Iterator[None]:
         storage.store_event_batch(events)
 
 
+def _remember_tables(storage: Any) -> None:
+    """Have an instance's storage in SQLite files ask once what tables and columns these have, not for every event."""
+    if not hasattr(storage.store_event_batch, "in_one_transaction") or "has_table" in vars(storage):
+        return
+    known: dict[str, bool] = {}
+    has_column = storage._has_asset_key_col_on_connection  # noqa: SLF001 - what Dagster calls itself
+
+    def knows_column(connection: Any, name: str) -> bool:
+        if name not in known:
+            known[name] = has_column(connection, name)
+        return known[name]
+
+    storage.has_table = functools.cache(storage.has_table)
+    storage._has_asset_key_col_on_connection = knows_column  # noqa: SLF001 - as above
+
+
 @contextlib.contextmanager
 def held_open(instance: dg.DagsterInstance, *runs: str) -> Iterator[None]:
     """Keep the SQLite files open that an instance records in: the index, and those of some runs. Changes no record.
@@ -461,6 +470,7 @@ def held_open(instance: dg.DagsterInstance, *runs: str) -> Iterator[None]:
     """
     keep_engines()
     store_in_batches()
+    _remember_tables(instance.event_log_storage)
     with contextlib.ExitStack() as connections:
         for name in ("index", *runs):
             file = Path(instance.root_directory, "history", "runs", f"{name}.db")
