@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -171,13 +172,24 @@ def kinds(instance: dg.DagsterInstance, run: str) -> list[str]:
     return [log.dagster_event.event_type_value for log in instance.all_logs(run) if log.dagster_event]
 
 
-def test_what_is_stored_in_batches_is_what_is_stored_one_by_one(instance: dg.DagsterInstance) -> None:
-    key = dg.AssetKey("anything")
+def test_what_is_stored_in_batches_is_what_is_stored_one_by_one(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, asked = dg.AssetKey("anything"), Counter[str]()
+    storage: Any = type(instance.event_log_storage)
+    has_table = storage.has_table
+
+    def counted(self: Any, name: str) -> bool:
+        asked[name] += 1
+        return bool(has_table(self, name))
+
+    monkeypatch.setattr(storage, "has_table", counted)
     with dg.DagsterInstance.ephemeral() as other:
         alone = kinds(other, ranged_run(other, doubts(KEYS * 2)))
     with held_open(instance):
         run = ranged_run(instance, doubts(KEYS * 2))  # the second of each is an update, as in a further try
     assert kinds(instance, run) == alone
+    assert set(asked.values()) == {1}
     assert instance.get_materialized_partitions(key) == set(KEYS)
     found = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(key, "usual"), limit=9)
     assert [record.partition for record in found] == KEYS[::-1]
