@@ -110,6 +110,53 @@ def _rounds(document: Mapping[str, Any], works: Sequence[Mapping[str, Any]]) -> 
     return f"Medians of {rounds} interleaved rounds on one machine with {cores} cores."
 
 
+def scale() -> str:
+    """What the last `make bench-scale` whose results are kept here measured."""
+    document = json.loads((DOCS / "scale.json").read_text())
+    heads = [
+        f"{_STORAGES[of]}, {size.replace('x', ' × ')}" for of, _, size in (name.partition("-") for name in document)
+    ]
+    lines = [f"| | {' | '.join(heads)} |", f"|{'---|' * (len(heads) + 1)}"]
+    for title, tell in _SCALE.items():
+        lines.append(f"| {title} | {' | '.join(_told(tell, cell) for cell in document.values())} |")
+    return "\n".join(lines)
+
+
+def _told(tell: Callable[[dict[str, Any]], str], cell: dict[str, Any]) -> str:
+    try:
+        return tell(cell)
+    except KeyError:  # not measured
+        return "–"
+
+
+_STORAGES = {"sqlite": "SQLite", "postgres": "Postgres"}
+_SCALE: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "queueing a night, one website in a run: daemon + code server": lambda cell: _queueing(cell["queue_1"]),
+    "queueing a night, 25 websites in a run": lambda cell: _queueing(cell["queue_25"]),
+    "the healer's tick": lambda cell: f"{cell['heal']['cpu']:.1f}",
+    "the export sensor's first look": lambda cell: f"{cell['sensors']['audience_export_sensor']['cpu']:.2f}",
+    "its look that finds nothing new": lambda cell: f"{cell['sensors']['audience_export_sensor']['idle_cpu']:.2f}",
+    "an asset's partitions page, the second time": lambda cell: f"{cell['page']['cpu']:.1f}",
+    "loading the definitions": lambda cell: f"{cell['definitions']['cpu']:.1f}",
+    "deleting the runs of one night": lambda cell: f"{cell['prune']['cpu']:.0f}",
+    "memory of the daemon, of the code server, MiB": lambda cell: _memory(cell["queue_1"], cell["heal"]),
+    "records read across runs, GB": lambda cell: f"{cell['disk']['shared'] / 1e9:.1f}",
+}
+"""The lines of the table, each with what it tells of a storage and size: CPU seconds unless it names a unit."""
+
+
+def _memory(queue: dict[str, Any], heal: dict[str, Any]) -> str:
+    return f"{queue['daemon_mib']:.0f}, {max(queue['code_server_mib'], heal['process_mib']):.0f}"
+
+
+def _queueing(cost: dict[str, Any]) -> str:
+    return (
+        f"{cost['cpu']:.0f} + {cost['code_server_cpu']:.0f}"
+        if cost["cpu"] >= 10
+        else f"{cost['cpu']:.1f} + {cost['code_server_cpu']:.1f}"
+    )
+
+
 def transcript(printed: str) -> str:
     """The lines of `TRANSCRIPT`, in the pages' time; `LookupError` where the demo printed none that begins so."""
     lines = moved(printed, (WRITTEN - Horizon().yesterday()).days - 1).splitlines()
@@ -146,6 +193,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "waits": waits,
     "benchmark": benchmark,
+    "scale": scale,
     "promises": promises,
     "layout": reference.layout,
     "destinations": reference.destinations,
