@@ -37,21 +37,24 @@ dev: $(RUNTIME) ## the Dagster UI on what `make run` captured, and on the embedd
 	@env -u DAGSTER_HOME $(BIN)/ignite-assets sandbox --folder .demo -- \
 	    $(BIN)/dagster dev -w workspace.yaml -p $(PORT)
 
+# Each worker begins with a part of the modules, so that one of them makes what the tests of a module share.
+ON_EVERY_CORE := -n auto --dist worksteal -m "not slow"
+
 test: $(DEV) ## the tests, but for the long ones
-	@$(BIN)/pytest -q -n auto -m "not slow"
+	@$(BIN)/pytest -q $(ON_EVERY_CORE)
 
 # By module: one worker has its tests, and makes what they share (a soak, nights, a wheel, a browser) once. One worker
 # more than there are cores: a third of the time goes by in waits for daemons and processes.
 test-slow: $(DEV) ## the long tests (kills, leaks, a real daemon, a real browser, the soak, deploy/), and all examples of properties
-	@$(BIN)/pytest -q -n "$$($(BIN)/python -c 'import os; print(1 + (os.cpu_count() or 1))')" --dist loadscope \
-	    -m "slow or hypothesis" --hypothesis-profile thorough
+	@$(BIN)/pytest -q -n "$$($(BIN)/python -c 'import os; print(1 + (os.cpu_count() or 1))')" \
+	    --dist loadscope --no-loadscope-reorder -m "slow or hypothesis" --hypothesis-profile thorough
 
 # Old versions warn of Pythons and libraries that came after them, so warnings are no errors here. Left out is what no
 # version changes: the text of pages, whose commands the other tests run as well, the layout and the wheel.
 OLDEST_WITHOUT := docs test_layers.py test_packaging.py
 
 test-oldest: $(OLDEST) ## the tests against the oldest versions that pyproject.toml allows
-	@.venv-oldest/bin/python -m pytest -q -n auto -m "not slow" -W default \
+	@.venv-oldest/bin/python -m pytest -q $(ON_EVERY_CORE) -W default \
 	    $(OLDEST_WITHOUT:%=--ignore ignite_assets_tests/%)
 
 test-newest: $(DEV) ## the tests in ignite_assets_tests/dagster with the newest Dagster that pyproject.toml allows

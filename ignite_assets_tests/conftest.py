@@ -42,6 +42,12 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"  # before anything of Dagster's runs
+LONGEST = (
+    "test_compose", "test_soak", "test_daemon", "test_ends_of_runs", "test_pruning", "test_browser", "test_component",
+    "test_rounds", "test_audience_sensors", "test_faults", "test_opt_out_job", "test_interrupts", "test_kill",
+    "test_dbt", "test_blocks", "test_packaging",
+)  # fmt: skip
+"""Modules whose long tests take longest, which begin first: no worker is left alone with one at the end."""
 THOROUGH = "thorough"
 """The profile of hypothesis in which a property has all of its examples; without it, a quarter of them."""
 hypothesis.settings.register_profile(
@@ -71,8 +77,10 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Bound long tests; leave a quarter of each property's examples, at least five, unless all are asked for."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(900))  # three minutes on a busy machine, and no hang

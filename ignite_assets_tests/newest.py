@@ -23,7 +23,10 @@ _PIP = (
     "-m", "pip", "--disable-pip-version-check", "--python", "{python}", "install", "-qq", "--no-input",
     "--upgrade", "--upgrade-strategy", "only-if-needed",
 )  # fmt: skip
-_PYTEST = ("-m", "pytest", "-q", "-n", "auto", "-m", "not slow", "-W", "default", "ignite_assets_tests/dagster")
+_PYTEST = (
+    "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "-m", "not slow", "-W", "default",
+    "ignite_assets_tests/dagster",
+)  # fmt: skip
 
 
 def requirements() -> list[str]:
@@ -32,12 +35,21 @@ def requirements() -> list[str]:
     return [text for text in project["dependencies"] if text.startswith("dagster")]
 
 
+def environment_with_ours(folder: Path, *, editable: bool = True) -> Path:
+    """Make a folder an environment that has this one's libraries behind its own; its Python.
+
+    It has no pip: what is installed there is installed by this one's. `editable`: has this one's `.pth` files as well.
+    """
+    venv.create(folder, clear=True, symlinks=True)
+    ours = sysconfig.get_path("purelib")
+    line = f"import site; site.addsitedir({ours!r})\n" if editable else ours
+    (Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)})) / "libraries.pth").write_text(line)
+    return folder / "bin/python"
+
+
 def make(folder: Path) -> str:
     """Make the environment anew; its Python. Raises `subprocess.CalledProcessError` when nothing can be installed."""
-    venv.create(folder, clear=True, symlinks=True)
-    libraries = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)})) / "libraries.pth"
-    libraries.write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-    python = str(folder / "bin/python")
+    python = str(environment_with_ours(folder))
     pip = [word.format(python=python) for word in _PIP]
     subprocess.run([sys.executable, *pip, *requirements()], cwd=ROOT, check=True)
     return python

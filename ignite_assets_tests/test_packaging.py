@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -24,6 +23,7 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.sandbox import SandboxServer
 from ignite_assets_tests.commands import ROOT, environment
 from ignite_assets_tests.conftest import WEBSITES, variable
+from ignite_assets_tests.newest import environment_with_ours
 from soak.processes import free_port
 
 PACKAGE = Path(ignite_assets.__file__).parent
@@ -131,11 +131,9 @@ class Elsewhere:
 
     def __init__(self, folder: Path, wheel: Path) -> None:
         """Install the wheel; its dependencies are this environment's, whose own ignite_assets is not seen."""
-        self.python = folder / "venv/bin/python"
-        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=240)
-        self.call("-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel), folder=folder)
-        site = self.call("-c", "import sysconfig; print(sysconfig.get_path('purelib'))", folder=folder)
-        (Path(site.strip()) / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+        self.python = environment_with_ours(folder / "venv", editable=False)
+        pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "-q", "--no-deps", "--no-index"]
+        subprocess.run([*pip, "--ignore-installed", str(wheel)], check=True, timeout=240)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The variables of its processes: none that leads back to this tree."""

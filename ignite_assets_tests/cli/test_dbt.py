@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 from ignite_assets.tables.registry import TABLES
 from ignite_assets_tests.cli.conftest import Shop
+from ignite_assets_tests.newest import environment_with_ours
 
 _DBT = ("dbt-core==1.10.23", "dbt-duckdb==1.11.1")
 _MODEL = "select website, date, count(*) as visitors from {{ source('ignite', 'visitors') }} group by all"
@@ -33,13 +33,10 @@ def test_a_warehouse_gets_no_statements_for_a_lake_on_a_disk(shop: Shop) -> None
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """dbt in an environment of its own, which has besides what this one has: its pins are others than ours."""
-    folder = tmp_path_factory.mktemp("dbt")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    site = sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)})
-    (Path(site) / "ours.pth").write_text(sysconfig.get_path("purelib"))
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
-    subprocess.run([*pip, *_DBT], check=True, timeout=600)
-    return folder / "bin" / "dbt"
+    python = environment_with_ours(tmp_path_factory.mktemp("dbt"))
+    pip = ["-m", "pip", "-q", "--disable-pip-version-check", "--python", str(python), "install", "--no-compile"]
+    subprocess.run([sys.executable, *pip, *_DBT], check=True, timeout=600)
+    return python.with_name("dbt")
 
 
 @pytest.mark.slow
