@@ -6,6 +6,7 @@ imported, of terminals and of signals start `ignite-assets` itself.
 
 import atexit
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -18,9 +19,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 PRELOADED = (
     "duckdb",
@@ -76,8 +81,16 @@ class ForkServer:
         self._process.wait()
 
 
+def _sync_not(fd: "FileDescriptorLike") -> None:
+    """Sync nothing."""
+
+
 def wait_for_no_disk() -> None:
-    """Leave the syncing of SQLite's files to the system: no test is about a machine that loses its power."""
+    """Leave the syncing of files to the system, SQLite's and our own: no machine loses its power in a test.
+
+    A sync takes milliseconds, and a suite makes tens of thousands. Tests of which files are synced set `os.fsync`.
+    """
+    os.fsync = _sync_not
 
     def wait_not(connection: object, _: object) -> None:
         if isinstance(connection, sqlite3.Connection):
@@ -92,6 +105,7 @@ def serve(descriptor: int) -> None:
     sys.modules["__main__"].__file__ = __file__  # without one, DuckDB shows a progress bar as in an interactive Python
     for name in PRELOADED:
         import_module(name)
+    gc.freeze()  # what was imported outlives every fork
     with socket.socket(fileno=descriptor) as asked:
         asked.set_inheritable(False)
         while True:

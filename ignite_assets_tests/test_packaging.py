@@ -241,7 +241,8 @@ def test_a_type_checker_sees_the_types(elsewhere: Elsewhere, tmp_path: Path) -> 
     (tmp_path / "client.py").write_text(CLIENT)
 
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(elsewhere.python), "client.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "--python-executable",
+         str(elsewhere.python), "client.py"],
         cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False, env=environment(PYTHONPATH=""),
     )  # fmt: skip
 

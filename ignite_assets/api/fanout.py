@@ -44,7 +44,8 @@ def _discard(discard: Callable[[V], None], done: Future[V]) -> None:
 
 
 def _first(under_way: deque[tuple[K, Future[V]]]) -> tuple[K, V]:
-    key, future = under_way.popleft()
+    key, future = under_way[0]
     while not wait([future], timeout=_SIGNALS_EVERY).done:
         pass
+    under_way.popleft()
     return key, future.result()
