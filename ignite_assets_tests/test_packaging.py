@@ -58,10 +58,11 @@ def imported() -> set[str]:
 def test_every_import_is_of_a_declared_dependency() -> None:
     of_tests = {"pytest"}  # `ignite_assets.testing` is used from within pytest alone
     of_another = {"pydantic_core", "botocore"}  # pydantic needs one exact version of the one, boto3 of the other
+    for_types = {"typing_extensions"}  # `if TYPE_CHECKING`; pydantic brings it
     of_dagster = {"alembic", "sqlalchemy"}  # its records, held on to in `dagster.private`
     wanted_by_users = {"pandas", "polars"}  # `lake().pandas()` and `.polars()` say how to install them
 
-    names = imported() - of_tests - of_another - of_dagster - wanted_by_users
+    names = imported() - of_tests - of_another - for_types - of_dagster - wanted_by_users
 
     assert [name for name in sorted(names) if not {normal(brings) for brings in PLACES[name]} & declared()] == []
 
