@@ -102,6 +102,11 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+def pytest_unconfigure() -> None:
+    """Let the modules go at the end, which libraries of extensions look for."""
+    gc.unfreeze()
+
+
 def days_ago(days: int) -> dt.date:
     """A date before the sandbox's today."""
     return NOW.date() - dt.timedelta(days=days)
