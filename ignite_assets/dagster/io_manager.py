@@ -80,8 +80,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             try:
                 with showing(lines(context.log.info)):
                     for landing in obj:
-                        self._check_run()
-                        landing.store(self.lake)
+                        landing.store(self.lake, self._check_run)
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
                 obj.record_landed()
                 raise

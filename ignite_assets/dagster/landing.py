@@ -9,7 +9,7 @@ one, and the step fails with the reasons of the others.
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -60,9 +60,13 @@ class Landing:
         """What Dagster shows of it."""
         return partition_metadata(self.made, self.location, self.seconds)
 
-    def store(self, lake: Lake) -> None:
-        """Commit it, and let go of the staged file, so that a ranged run holds one at a time."""
+    def store(self, lake: Lake, check: Callable[[], None] = lambda: None) -> None:
+        """Commit it, and let go of the staged file, so that a ranged run holds one at a time.
+
+        Nothing is committed when `check`, which comes first, raises.
+        """
         with self.made.staged.file as file:
+            check()
             self.end = pq.read_metadata(file)
             try:
                 self.location = lake.commit(self.partition, file, self.made.misfits)
