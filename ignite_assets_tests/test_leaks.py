@@ -440,7 +440,7 @@ def test_no_public_object_shows_a_secret_or_a_person(
         snapshot = Capture(client, by_name()["locations"]).one(YESTERDAY)
         shown = [
             client, snapshot, snapshot.staged, Landing(partition, snapshot), partition_metadata(snapshot, "x", 1.0),
-            ignite, ignite.websites, ignite.limits(), ignite.websites[HELPED].credentials(HELPED), settings,
+            ignite, ignite.access, ignite.limits(), ignite.access[HELPED].credentials(HELPED), settings,
             settings.websites, build_defs(settings), Lake(settings.root), ParquetIOManager(root=settings.root),
             partition, Call(endpoint=by_name()["sales"]), Tally(), canary_sandbox, *canary_sandbox.websites,
             *canary_sandbox.requests, Fault(status=500),

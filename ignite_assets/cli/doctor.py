@@ -257,7 +257,7 @@ def _website(settings: "Settings", ignite: "IgniteResource", website: str) -> Fi
     from ignite_assets.api.patience import Tally
     from ignite_assets.api.protocol import Call
 
-    with ignite.client(website) as client, ignite.websites[website].advising():
+    with ignite.client(website) as client, ignite.access[website].advising():
         call = Call(endpoint=by_name()["audience_groups"])
         received = client.read(call, lambda pieces: sum(len(piece) for piece in pieces), Tally())
     yield "ok", f"the platform accepts its credentials ({received:,} bytes answered), algo {client.algo}"

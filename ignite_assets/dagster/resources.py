@@ -6,7 +6,7 @@ in code: no value ever stands in a definition, a run's configuration or a `repr`
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
@@ -124,28 +124,46 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """The resource that `ignite.toml` describes."""
-        return cls(
-            websites={
-                key: WebsiteAccess(
-                    token_env=w.token_env,
-                    secret_env=w.secret_env,
-                    algo=settings.algo(key),
-                    env_file=str(settings.env_file),
-                )
-                for key, w in settings.websites.items()
-            },
-            timezone=settings.partitions.timezone,
-            **settings.platform.model_dump(exclude={"algo"}),
+        """The resource that `ignite.toml` describes.
+
+        Its websites are not part of its configuration: Dagster looks at each of them a dozen times a run, which takes
+        0.3 CPU seconds with 500 websites.
+        """
+        known = {
+            key: WebsiteAccess(
+                token_env=w.token_env,
+                secret_env=w.secret_env,
+                algo=settings.algo(key),
+                env_file=str(settings.env_file),
+            )
+            for key, w in settings.websites.items()
+        }
+
+        class OfSettings(cls):  # type: ignore[valid-type, misc]  # Dagster makes further ones of an instance's class
+            websites: dict[str, WebsiteAccess] = Field(default={}, description="Those of the settings.")
+
+            @property
+            def access(self) -> Mapping[str, WebsiteAccess]:
+                return known
+
+        OfSettings.__name__, OfSettings.__qualname__ = cls.__name__, cls.__qualname__
+        resource: Self = OfSettings(
+            timezone=settings.partitions.timezone, **settings.platform.model_dump(exclude={"algo"})
         )
+        return resource
+
+    @property
+    def access(self) -> Mapping[str, WebsiteAccess]:
+        """Access to each website, by its key."""
+        return self.websites
 
     def client(self, website: str, horizon: Horizon | None = None) -> "IgniteClient":
         """A client for one website; close it. Raises `ConfigurationError` without the website or its credentials."""
         from ignite_assets.api.client import IgniteClient  # 0.07 s, which loading the definitions need not take
 
-        access = self.websites.get(website)
+        access = self.access.get(website)
         if access is None:
-            raise ConfigurationError("websites", [f"{website} is not configured; there are {sorted(self.websites)}"])
+            raise ConfigurationError("websites", [f"{website} is not configured; there are {sorted(self.access)}"])
         algo: Algo = access.algo  # type: ignore[assignment]  # Dagster's configuration has no literals
         return IgniteClient(
             website=website,
@@ -171,7 +189,7 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         alone = {name: each for name, each in by_name().items() if not (each.ids and each.ids.from_partition)}
         if asset not in alone:
             raise ConfigurationError("read", [f"{asset} is not captured by itself; there are {', '.join(alone)}"])
-        with self.client(website) as client, self.websites[website].advising():
+        with self.client(website) as client, self.access[website].advising():
             day = date or client.horizon.yesterday()
             staged = Capture(client, alone[asset]).one(day).staged
             with staged.file as file:

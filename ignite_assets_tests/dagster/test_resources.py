@@ -98,7 +98,7 @@ def test_no_secret_stands_in_the_resource_or_in_anything_dagster_shows_of_the_de
     resource: IgniteResource, settings: Settings
 ) -> None:
     repository = build_defs(settings).get_repository_def()
-    shown = [repr(resource), str(resource), repr(resource.websites)]
+    shown = [repr(resource), str(resource), repr(resource.access)]
     shown.append(
         repr({key: definition.config_schema for key, definition in repository.get_top_level_resources().items()})
     )
@@ -106,7 +106,14 @@ def test_no_secret_stands_in_the_resource_or_in_anything_dagster_shows_of_the_de
         shown += [repr(client), repr(vars(client)["_credentials"])]
     for site in WEBSITES:
         assert not any(secret in text for text in shown for secret in (site.token, site.secret))
-    assert "ACME_HONDA_TOKEN" in repr(resource.websites)
+    assert "ACME_HONDA_TOKEN" in repr(resource.access)
+
+
+def test_what_dagster_validates_for_every_run_does_not_grow_with_the_websites(settings: Settings) -> None:
+    resource = build_defs(settings).get_repository_def().get_top_level_resources()["ignite"]
+    shown = repr(resource.config_schema.default_value)
+    assert settings.platform.base_url in shown
+    assert ACME.key not in shown
 
 
 def in_code(url: str) -> IgniteResource:
@@ -125,7 +132,7 @@ def test_without_a_configuration_an_own_asset_asks_with_credentials_that_dagster
     @dg.asset
     def theirs(ignite: IgniteResource) -> None:
         read.append(ignite.read("visitors", website=ACME.key))
-        assert ACME.secret not in repr(ignite) + str(ignite) + repr(ignite.websites) + str(ignite.websites)
+        assert ACME.secret not in repr(ignite) + str(ignite) + repr(ignite.access) + str(ignite.access)
 
     defs = dg.Definitions(assets=[theirs], resources={"ignite": in_code(sandbox.url)})
     snapshot = repr(defs.get_repository_def().get_top_level_resources()["ignite"].config_schema)

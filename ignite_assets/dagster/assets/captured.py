@@ -83,12 +83,12 @@ def _body(
     def capture(context: dg.AssetExecutionContext, config: CaptureConfig) -> Iterator[dg.Output[Landings]]:
         ignite = cast("IgniteResource", getattr(context.resources, resource))
         lake: Lake | None = getattr(getattr(context.resources, io_manager), "lake", None)
-        partitions = sorted(Partition(endpoint.name, of, day) for day, of in partitions_of(context, ignite.websites))
+        partitions = sorted(Partition(endpoint.name, of, day) for day, of in partitions_of(context, ignite.access))
         before = landed_before(context)
         kept = list(_kept(config, lake, endpoint, partitions, horizon, before))
         there = {each.partition for each in kept}
         due = by_website(each for each in partitions if each not in there)
-        turns = Turns(context, ignite.websites, specs.keys)
+        turns = Turns(context, ignite.access, specs.keys)
         ids_of: _IdsOf = functools.partial(_listed, lake_of(context, settings), listing) if listing else _none_listed
         outcomes = (
             (Partition(endpoint.name, website, day), outcome)
@@ -111,7 +111,7 @@ def _body(
             capture = Capture(client, endpoint, ids=ids, endpoints=endpoints, thresholds=settings.checks)
             for day, outcome in capture.each(wanted):
                 if isinstance(outcome, IgniteError):
-                    ignite.websites[website].advise(outcome)
+                    ignite.access[website].advise(outcome)
                 yield day, outcome
 
     return capture

@@ -80,7 +80,7 @@ class WebsiteOptOuts:
         untold = self.website not in self.settings.websites
         if untold or not found.submitted:
             return submission.receipt(found, withdrawn=withdrawn, untold=untold)
-        with ignite.client(self.website) as client, ignite.websites[self.website].advising():
+        with ignite.client(self.website) as client, ignite.access[self.website].advising():
 
             def send(people: tuple[Person, ...]) -> None:
                 acknowledgement.check(client.opt_out(parameter(people), Tally()), len(people))
