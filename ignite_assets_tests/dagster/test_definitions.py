@@ -71,10 +71,9 @@ print(serialize_value(RepositorySnap.from_def(defs.get_repository_def())))
 
 
 def test_no_secret_stands_in_what_dagster_stores_of_the_code_location(config_file: Path) -> None:
-    assert config_file.exists()
     done = run(sys.executable, "-c", SNAPSHOT)
     assert done.returncode == 0, done.stderr
-    assert "ACME_HONDA_TOKEN" in done.stdout
+    assert load_settings(config_file).platform.base_url in done.stdout
     for site in WEBSITES:
         assert site.token not in done.stdout
         assert site.secret not in done.stdout
