@@ -146,11 +146,13 @@ def queue() -> dict[str, Any]:
                     )
                 )
             )
-        server = _memory(_children())
+        server, runs = _memory(_children()), instance.get_runs_count() - before
+        if not runs:
+            raise SystemExit("no run was queued")
         return {
             **costs,
             "code_server_cpu": _cpu(_children()) - server_cpu,
-            "runs": instance.get_runs_count() - before,
+            "runs": runs,
             "daemon_mib": _memory([os.getpid()]),
             "code_server_mib": server,
         }
@@ -172,7 +174,10 @@ def _workspace() -> Iterator[tuple[Any, Any]]:
 
 
 def _tonight() -> dt.datetime:
-    return dt.datetime.now(dt.UTC).replace(hour=2, minute=30, second=0, microsecond=0)
+    """The last half past two that has been: a tick that is still to come queues nothing."""
+    now = dt.datetime.now(dt.UTC)
+    at = now.replace(hour=2, minute=30, second=0, microsecond=0)
+    return at if at <= now else at - dt.timedelta(days=1)
 
 
 def _children() -> list[int]:
