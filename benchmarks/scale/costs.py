@@ -45,7 +45,10 @@ def definitions() -> Costs:
 
 
 def heal() -> Costs:
-    """The healer's tick in the night after the last one on record, the second of this process."""
+    """The healer's tick after the last night on record, the second of this process.
+
+    Its time is a day after that of the runs of the night before, which are no news to it.
+    """
     from ignite_assets.definitions import defs
 
     repository = defs.get_repository_def()
@@ -54,7 +57,7 @@ def heal() -> Costs:
     def tick() -> None:
         with dg.DagsterInstance.get() as instance:
             context = dg.build_schedule_context(
-                instance=instance, scheduled_execution_time=_tonight(), repository_def=repository
+                instance=instance, scheduled_execution_time=dt.datetime.now(dt.UTC), repository_def=repository
             )
             schedule.evaluate_tick(context)
 
@@ -125,7 +128,7 @@ def queue() -> dict[str, Any]:
 
         instance = context.instance
         schedule = next(each for each in repository.get_schedules() if each.name == "nightly_schedule")
-        began = ScheduleInstigatorData(schedule.cron_schedule, (_tonight() - dt.timedelta(hours=3)).timestamp())
+        began = ScheduleInstigatorData(schedule.cron_schedule, (_night() - dt.timedelta(hours=3)).timestamp())
         running = (InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, began)
         state = InstigatorState(schedule.get_remote_origin(), *running)
         known = instance.get_instigator_state(schedule.get_remote_origin_id(), schedule.selector_id)
@@ -173,7 +176,7 @@ def _workspace() -> Iterator[tuple[Any, Any]]:
         yield context, repository
 
 
-def _tonight() -> dt.datetime:
+def _night() -> dt.datetime:
     """The last half past two that has been: a tick that is still to come queues nothing."""
     now = dt.datetime.now(dt.UTC)
     at = now.replace(hour=2, minute=30, second=0, microsecond=0)
