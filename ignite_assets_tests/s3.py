@@ -1,5 +1,6 @@
 """A real S3 server on loopback that counts the requests it answers."""
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
 from threading import Lock, Thread
@@ -67,6 +68,11 @@ class S3Server:
         """Put many objects in the bucket, by their keys, without requests."""
         for key, data in objects:
             self._backend.put_object(BUCKET, key, data)
+
+    def age(self) -> None:
+        """Let an hour pass since the objects were put. What is of this moment may be replaced, and is read anew."""
+        for stored in self._backend.buckets[BUCKET].keys.values():
+            stored.last_modified -= dt.timedelta(hours=1)
 
     def keep_versions(self) -> None:
         """Turn the bucket's versioning on."""

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 1024
 """Versions of objects that are kept: a small one whole, of a large one its end, a few kB."""
+_SETTLED_NS = 2_000_000_000
+"""Stores tell times in whole seconds: a version of this moment may be replaced by another that looks the same."""
 InPath = Mapping[str, object]
 """The columns that a file's path holds, with their values."""
 _Known = tuple[tuple[str, object], ...]
@@ -29,11 +32,14 @@ class Fragments:
         self._kept = functools.lru_cache(MOST_KEPT)(lambda name, size, _, known: self._read(name, size, known))
 
     def of(self, name: str, info: pafs.FileInfo, in_path: InPath) -> "pads.ParquetFileFragment":
-        """A file of an object store as it was listed, the same fragment each time: a small one is read now.
+        """A file of an object store as it was listed; a small one is read now, and once, unless it is of this moment.
 
         To be read soon, since what is large fails where the object was replaced. Raises `OSError`.
         """
-        return self._kept(name, info.size, info.mtime_ns, tuple(in_path.items()))
+        known = tuple(in_path.items())
+        if time.time_ns() - info.mtime_ns < _SETTLED_NS:
+            return self._read(name, info.size, known)
+        return self._kept(name, info.size, info.mtime_ns, known)
 
     def unread(self, name: str, in_path: InPath, size: int | None = None) -> "pads.ParquetFileFragment":
         """A file that is read when it is scanned; without its size, each scan reads the version that is there."""

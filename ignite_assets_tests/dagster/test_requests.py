@@ -37,6 +37,7 @@ def filled(request: pytest.FixtureRequest, s3: S3Server, tmp_path: Path) -> Iter
             capture(local, "visitors", day, rows, at=captured, algo="sha2")
             data = Path(local.location(partition)).read_bytes()
         s3.put([(f"lake/{partition.file}", data)])
+    s3.age()
     yield s3
     s3.empty()
 
@@ -56,7 +57,8 @@ def test_a_night_reads_each_file_of_its_windows_once_and_asks_at_most_forty_time
     defs = build_defs(load_settings(config_file), now=frozen(NIGHT), retry_policy=None)
     result = Runner(instance, defs).day(EVERY)
     assert result.success, reasons(result)
-    assert sorted(files_read(filled).values()) == [1] * WINDOW
+    *earlier, _ = sorted(files_read(filled).values())  # the day's own is of this moment, and may be read again
+    assert earlier == [1] * (WINDOW - 1)
     assert filled.counts["PUT"] == len(EVERY)
     assert filled.counts.total() <= WINDOW + 40, filled.requests
 
@@ -70,6 +72,7 @@ def test_an_export_reads_each_file_once_and_asks_at_most_fifteen_times_beside(
     settings = load_settings(config_file)
     ledger.record(Lake(settings.root), WEBSITE, [somebody(1).hashes], source_hash="a", at=NOW)
     for beside in (18, 15):  # the first looks for lists of earlier versions and begins the record of its list
+        filled.age()
         filled.requests.clear()
         exported = run_exports(settings, Lake(settings.root), (), WEBSITE, DAY - dt.timedelta(1))
         assert [outcome.status for outcome in exported.outcomes] == ["written"]

@@ -53,6 +53,7 @@ def fill(server: S3Server, folder: Path, days: int) -> Lake:
     data = Path(local.location(one)).read_bytes()
     keys = itertools.product(WEBSITES, (LAST - dt.timedelta(n) for n in range(days)))
     server.put((f"lake/{Partition('visitors', *key).file}", data) for key in keys)
+    server.age()
     return local
 
 
@@ -94,6 +95,7 @@ def test_a_small_file_takes_one_request_and_a_large_one_two(
 def test_a_column_that_no_asset_declares_takes_one_request_a_file(s3: S3Server, tmp_path: Path) -> None:
     fill(s3, tmp_path, 3)
     store(Lake(f"{URL}/lake"), "visitors", {"hashed_email": ["new"], "channel": ["web"]}, LAST)
+    s3.age()
     s3.requests.clear()
     assert found(new_reader(), "SELECT count(*) FROM visitors WHERE channel = 'web'") == [(1,)]
     assert (s3.counts["GET"], s3.counts["HEAD"]) == (9, 0)
