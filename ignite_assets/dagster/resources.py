@@ -140,11 +140,11 @@ class IgniteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         }
 
         class OfSettings(cls):  # type: ignore[valid-type, misc]  # Dagster makes further ones of an instance's class
-            websites: dict[str, WebsiteAccess] = Field(default={}, description="Those of the settings.")
+            websites: dict[str, WebsiteAccess] = Field(default={}, description="Besides those of the settings.")
 
             @property
             def access(self) -> Mapping[str, WebsiteAccess]:
-                return known
+                return {**known, **self.websites}
 
         OfSettings.__name__, OfSettings.__qualname__ = cls.__name__, cls.__qualname__
         resource: Self = OfSettings(

@@ -30,6 +30,7 @@ from ignite_assets.dagster.automation.schedules import find_gaps, partitions_the
 from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import BACKFILL, RANGE_END, RANGE_START, record_files
+from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake
 from ignite_assets.tables.registry import DERIVED, TABLES
@@ -116,7 +117,7 @@ def plan(instance: dg.DagsterInstance, settings: Settings) -> Any:
     horizon, days = Horizon(now=frozen(NOW)), [days_ago(age) for age in range(5, 0, -1)]
     websites = sorted(settings.websites)
     there = partitions_there(instance, TABLES, websites, days, Lake(settings.root), PLAIN)
-    stale = stale_keys(settings, DERIVED, horizon)
+    stale = stale_keys(stale_partitions(settings, DERIVED, horizon))
     return find_gaps(ENDPOINTS, websites, there, horizon, derived=DERIVED, stale=stale, days=days)
 
 

@@ -33,6 +33,7 @@ from ignite_assets.dagster.automation.schedules import (
 from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import build_partitions, partition_key
 from ignite_assets.dagster.private import PARTITION
+from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.website_runs import WEBSITE_TAG
 from ignite_assets.sandbox import Fault, SandboxServer
 from ignite_assets.storage.lake import Lake, Partition
@@ -210,11 +211,11 @@ def test_a_day_captured_late_makes_stale_what_was_derived_without_it(settings: S
         visitors(lake, days_ago(age), [age])
         made = Derivations(lake, VISITOR_RECENCY, ACME.key, window_days=30, first_day=days_ago(40)).one(days_ago(age))
         lake.commit(Partition("visitor_recency", ACME.key, days_ago(age)), made.staged.file)
-    assert stale_keys(settings, DERIVED, HORIZON)["visitor_recency"] == set()
+    assert stale_keys(stale_partitions(settings, DERIVED, HORIZON))["visitor_recency"] == set()
 
     visitors(lake, days_ago(2), [7])
 
-    assert stale_keys(settings, DERIVED, HORIZON)["visitor_recency"] == {f"{YESTERDAY}|{ACME.key}"}
+    assert stale_keys(stale_partitions(settings, DERIVED, HORIZON))["visitor_recency"] == {f"{YESTERDAY}|{ACME.key}"}
 
 
 def test_one_run_captures_what_is_missing_and_derives_from_it() -> None:

@@ -31,7 +31,7 @@ from ignite_assets.dagster.records import reconcile
 from ignite_assets.dagster.stale import stale_partitions
 from ignite_assets.dagster.waiting import waiting
 from ignite_assets.dagster.website_runs import WebsiteRun, night_request, runs_of
-from ignite_assets.storage.lake import Lake
+from ignite_assets.storage.lake import Lake, Partition
 from ignite_assets.tables.derived.row import Derived
 from ignite_assets.tables.windows import days_between
 
@@ -137,7 +137,7 @@ def build_schedules(
             there,
             horizon,
             derived=derived,
-            stale=stale_keys(settings, derived, horizon, held, websites),
+            stale=stale_keys(stale_partitions(settings, derived, horizon, held, websites)),
             days=days,
             under_way=going,
         )
@@ -320,15 +320,8 @@ def _days_left(run: WebsiteRun, horizon: Horizon) -> dict[str, str]:
     return {"ignite/days_left": str(LOOK_BACK_DAYS - horizon.age(run.days[0]))}
 
 
-def stale_keys(
-    settings: Settings,
-    derived: Sequence[Derived],
-    horizon: Horizon,
-    lake: Lake | None = None,
-    websites: Iterable[str] | None = None,
-) -> dict[str, set[str]]:
-    """By derived asset, the keys of stale partitions of some websites; of all unless given."""
-    found = stale_partitions(settings, derived, horizon, lake, websites)
+def stale_keys(found: Mapping[str, Iterable[Partition]]) -> dict[str, set[str]]:
+    """The keys of stale partitions (`stale_partitions`), by derived asset."""
     return {name: {partition_key(p.date, p.website) for p in partitions} for name, partitions in found.items()}
 
 
