@@ -95,8 +95,8 @@ def _recording_in(storage: str, output: Path) -> Iterator[str]:
     if storage == "sqlite":
         yield ""
         return
-    with postgres.cluster(output) as cluster:
-        yield cluster.storage
+    with postgres.cluster(output) as cluster, postgres.pooled(cluster) as pool:
+        yield pool.storage
 
 
 @contextlib.contextmanager

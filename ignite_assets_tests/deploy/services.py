@@ -1,7 +1,8 @@
 """The services of deploy/compose.yaml as processes, each with the file's own command, environment and order.
 
 Each listens on the port that the file gives it, at a loopback address of its own, which takes the place of its name.
-In the place of images that are not ours stand Debian's Postgres and Redis, and moto's server for the S3 store.
+In the place of images that are not ours stand Debian's Postgres, PgBouncer and Redis, and moto's server for the S3
+store.
 """
 
 import contextlib
@@ -24,16 +25,17 @@ from ignite_assets_tests.commands import BIN, PATIENCE, ROOT, environment, until
 from soak.processes import Process
 
 DEPLOY = ROOT / "deploy"
-SERVICES: Mapping[str, Mapping[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+_COMPOSE: Mapping[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES: Mapping[str, Mapping[str, Any]] = _COMPOSE["services"]
 HOME = "/opt/ignite"
-"""The folder of the image, for which a temporary one stands."""
+"""The folder of the image, for which a temporary one stands; as one does for `/etc`."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
 _UNPRIVILEGED = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
 
 
 def debian(program: str, package: str) -> str:
-    """A program of one of Debian's packages; those of Postgres' server are not on the PATH."""
-    places = [*map(str, Path("/usr/lib/postgresql").glob("*/bin")), *os.get_exec_path()]
+    """A program of one of Debian's packages; a server's may not be on the PATH."""
+    places = [*map(str, Path("/usr/lib/postgresql").glob("*/bin")), *os.get_exec_path(), "/usr/sbin"]
     found = shutil.which(program, path=os.pathsep.join(places))
     assert found, f"{program} is missing: apt-get install {package}"
     return found
@@ -73,7 +75,7 @@ class Stack:
         """A text with addresses for the services' names, where these stand before a port or end a line."""
         for name, address in self.addresses.items():
             text = re.sub(rf"(?<![\w.@/-]){name}(?=$)|(?<=//){name}(?=:\d)", address, text, flags=re.MULTILINE)
-        return text.replace(HOME, str(self.home))
+        return text.replace(HOME, str(self.home)).replace("/etc/", f"{self.folder}/etc/")
 
     def _filled(self, value: object) -> str:
         """A value of the Compose file with its variables; `KeyError` for one that is not set."""
@@ -111,6 +113,7 @@ class Stack:
                 assert process.status == 0, self.log(name)
 
     def _process(self, name: str, address: str) -> Process:
+        self._configure(name, address)
         image = SERVICES[name]["image"].partition(":")[0]
         program, *words = SERVICES[name]["command"]
         words = [self._filled(word).replace("0.0.0.0", address).replace("%h", address) for word in words]
@@ -119,6 +122,13 @@ class Stack:
         else:
             command, given = [str(BIN / program), *words], self.environment(name)
         return Process(command, given, self._log(name), folder=self.home, base=environment())
+
+    def _configure(self, name: str, address: str) -> None:
+        """Write the files that the Compose file has for a service."""
+        for of in SERVICES[name].get("configs", ()):
+            file = Path(self._addressed(of["target"]))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self._filled(_COMPOSE["configs"][of["source"]]["content"]).replace("0.0.0.0", address))
 
     def kill(self, name: str) -> None:
         """End a service at once, with whatever it started."""
@@ -187,6 +197,11 @@ def _postgres(folder: Path, command: Sequence[str], address: str, given: Mapping
     return [*as_user, server, *at, *command[1:], "-h", address, "-k", str(data), "-F"]
 
 
+def _pool(_: Path, command: Sequence[str], __: str, ___: Mapping[str, str]) -> list[str]:
+    """PgBouncer refuses to run as root."""
+    return [*(_UNPRIVILEGED if os.geteuid() == 0 else ()), debian(command[0], "pgbouncer"), *command[1:]]
+
+
 def _run(*command: str, stdin: str = "") -> None:
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, cwd="/", check=False)
     assert done.returncode == 0, done.stderr
@@ -200,7 +215,7 @@ def _store(_: Path, command: Sequence[str], address: str, __: Mapping[str, str])
     return [sys.executable, "-m", "moto.server", "-H", address, "-p", command[-1].removeprefix(":")]
 
 
-STAND_INS = {"postgres": _postgres, "redis": _redis, "minio/minio": _store}
+STAND_INS = {"postgres": _postgres, "ignite-pool": _pool, "redis": _redis, "minio/minio": _store}
 """By image, the command of the process that stands in for its container: of a folder for its files, the file's
 command, an address and the service's environment."""
 

@@ -131,8 +131,10 @@ def _told(tell: Callable[[dict[str, Any]], str], cell: dict[str, Any]) -> str:
 
 _STORAGES = {"sqlite": "SQLite", "postgres": "Postgres"}
 _SCALE: Mapping[str, Callable[[dict[str, Any]], str]] = {
-    "queueing a night, one website in a run: daemon + code server": lambda cell: _queueing(cell["queue_1"]),
-    "queueing a night, 25 websites in a run": lambda cell: _queueing(cell["queue_25"]),
+    "queueing a night, one website in a run, by the clock": lambda cell: f"{cell['queue_1']['seconds']:.0f} s",
+    "in CPU seconds of daemon + code server": lambda cell: _queueing(cell["queue_1"]),
+    "queueing a night, 25 websites in a run, by the clock": lambda cell: f"{cell['queue_25']['seconds']:.0f} s",
+    "in CPU seconds": lambda cell: _queueing(cell["queue_25"]),
     "the healer's tick": lambda cell: f"{cell['heal']['cpu']:.1f}",
     "the export sensor's first look": lambda cell: f"{cell['sensors']['audience_export_sensor']['cpu']:.2f}",
     "its look that finds nothing new": lambda cell: f"{cell['sensors']['audience_export_sensor']['idle_cpu']:.2f}",
@@ -150,11 +152,8 @@ def _memory(queue: dict[str, Any], heal: dict[str, Any]) -> str:
 
 
 def _queueing(cost: dict[str, Any]) -> str:
-    return (
-        f"{cost['cpu']:.0f} + {cost['code_server_cpu']:.0f}"
-        if cost["cpu"] >= 10
-        else f"{cost['cpu']:.1f} + {cost['code_server_cpu']:.1f}"
-    )
+    daemon, server = cost["cpu"], cost["code_server_cpu"]
+    return f"{daemon:.0f} + {server:.0f}" if daemon >= 10 else f"{daemon:.1f} + {server:.1f}"
 
 
 def transcript(printed: str) -> str:
