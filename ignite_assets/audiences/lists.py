@@ -186,19 +186,25 @@ def owed_websites(lake: Lake, rules: Iterable[ExportRule]) -> set[str]:
     return {of.website for of in owed(on_record(lake, None, rules))}
 
 
-def adopt(lake: Lake, rules: Iterable[ExportRule]) -> None:
-    """Put on record the lists at the rules' places that version 0.1.0, or a lake that is gone, wrote: once a place."""
-    adopted = set(lake.store.files(f"{FOLDER}/places"))
-    for to in sorted({rule.to for rule in rules}):
+def adopt(lake: Lake, rules: Iterable[ExportRule], known: Iterable[List] = ()) -> bool:
+    """Put on record the lists at the rules' places that version 0.1.0, or a lake that is gone, wrote: once a place.
+
+    `known`: lists on record, whose places need no look. Returns whether there are more on record now.
+    """
+    due, more = {rule.to for rule in rules}.difference(of.to for of in known), False
+    adopted = set(lake.store.files(f"{FOLDER}/places")) if due else set()
+    for to in sorted(due):
         place = f"{FOLDER}/places/{_digest(stored(lake, to))}.json"
         if place in adopted:
             continue
         if found := in_order(_found_at(to)):
-            known = on_record(lake, None, rules)
+            recorded = on_record(lake, None, rules)
             for of in found:
-                if of not in known:
+                if of not in recorded:
                     note(lake, of, "written")
+                    more = True
         lake.store.put(place, (json.dumps({"format": 1, "to": stored(lake, to)}) + "\n").encode())
+    return more
 
 
 def _found_at(to: str) -> Iterator[List]:

@@ -70,11 +70,17 @@ def test_an_export_reads_each_file_once_and_asks_at_most_fifteen_times_beside(
     rule = f'[[exports]]\nname = "all"\ndestination = "plain_list"\nsource = "visitors"\nwindow_days = {WINDOW}\n'
     config_file.write_text(text.replace(f'"{START}"', '"2025-01-01"') + rule)
     settings = load_settings(config_file)
-    ledger.record(Lake(settings.root), WEBSITE, [somebody(1).hashes], source_hash="a", at=NOW)
-    for beside in (18, 15):  # the first looks for lists of earlier versions and begins the record of its list
+    lake, last = Lake(settings.root), DAY - dt.timedelta(1)
+    for number, beside in ((1, 17), (2, 15)):  # the first begins the record of its list and of its place
+        ledger.record(lake, WEBSITE, [somebody(number).hashes], source_hash=str(number), at=NOW)
+        rows = [{"hashed_email": hashed(i), "algo": "sha2"} for i in range(60 + 10 * number)]
+        capture(lake, "visitors", last, rows, at=NOW, algo="sha2")
         filled.age()
         filled.requests.clear()
-        exported = run_exports(settings, Lake(settings.root), (), WEBSITE, DAY - dt.timedelta(1))
-        assert [outcome.status for outcome in exported.outcomes] == ["written"]
+        exported = run_exports(settings, Lake(settings.root), (), WEBSITE, last)
+        (counts,) = (outcome.counts for outcome in exported.outcomes)
+        assert counts.adds
+        assert counts.removes == number - 1
         assert sorted(files_read(filled).values()) == [1] * (WINDOW + HISTORY)
-        assert filled.counts.total() <= WINDOW + HISTORY + beside, filled.requests
+        opt_outs = number  # each is a file of the ledger
+        assert filled.counts.total() <= WINDOW + HISTORY + opt_outs + beside, filled.requests

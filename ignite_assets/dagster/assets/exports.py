@@ -187,12 +187,12 @@ def run_exports(
 
     With `dry_run` only work out what would be written.
     """
-    options = _options(settings, website, force=force, dry_run=dry_run)
-    if not dry_run:
-        lists.adopt(lake, settings.rules())
-    known = lists.on_record(lake, website, settings.rules())
-    due = [rule for rule in settings.rules() if rule.covers(website) and (rule.name in names or not names)]
-    rest = [of for of in lists.orphans(lists.owed(known), settings.rules()) if of.name in names or not names]
+    options, rules = _options(settings, website, force=force, dry_run=dry_run), settings.rules()
+    known = lists.on_record(lake, website, rules)
+    if not dry_run and lists.adopt(lake, rules, known):
+        known = lists.on_record(lake, website, rules)
+    due = [rule for rule in rules if rule.covers(website) and (rule.name in names or not names)]
+    rest = [of for of in lists.orphans(lists.owed(known), rules) if of.name in names or not names]
     run = _Run(website, day)
     with Workspace() as workspace:
         for rule in due:
