@@ -136,7 +136,9 @@ def recorded_partitions(
         for stretch in consecutive(list(days)):
             # Up to the next day rather than to a character: collations differ in what follows a date.
             first, after = str(stretch[0]), str(stretch[-1] + dt.timedelta(days=1))
-            found.update(connection.scalars(there.where(Events.c.partition >= first, Events.c.partition < after)).all())
+            rows = connection.execute(there.where(Events.c.partition >= first, Events.c.partition < after))
+            # The driver's rows: SQLAlchemy's cost more than the query does where there are hundreds of websites.
+            found.update(itertools.chain.from_iterable(rows.cursor.fetchall()))
     return found
 
 
