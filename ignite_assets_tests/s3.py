@@ -74,6 +74,11 @@ class S3Server:
         for stored in self._backend.buckets[BUCKET].keys.values():
             stored.last_modified -= dt.timedelta(hours=1)
 
+    def date(self, moment: dt.datetime) -> None:
+        """Have every object tell that it was put at a moment of UTC."""
+        for stored in self._backend.buckets[BUCKET].keys.values():
+            stored.last_modified = moment.replace(tzinfo=None)
+
     def keep_versions(self) -> None:
         """Turn the bucket's versioning on."""
         self._backend.put_bucket_versioning(BUCKET, "Enabled")

@@ -206,3 +206,22 @@ def test_files_of_fewer_and_of_more_columns_are_read_with_those_that_are_declare
     assert found(new_reader(), "SELECT hashed_email FROM visitors WHERE channel = 'web'") == [("new",)]
     with pytest.raises(duckdb.BinderException, match="chanel"):
         found(new_reader(), "SELECT chanel FROM visitors")
+
+
+def test_of_two_versions_that_look_alike_in_a_listing_the_later_is_read(s3: S3Server, tmp_path: Path) -> None:
+    local, one = Lake(str(tmp_path)), Partition("visitors", ACME, LAST)
+    by_size: dict[int, tuple[str, bytes]] = {}
+    for number in itertools.count():  # until two are of one size
+        capture(local, one.asset, one.date, [{"hashed_email": hashed(number), "algo": "sha2"}])
+        data = Path(local.location(one)).read_bytes()
+        if len(data) in by_size:
+            break
+        by_size[len(data)] = (hashed(number), data)
+    lake, moment, listed = Lake(f"{URL}/lake"), dt.datetime.now(dt.UTC), []
+    for person, version in (by_size[len(data)], (hashed(number), data)):
+        s3.put([(f"lake/{one.file}", version)])
+        s3.date(moment)
+        (info,) = lake.files(one.asset, ACME).values()
+        listed.append((info.size, info.mtime_ns))
+        assert lake.scanned({one: info}).to_table()["hashed_email"].to_pylist() == [person]
+    assert len(set(listed)) == 1
