@@ -13,7 +13,8 @@ import duckdb
 
 from benchmarks.task import Task, yesterday
 from benchmarks.variants.design import WEBSITE, capture, client
-from ignite_assets.audiences.exports import Options, export
+from ignite_assets.audiences.attempt import Options
+from ignite_assets.audiences.exports import export
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.storage.duck import MEMORY_MIB, Workspace
 from ignite_assets.storage.lake import Lake, Partition

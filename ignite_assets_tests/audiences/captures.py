@@ -12,7 +12,8 @@ from ignite_assets.api.arrow import arrow_schema
 from ignite_assets.api.endpoints import by_name
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences import ledger
-from ignite_assets.audiences.exports import Options, Outcome, export
+from ignite_assets.audiences.attempt import Options, Outcome
+from ignite_assets.audiences.exports import export
 from ignite_assets.audiences.opt_outs import Person
 from ignite_assets.audiences.rules import ExportRule
 from ignite_assets.storage.duck import Workspace

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from ignite_assets.api.table import Algo
 from ignite_assets.audiences import exports, history, ledger, lists
-from ignite_assets.audiences.exports import Options, Outcome
+from ignite_assets.audiences.attempt import Options, Outcome
 from ignite_assets.audiences.ledger import Hashes
 from ignite_assets.audiences.lists import List
 from ignite_assets.audiences.rules import ExportRule

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ignite_assets.audiences import exports, history, ledger, lists
-from ignite_assets.audiences.exports import Options, Outcome
+from ignite_assets.audiences.attempt import Options, Outcome
 from ignite_assets.audiences.lists import List
 from ignite_assets.audiences.manifest import Ledger
 from ignite_assets.audiences.rules import ExportRule

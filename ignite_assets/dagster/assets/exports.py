@@ -18,7 +18,8 @@ from pydantic import Field
 
 from ignite_assets.api.errors import IgniteError
 from ignite_assets.audiences import lists
-from ignite_assets.audiences.exports import Options, Outcome, export, remove_opt_outs, unasked
+from ignite_assets.audiences.attempt import Options, Outcome
+from ignite_assets.audiences.exports import export, remove_opt_outs, unasked
 from ignite_assets.audiences.holding import FAILED, HELD, is_well
 from ignite_assets.config import Settings
 from ignite_assets.dagster.failures import input_failure
