@@ -23,7 +23,7 @@ from dagster._serdes import deserialize_value
 
 from benchmarks.scale.project import FIRST, Project
 from ignite_assets.api.horizon import Horizon
-from ignite_assets.dagster.automation.schedules import healed_days
+from ignite_assets.dagster.automation.healing import healed_days
 from ignite_assets.dagster.private import forget_run, record_files
 
 Row = dict[str, Any]

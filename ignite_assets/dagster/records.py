@@ -6,7 +6,7 @@ record is recorded from its footer, never captured again.
 
 import datetime as dt
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import dagster as dg
 
@@ -19,8 +19,8 @@ from ignite_assets.dagster.partitions import read_key
 from ignite_assets.dagster.private import recorded_partitions
 from ignite_assets.storage.lake import Lake, Partition
 
-_SECONDS = 20.0
-"""So long one look may record: Dagster ends a tick after a minute."""
+_SECONDS = 15.0
+"""So long one look may record: a tick takes two, and Dagster ends it after a minute."""
 
 
 def reconcile(
@@ -39,17 +39,40 @@ def reconcile(
     deadline = time.monotonic() + _SECONDS
     for table in tables:
         found = {f"{day}|{website}" for website in websites for day in lake.files_of(table.name, website, days)}
-        unreadable = set()
-        for key in sorted(found - recorded_partitions(instance, keys[table.name], days, websites), reverse=True):
-            if time.monotonic() > deadline:
-                break
-            day, website = read_key(key)
-            if kept := Kept.if_readable(lake, Partition(table.name, website, day)):
-                record_stored(instance, kept, keys)
-            else:
-                unreadable.add(key)
-        there[table.name] = found - unreadable
+        new = found - recorded_partitions(instance, keys[table.name], days, websites)
+        there[table.name] = found - _record(instance, lake, table.name, new, keys, deadline)
     return there
+
+
+def record_held(
+    instance: dg.DagsterInstance, lake: Lake, unrecorded: Mapping[str, Collection[str]], keys: AssetKeys = PLAIN
+) -> dict[str, set[str]]:
+    """By asset, of keys that are not on record, those of partitions that the lake holds; they are recorded too."""
+    there: dict[str, set[str]] = {}
+    deadline = time.monotonic() + _SECONDS
+    for asset, some in unrecorded.items():
+        days: dict[str, list[dt.date]] = {}
+        for day, website in map(read_key, some):
+            days.setdefault(website, []).append(day)
+        new = {f"{day}|{website}" for website in days for day in lake.files_of(asset, website, days[website])}
+        there[asset] = new - _record(instance, lake, asset, new, keys, deadline)
+    return there
+
+
+def _record(
+    instance: dg.DagsterInstance, lake: Lake, asset: str, new: Iterable[str], keys: AssetKeys, deadline: float
+) -> set[str]:
+    """Record partitions of an asset until a moment of `time.monotonic`; returns the keys of the unreadable ones."""
+    unreadable = set()
+    for key in sorted(new, reverse=True):
+        if time.monotonic() > deadline:
+            break
+        day, website = read_key(key)
+        if kept := Kept.if_readable(lake, Partition(asset, website, day)):
+            record_stored(instance, kept, keys)
+        else:
+            unreadable.add(key)
+    return unreadable
 
 
 def lost(

@@ -15,7 +15,8 @@ from dagster_shared.serdes import serialize_value
 from ignite_assets.api.endpoints import ENDPOINTS, by_name
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings, load_settings
-from ignite_assets.dagster.automation.schedules import Gap, healing_requests, nightly_requests
+from ignite_assets.dagster.automation.healing import Gap, healing_requests
+from ignite_assets.dagster.automation.schedules import nightly_requests
 from ignite_assets.dagster.checks.freshness import CHECK_NAME
 from ignite_assets.dagster.checks.partition_checks import partition_checks
 from ignite_assets.dagster.partitions import partition_key

@@ -18,9 +18,9 @@ import pytest
 import requests
 
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.dagster.automation.healing import under_way
 from ignite_assets.dagster.automation.opt_out_job import JOB as OPT_OUTS
 from ignite_assets.dagster.automation.opt_out_job import OP
-from ignite_assets.dagster.automation.schedules import under_way
 from ignite_assets.dagster.instance import DAGSTER_YAML, dagster_home
 from ignite_assets.dagster.liveness import GIVEN_UP
 from ignite_assets.dagster.partitions import partition_key

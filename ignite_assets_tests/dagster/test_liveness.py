@@ -14,7 +14,7 @@ import pytest
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.alerts import Ours, failed_partitions
-from ignite_assets.dagster.automation.schedules import under_way
+from ignite_assets.dagster.automation.healing import under_way
 from ignite_assets.dagster.build import build_defs
 from ignite_assets.dagster.instance import UNFINISHED
 from ignite_assets.dagster.keys import PLAIN

@@ -25,8 +25,8 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import Horizon
 from ignite_assets.cli.prune import prune as command
 from ignite_assets.config import Settings, load_settings
+from ignite_assets.dagster.automation.healing import find_gaps, partitions_there, stale_keys
 from ignite_assets.dagster.automation.pruning import JOB, JOBS, prune
-from ignite_assets.dagster.automation.schedules import find_gaps, partitions_there, stale_keys
 from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import partition_key
 from ignite_assets.dagster.private import BACKFILL, RANGE_END, RANGE_START, record_files

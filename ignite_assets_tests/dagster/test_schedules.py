@@ -16,20 +16,20 @@ from ignite_assets.api.endpoints import ENDPOINTS
 from ignite_assets.api.horizon import LOOK_BACK_DAYS, Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster import partitions
-from ignite_assets.dagster.automation import schedules
+from ignite_assets.dagster.automation import healing
 from ignite_assets.dagster.automation.alerts import Ours, failed_partitions
-from ignite_assets.dagster.automation.schedules import (
+from ignite_assets.dagster.automation.healing import (
     Gap,
     expiring,
     find_gaps,
     healed_days,
     healing_requests,
     in_turn,
-    nightly_requests,
     nights_of_a_round,
     stale_keys,
     websites_made_again,
 )
+from ignite_assets.dagster.automation.schedules import nightly_requests
 from ignite_assets.dagster.keys import PLAIN
 from ignite_assets.dagster.partitions import build_partitions, partition_key
 from ignite_assets.dagster.private import PARTITION
@@ -41,7 +41,7 @@ from ignite_assets.tables.derived.derivation import Derivations
 from ignite_assets.tables.derived.visitor_recency import VISITOR_RECENCY
 from ignite_assets.tables.registry import DERIVED
 from ignite_assets.tables.windows import days_between
-from ignite_assets_tests.audiences.captures import visitors
+from ignite_assets_tests.audiences.captures import capture, visitors
 from ignite_assets_tests.built import build_defs, frozen
 from ignite_assets_tests.conftest import (
     ACME,
@@ -537,22 +537,41 @@ def test_the_healer_leaves_alone_what_a_run_is_under_way_for(
     assert len({key for key in found if key.endswith(BAYSIDE.key)}) == 3
 
 
+def record_everything_but(instance: dg.DagsterInstance, *missing: tuple[str, str]) -> None:
+    """Put every asset of yesterday on record, of all websites; none of the files is there."""
+    for website, name in itertools.product(KEYS, EVERY):
+        if (website, name) not in missing:
+            event = dg.AssetMaterialization(name, partition=partition_key(YESTERDAY, website))
+            instance.report_runless_asset_event(event)
+
+
 def test_of_many_websites_the_healer_looks_at_files_in_turn_and_where_the_records_lack_something(
     tick: Tick, settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schedules, "_WEBSITES_A_NIGHT", 1)
+    monkeypatch.setattr(healing, "_WEBSITES_A_NIGHT", 1)
     recent = with_partitions(settings, start_date=YESTERDAY)
     night = HEALING_TIME.date()
     (turn,) = in_turn(sorted(KEYS), night)
     lacking, whole = sorted({*KEYS} - {turn})
-    for website, name in itertools.product(KEYS, EVERY):  # on record; none of the files is there
-        if (website, name) != (lacking, "sales"):
-            event = dg.AssetMaterialization(name, partition=partition_key(YESTERDAY, website))
-            instance.report_runless_asset_event(event)
+    record_everything_but(instance, (lacking, "sales"))
     found = keys_of(tick("heal_schedule", HEALING_TIME, of=recent))
     assert set(found) == {f"{YESTERDAY}|{turn}", f"{YESTERDAY}|{lacking}"}
     later = [in_turn(sorted(KEYS), night + dt.timedelta(days=n)) for n in (1, 2)]
     assert {whole} in later
+
+
+def test_what_the_lake_holds_without_a_record_is_recorded_and_not_captured_again_although_it_is_not_its_websites_turn(
+    tick: Tick, settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healing, "_WEBSITES_A_NIGHT", 1)
+    recent = with_partitions(settings, start_date=YESTERDAY)
+    (turn,) = in_turn(sorted(KEYS), HEALING_TIME.date())
+    lacking, held = sorted({*KEYS} - {turn})
+    capture(Lake(recent.root), "sales", YESTERDAY, [], held, at=NOW)
+    record_everything_but(instance, (lacking, "sales"), (held, "sales"))
+    assert set(keys_of(tick("heal_schedule", HEALING_TIME, of=recent))) == {f"{YESTERDAY}|{w}" for w in (turn, lacking)}
+    recorded = instance.get_materialized_partitions(dg.AssetKey("sales"))
+    assert recorded == {f"{YESTERDAY}|{website}" for website in (turn, held)}
 
 
 def test_a_website_whose_other_days_were_made_again_is_looked_at() -> None:

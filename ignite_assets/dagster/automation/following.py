@@ -10,7 +10,8 @@ import dagster as dg
 
 from ignite_assets.api.endpoints import Endpoint
 from ignite_assets.config import Settings
-from ignite_assets.dagster.automation.schedules import COMMAND, Gap
+from ignite_assets.dagster.automation.healing import Gap
+from ignite_assets.dagster.automation.schedules import COMMAND
 from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.partitions import keys_of
 from ignite_assets.dagster.private import BACKFILL, is_over

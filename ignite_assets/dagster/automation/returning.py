@@ -15,7 +15,7 @@ from ignite_assets.api.horizon import Horizon
 from ignite_assets.config import Settings
 from ignite_assets.dagster.automation.daily import sensor_status
 from ignite_assets.dagster.automation.following import FOLLOWED, FOLLOWS, left_out, partitions_of, runs_to_follow
-from ignite_assets.dagster.automation.schedules import find_gaps, gap_requests, partitions_there, under_way
+from ignite_assets.dagster.automation.healing import find_gaps, gap_requests, partitions_there, under_way
 from ignite_assets.dagster.keys import AssetKeys
 from ignite_assets.dagster.liveness import Silence, give_up_lost_runs
 from ignite_assets.dagster.partitions import read_key
