@@ -1,5 +1,6 @@
 """A sandbox on loopback, a real `ignite.toml` that names it, the definitions made of that, and a Dagster instance."""
 
+import contextlib
 import datetime as dt
 import functools
 import gc
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import hypothesis
 import pytest
+from dagster._core.storage.defs_state import base as state_storage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
@@ -218,6 +220,18 @@ def _kept_engine(url: str, *, poolclass: type[NullPool], connect_args: Mapping[s
     """The engine of a URL. Raises `TypeError` when Dagster makes its engines in another way."""
     assert poolclass is NullPool
     return _engine(url, **connect_args)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dagster_keeps_no_state_of_definitions() -> Iterator[None]:
+    """Dagster keeps none of the storage that state-backed components read, as ours do not.
+
+    A tick's context opens an instance that nobody closes but the garbage collector. That sets the storage back to the
+    one before, of an earlier test, whose instance is gone by then; no definitions can be loaded after it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state_storage, "set_defs_state_storage", lambda _: contextlib.nullcontext())
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
