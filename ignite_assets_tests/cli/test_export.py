@@ -35,6 +35,7 @@ min_members = 100000
 @pytest.fixture(scope="module")
 def captured(tmp_path_factory: pytest.TempPathFactory, standing_platform: SandboxServer) -> Shop:
     """A shop with two exports, and yesterday's visitors of a website: captured once, for copies of it."""
+    standing_platform.faults.clear()
     shop = shop_in(tmp_path_factory.mktemp("captured"), standing_platform.url)
     path = shop.folder / "ignite.toml"
     path.write_text(path.read_text() + EXPORTS)
