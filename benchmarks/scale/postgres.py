@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 BIN = Path("/usr/lib/postgresql/15/bin")
-_POOL = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+_POOL = shutil.which("pgbouncer", path=os.pathsep.join([*os.get_exec_path(), "/usr/sbin"]))
 _NOBODY = "nobody"
 
 
@@ -70,7 +70,7 @@ def cluster(folder: Path | None = None) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def pooled(cluster: Cluster) -> Iterator[Cluster]:
-    """PgBouncer before a cluster until the block ends, as deploy/compose.yaml has it."""
+    """PgBouncer before a cluster until the block ends, in session mode as in deploy/compose.yaml."""
     port, log = _free_port(), cluster.folder / "pool.log"
     (cluster.folder / "users").write_text('"dagster" ""\n')
     (cluster.folder / "pool.ini").write_text(

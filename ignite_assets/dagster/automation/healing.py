@@ -1,6 +1,6 @@
 """The healer: what is missing of the days that can be captured, and the runs that bring it back.
 
-It sees what the lake holds and what is on record, never what a run was supposed to do.
+What the lake holds is there, whatever is on record; what a run has under way is not asked for again.
 """
 
 import datetime as dt
